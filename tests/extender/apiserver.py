@@ -67,6 +67,7 @@ class FakeApiServer:
         self.pages: dict[str, tuple[int, list[Manifest]]] = {}
         self.bookmarks = 0
         self.watching = 0
+        self.closed = False
         self.epoch = 0  # a watch from an earlier one is over
         self._http = Server(("127.0.0.1", port), Handler)
         self._http.api = self
@@ -79,6 +80,7 @@ class FakeApiServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closed = True
         self.drop_watches()
         self._http.shutdown()
         self._http.server_close()
@@ -159,6 +161,8 @@ class FakeApiServer:
         return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": rest[:limit]}
 
     def _rest(self, collection: str, namespace: str, token: str) -> tuple[int, list[Manifest]]:
+        if token and not re.fullmatch(r"\d+-\d+", token):
+            raise Refused(400, "BadRequest", "continue key is not valid")
         if token and token not in self.pages:
             raise Refused(410, "Expired", "The provided continue parameter is too old")
         if token:
@@ -268,7 +272,7 @@ class Handler(BaseHTTPRequestHandler):
         collection, namespace, _ = parse(urlsplit(self.path).path)
         seen, marks = int(query["resourceVersion"]), api.bookmarks
         until = monotonic() + float(query.get("timeoutSeconds", 3600))
-        while api.epoch == epoch:
+        while api.epoch == epoch and not api.closed:
             if seen < api.oldest:
                 too_old = Refused(410, "Expired", f"too old resource version: {seen}")
                 self.line({"type": "ERROR", "object": too_old.status})
@@ -279,18 +283,24 @@ class Handler(BaseHTTPRequestHandler):
             seen = api.version
             if marks != api.bookmarks:
                 marks = api.bookmarks
-                metadata = {"resourceVersion": str(seen)}
-                self.line({"type": "BOOKMARK", "object": {"metadata": metadata}})
+                self.bookmark(seen)
             if fault.send:
                 self.chunk(fault.send)
                 fault = replace(fault, send="")
-            if fault.then in ("drop", "end") or monotonic() >= until:
-                return fault.then != "drop"
+            if fault.then in ("drop", "end"):
+                return fault.then == "end"
+            if monotonic() >= until:
+                self.bookmark(seen)  # the real one sends it two seconds earlier
+                return True
             if fault.then == "stall":
-                api.changed.wait_for(lambda: api.epoch != epoch)
+                api.changed.wait_for(lambda: api.epoch != epoch or api.closed)
             else:
                 api.changed.wait(max(0, until - monotonic()))
         return False
+
+    def bookmark(self, version: int) -> None:
+        metadata = {"resourceVersion": str(version), "creationTimestamp": None}
+        self.line({"type": "BOOKMARK", "object": {"metadata": metadata}})
 
     def line(self, event: Manifest) -> None:
         self.chunk(json.dumps(event) + "\n")

@@ -60,10 +60,14 @@ class Recorder:
 class World:
     """A fake API server, a reflector of its pods, and the sink."""
 
-    def __init__(self, api: FakeApiServer, reflector: Reflector[Thing, tuple[str, int]]) -> None:
+    def __init__(
+        self, api: FakeApiServer, reflector: Reflector[Thing, tuple[str, int]], sink: Recorder
+    ) -> None:
         self.api = api
         self.reflector = reflector
-        self.sink = Recorder()
+        self.sink = sink
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=reflector.run, args=(self.stop,), daemon=True)
 
     def put(self, name: str, size: object = 0) -> None:
         self.api.put(PODS, "default", name, size=size)
@@ -110,23 +114,20 @@ def a_world(
             page=page,
             backoff=Backoff(first=0.001, ceiling=0.01),
         )
-        world = World(api, reflector)
-        world.sink = sink
+        world = World(api, reflector, sink)
         api.fail("list", *faults)
         for name in before:
             world.put(name)
-        stop = threading.Event()
-        thread = threading.Thread(target=reflector.run, args=(stop,), daemon=True)
         if start:
-            thread.start()
+            world.thread.start()
         try:
             yield world
         finally:
-            stop.set()
+            world.stop.set()
             connection.close()
-            if start:
-                thread.join(DEADLINE)
-                assert not thread.is_alive()
+            if world.thread.ident:
+                world.thread.join(DEADLINE)
+                assert not world.thread.is_alive()
 
 
 def an_error(code: int) -> Fault:
@@ -165,12 +166,10 @@ def test_an_expired_continue_token_starts_the_list_again() -> None:
     with a_world("a", "b", "c", start=False, page=1) as world:
         # Compacting between the pages is what the 410 on the second list request stands for.
         world.api.fail("list", Fault(), Fault(status=410))
-        threading.Thread(target=world.reflector.run, args=(stop := threading.Event(),)).start()
+        world.thread.start()
         world.has(a=0, b=0, c=0)
         assert world.sink.calls == ["replace"]
         assert world.lists() == 2
-        stop.set()
-        world.api.drop_watches()
 
 
 @pytest.mark.parametrize("then", ["end", "drop"])
@@ -264,9 +263,7 @@ def test_a_missing_right_is_named(caplog: pytest.LogCaptureFixture) -> None:
     body = '{"code": 403, "reason": "Forbidden", "message": "User x cannot list pods"}'
     with a_world(faults=[Fault(status=403, body=body)]) as world:
         wait_for(lambda: world.reflector.synced)
-    assert "/api/v1/pods: our account needs list and watch: 403 Forbidden: User x cannot" in (
-        caplog.text
-    )
+    assert "/api/v1/pods: our account needs list and watch: 403 Forbidden: User x cannot" in (caplog.text)
 
 
 def test_retry_after_is_honoured() -> None:
@@ -291,12 +288,11 @@ def test_failures_are_retried_ever_more_slowly_and_a_success_forgets_them() -> N
 def test_a_stalled_watch_is_broken_and_resumed() -> None:
     with a_world("a", start=False, stall=0.05) as world:
         world.api.fail("watch", Fault(then="stall"))
-        threading.Thread(target=world.reflector.run, args=(stop := threading.Event(),)).start()
+        world.thread.start()
         wait_for(lambda: len(world.watches()) > 1)
         world.put("b")
         world.has(a=0, b=0)
         assert world.reflector.relists == 0
-        stop.set()
 
 
 def test_a_server_that_starts_after_us_is_waited_for(tmp_path: Path) -> None:
@@ -313,6 +309,7 @@ def test_a_server_that_starts_after_us_is_waited_for(tmp_path: Path) -> None:
             api.put(PODS, "default", "a")
             wait_for(lambda: reflector.synced)
             stop.set()
+            connection.close()
         thread.join(DEADLINE)
         assert not thread.is_alive()
 
@@ -324,15 +321,13 @@ def test_an_object_not_understood_is_skipped_counted_and_logged_once(
         world.put("a")
         world.put("bad", "a string")
         world.put("negative", -1)
-        threading.Thread(target=world.reflector.run, args=(stop := threading.Event(),)).start()
+        world.thread.start()
         world.has(a=0)
         world.watching()
         world.put("bad", "another")
         world.put("b")
         world.has(a=0, b=0)
         assert world.reflector.undecodable == 3
-        stop.set()
-        world.api.drop_watches()
     warned = [r.message for r in caplog.records if "not understood" in r.message]
     assert len(warned) == 2
     assert "default/bad skipped" in warned[0]
@@ -363,13 +358,11 @@ def test_unknown_events_are_ignored() -> None:
     send = '{"type":"SPLIT","object":{}}\n'
     with a_world("a", start=False) as world:
         world.api.fail("watch", Fault(send=send))
-        threading.Thread(target=world.reflector.run, args=(stop := threading.Event(),)).start()
+        world.thread.start()
         world.watching()
         world.put("b")
         world.has(a=0, b=0)
         assert world.reflector.events == 1
-        stop.set()
-        world.api.drop_watches()
 
 
 def test_one_line_is_logged_per_failure(caplog: pytest.LogCaptureFixture) -> None:
