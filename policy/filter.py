@@ -1,0 +1,176 @@
+"""The filter verb: the nodes of the one unit that a pod may use now, or why there is none (E1, E3, O1).
+
+Owns the decision for one pod over the nodes that the scheduler sent; must not know the wire, nor what is
+reserved once it is decided.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from policy.history import Promise
+from policy.objects import Node, Pod
+from policy.options import OutsideUnits
+from policy.preempt import may_help
+from policy.reasons import Reason, Refusal
+from policy.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
+from policy.snapshot import View
+from policy.units import Asked, Walk, limit_reached, walk
+from policy.usage import Group, MissingLabelError, group_of
+
+__all__ = ["Decision", "decide", "refuse"]
+
+_LAST_TAINTS = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer of one filter call."""
+
+    nodes: Sequence[str] = ()
+    """The nodes to keep, in the order in which they were asked about; empty on a refusal."""
+    unit: int | None = None
+    """Their unit; None on a refusal, and for nodes outside every unit (U6)."""
+    group: Group = ()
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    """On a refusal: the reason for each node asked about."""
+    waits: Refusal | None = None
+    """On a refusal: what the pod waits for, if it waits."""
+    retry_at: float = math.inf
+    """When asking again may give another answer without any event."""
+    unknown: Collection[str] = ()
+    """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
+
+
+def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
+    """The same "no" for every node."""
+    return Decision(refused=dict.fromkeys(candidates, refusal), waits=refusal)
+
+
+def decide(
+    pod: Pod,
+    candidates: Sequence[str],
+    policy: ResourcePolicy,
+    view: View,
+    now: float,
+    outside_units: OutsideUnits = OutsideUnits.NEVER,
+) -> Decision:
+    """Decide for a pod that `policy` governs."""
+    try:
+        asking = _Asking(pod, candidates, policy, view, now, group_of(pod.labels, policy))
+    except MissingLabelError as missing:
+        return refuse(candidates, Refusal(Reason.LABEL_MISSING, policy, named=missing.key))
+    earlier = asking.earlier_than_nominated()
+    if earlier is not None:
+        return refuse(candidates, Refusal(Reason.EARLIER_UNIT_FIRST, policy, earlier))
+    outcome = walk(policy, asking.asked())
+    if outcome.unit is not None:
+        nodes = _leaving_last(asking.rooms[outcome.unit], view.nodes)
+        # A name not known yet may lie in a unit that was passed for lack of room (E11).
+        unknown = view.unknown(candidates) if outcome.lacking else ()
+        return Decision(nodes, outcome.unit, asking.group, unknown=unknown)
+    unknown = view.unknown(candidates)
+    outside = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
+    nodes = asking.outside() if outside and outcome.waits is None else []
+    if nodes:
+        return Decision(nodes, group=asking.group, unknown=unknown)
+    return Decision(
+        group=asking.group,
+        refused=asking.refused(outcome),
+        waits=outcome.waits,
+        retry_at=outcome.retry_at,
+        unknown=unknown,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One pod's question, and the nodes found for it by unit."""
+
+    pod: Pod
+    candidates: Sequence[str]
+    policy: ResourcePolicy
+    view: View
+    now: float
+    group: Group
+    rooms: dict[int, list[str]] = field(default_factory=dict)
+
+    def asked(self) -> Asked:
+        view, policy = self.view, self.policy
+        return Asked(
+            closed=self.closed,
+            has_room=self.has_room,
+            terminating=lambda index: view.terminating(policy, index),
+            preempting=self.preempting,
+            refused_since=view.history(self.pod.uid).refused_since,
+            unscheduled_since=view.unscheduled_since(self.pod),
+            now=self.now,
+        )
+
+    def closed(self, index: int) -> Refusal | None:
+        usage = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
+        return limit_reached(self.policy, index, usage, self.pod.requests)
+
+    def has_room(self, index: int) -> bool:
+        members = self.view.nodes_in(self.policy, index)
+        self.rooms[index] = [name for name in self.candidates if name in members]
+        return bool(self.rooms[index])
+
+    def preempting(self, index: int) -> bool:
+        """P1: once per unit the pod is kept from the next one, so that the scheduler may preempt in this."""
+        if self.policy.preempt_policy is not PreemptPolicy.BEFORE_NEXT_UNIT:
+            return False
+        promise = self.promise()
+        if promise is not None:
+            return promise.unit == index
+        if index in self.view.history(self.pod.uid).preempted_in_vain:
+            return False
+        return may_help(self.pod, self.policy, index, self.view)
+
+    def promise(self) -> Promise | None:
+        promise = self.view.history(self.pod.uid).promise
+        lives = promise is not None and promise.lives(self.pod.nominated_node, self.now)
+        return promise if lives else None
+
+    def earlier_than_nominated(self) -> int | None:
+        """A unit that may have room, if the scheduler shows only a nominated node of a later one (O1).
+
+        The scheduler shows the full list next, in the same cycle; the same single node twice is the full
+        list.
+        """
+        nominated = self.pod.nominated_node
+        if list(self.candidates) != [nominated] or self.view.history(self.pod.uid).nomination_refused:
+            return None
+        promise = self.promise()
+        if promise is not None and nominated in promise.nodes:
+            return None
+        for index in range(len(self.policy.units)):
+            members = self.view.nodes_in(self.policy, index)
+            if nominated in members:
+                return None
+            if members and self.closed(index) is None:
+                return index
+        return None
+
+    def outside(self) -> list[str]:
+        """The candidates in no unit (U6)."""
+        units = range(len(self.policy.units))
+        inside = set().union(*(self.view.nodes_in(self.policy, index) for index in units))
+        return [name for name in self.candidates if name not in inside]
+
+    def refused(self, outcome: Walk) -> dict[str, Refusal]:
+        """A reason for each node: its unit's cap, else what the pod waits for, else that it is in no unit."""
+        nowhere = outcome.waits or Refusal(Reason.OUTSIDE_UNITS, self.policy)
+        refused = dict.fromkeys(self.candidates, nowhere)
+        for index in reversed(range(len(self.policy.units))):
+            reason = outcome.full.get(index, outcome.waits)
+            if reason is not None:
+                members = refused.keys() & self.view.nodes_in(self.policy, index)
+                refused.update(dict.fromkeys(members, reason))
+        return refused
+
+
+def _leaving_last(names: list[str], nodes: Mapping[str, Node]) -> list[str]:
+    """U7: nodes that the autoscaler is about to remove only if the unit has no other."""
+    staying = [name for name in names if not any(taint.key in _LAST_TAINTS for taint in nodes[name].taints)]
+    return staying or names

@@ -1,0 +1,57 @@
+"""What one pod's earlier decisions leave for its next one: timers, tries, promises (O5, P1, P2).
+
+Owns the value and how a decision changes it; must not know where it is kept, or for how long.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from policy.reasons import Reason, Refusal
+
+__all__ = ["NO_HISTORY", "History", "Promise"]
+
+
+_NOMINATION_GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What we answered to preempt: the unit and nodes in which victims leave for this pod (E7)."""
+
+    unit: int
+    nodes: frozenset[str]
+    made_at: float
+
+    def lives(self, nominated_node: str, now: float) -> bool:
+        """While the pod is nominated to one of the nodes, or the nomination may still be on its way."""
+        return nominated_node in self.nodes or now - self.made_at < _NOMINATION_GRACE
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The memory of one pending pod."""
+
+    refused_since: Mapping[int, float] = field(default_factory=dict)
+    """Start of the timer, by unit: the pod's first refusal there (O5)."""
+    preempted_in_vain: frozenset[int] = frozenset()
+    """Units in which preemption was given its chance (P1)."""
+    nomination_refused: bool = False
+    """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
+    promise: Promise | None = None
+
+    def after(self, waits: Refusal | None, now: float) -> "History":
+        """The history once a filter decision waited for `waits`, or for nothing."""
+        if waits is None:
+            return replace(self, nomination_refused=False)
+        if waits.reason is Reason.EARLIER_UNIT_FIRST:
+            return replace(self, nomination_refused=True)
+        known = replace(self, nomination_refused=False)
+        if waits.reason is Reason.WAITING_FOR_TIMEOUT:
+            timers = {waits.unit: now, **self.refused_since}
+            return replace(known, refused_since=timers)
+        if waits.reason is Reason.WAITING_FOR_PREEMPTION:
+            return replace(known, preempted_in_vain=self.preempted_in_vain | {waits.unit})
+        return known
+
+
+NO_HISTORY = History()

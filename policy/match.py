@@ -1,0 +1,60 @@
+"""Which policy governs a pod, and which units a node is in (M1 to M5, L6, U2, U3).
+
+Owns matching and precedence; must not know counts, order of use or verbs.
+"""
+
+from collections.abc import Iterable
+
+from policy.objects import Node, Pod
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy, Unit
+from policy.selectors import carries
+
+__all__ = ["governing", "in_unit", "matches", "matching", "precedence", "units_of"]
+
+_OPTED_OUT = "alibabacloud.com/eci"
+_BURST = "alibabacloud.com/burst-resource"
+
+
+def matches(policy: ResourcePolicy, pod: Pod) -> bool:
+    """Whether the policy selects the pod: namespace (M1), pairs (M2), expressions (M3), no opt-out (L6)."""
+    return (
+        policy.namespace == pod.namespace
+        and carries(pod.labels, policy.selector)
+        and all(term.matches(pod.labels) for term in policy.match_expressions)
+        and not _opted_out(pod)
+    )
+
+
+def _opted_out(pod: Pod) -> bool:
+    return (
+        pod.labels.get(_OPTED_OUT) == "true"
+        or pod.annotations.get(_OPTED_OUT) == "true"
+        or _BURST in pod.labels
+        or _BURST in pod.annotations
+    )
+
+
+def precedence(policy: ResourcePolicy) -> tuple[float, str]:
+    """Sort key: the oldest first, ties by name (M4)."""
+    return policy.created, policy.name
+
+
+def matching(pod: Pod, policies: Iterable[ResourcePolicy]) -> list[ResourcePolicy]:
+    """The policies that select the pod, the governing one first (M4)."""
+    return sorted((policy for policy in policies if matches(policy, pod)), key=precedence)
+
+
+def governing(pod: Pod, policies: Iterable[ResourcePolicy]) -> ResourcePolicy | None:
+    """The oldest policy that selects the pod, or none (M4, M5)."""
+    return min((policy for policy in policies if matches(policy, pod)), key=precedence, default=None)
+
+
+def in_unit(node: Node, unit: Unit, kinds: Kinds) -> bool:
+    """U3: the node's kind is the unit's, and every pair of nodeSelector equals a label."""
+    return kinds.recognises(unit.resource, node.labels) and carries(node.labels, unit.node_selector)
+
+
+def units_of(node: Node, policy: ResourcePolicy, kinds: Kinds) -> tuple[int, ...]:
+    """The indexes of all units that the node is in, in order (U5)."""
+    return tuple(i for i, unit in enumerate(policy.units) if in_unit(node, unit, kinds))

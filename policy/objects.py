@@ -1,0 +1,101 @@
+"""Pods and nodes, reduced to what decisions need.
+
+Owns the field lists of `Pod` and `Node`; must not know JSON, the API client or any rule. Times are Unix
+seconds, amounts are those of `policy.quantity`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+__all__ = ["EMPTY", "Effect", "Node", "Phase", "Pod", "Taint", "Toleration"]
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Phase(StrEnum):
+    """`status.phase` of a pod."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+class Effect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """One entry of a node's `spec.taints`."""
+
+    key: str
+    value: str
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """One entry of a pod's `spec.tolerations`; empty fields match everything, as in core/v1."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod. `requests` is what the scheduler counts for it, init containers and overhead included."""
+
+    uid: str
+    namespace: str
+    name: str
+    created: float
+    labels: Mapping[str, str] = EMPTY
+    annotations: Mapping[str, str] = EMPTY
+    requests: Mapping[str, int] = _NOTHING
+    node_selector: Mapping[str, str] = EMPTY
+    tolerations: tuple[Toleration, ...] = ()
+    priority: int = 0
+    preempts: bool = True
+    """False where its PriorityClass says `preemptionPolicy: Never`."""
+    phase: Phase = Phase.PENDING
+    terminating: bool = False
+    """deletionTimestamp is set."""
+    gated: bool = False
+    """A scheduling gate keeps it from the scheduler."""
+    node_name: str = ""
+    bound_at: float | None = None
+    """When PodScheduled became True; absent on a pod that was created with its node."""
+    unscheduled_since: float | None = None
+    """When PodScheduled became False for another reason than a gate; absent otherwise."""
+    unschedulable: bool = False
+    """PodScheduled is False with reason Unschedulable: the scheduler found no node."""
+    nominated_node: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Succeeded and Failed pods hold no room and no slot (C5)."""
+        return self.phase in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node."""
+
+    name: str
+    labels: Mapping[str, str] = EMPTY
+    annotations: Mapping[str, str] = field(default=EMPTY, compare=False)
+    taints: tuple[Taint, ...] = ()
+    allocatable: Mapping[str, int] = _NOTHING
+    unschedulable: bool = False
+    ready: bool = True

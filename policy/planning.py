@@ -1,0 +1,127 @@
+"""Where pending pods would go now: onto free room of a unit, or to a unit that has to grow.
+
+Owns the walk over all pending pods of one policy at once, each taking its slot and room from the next; must
+not know what is done about it. It shares the walk of filter, so that the autoscaler is asked for what the
+scheduler will be allowed.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from policy.fit import admits, has_free
+from policy.objects import Node, Pod
+from policy.reasons import Refusal
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+from policy.units import Asked, limit_reached, walk
+from policy.usage import Group, MissingLabelError, Usage, group_of, total
+
+__all__ = ["Plan", "in_order", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome for pods that wait for nothing but this."""
+
+    seated: tuple[tuple[Pod, Node], ...] = ()
+    """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
+    growing: tuple[tuple[Pod, int], ...] = ()
+    """Pods whose next open unit has no room and can grow, with that unit (W1)."""
+
+
+def in_order(pods: Iterable[Pod]) -> list[Pod]:
+    """As the queue of the scheduler has them: higher priority first, then the older; ties by uid."""
+    return sorted(pods, key=lambda pod: (-pod.priority, pod.created, pod.uid))
+
+
+def plan(
+    policy: ResourcePolicy,
+    pending: Iterable[Pod],
+    view: View,
+    now: float,
+    asked: Mapping[str, int],
+    grows: Callable[[int], bool],
+) -> Plan:
+    """Go through the pending pods that `policy` governs.
+
+    `asked` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
+    and is not in the plan. `grows` tells whether a unit can get nodes.
+    """
+    planning = _Planning(policy, view, now, grows)
+    pods = in_order(pending)
+    for pod in pods:
+        if pod.uid in asked:
+            planning.take_slot(pod, asked[pod.uid])
+    for pod in pods:
+        if pod.uid not in asked:
+            planning.place(pod)
+    return Plan(tuple(planning.seated), tuple(planning.growing))
+
+
+@dataclass(slots=True)
+class _Planning:
+    """Slots and room handed out so far."""
+
+    policy: ResourcePolicy
+    view: View
+    now: float
+    grows: Callable[[int], bool]
+    seated: list[tuple[Pod, Node]] = field(default_factory=list)
+    growing: list[tuple[Pod, int]] = field(default_factory=list)
+    slots: dict[tuple[int, Group], list[Mapping[str, int]]] = field(default_factory=dict)
+    guests: dict[str, list[Pod]] = field(default_factory=dict)
+
+    def place(self, pod: Pod) -> None:
+        try:
+            group = group_of(pod.labels, self.policy)
+        except MissingLabelError:
+            return
+        seats: dict[int, Node | None] = {}
+
+        def has_room(index: int) -> bool:
+            seats[index] = self._seat(pod, index)
+            return seats[index] is not None or self.grows(index)
+
+        unit = walk(self.policy, self._asked(pod, group, has_room)).unit
+        if unit is None:
+            return
+        self.slots.setdefault((unit, group), []).append(pod.requests)
+        seat = seats[unit]
+        if seat is None:
+            self.growing.append((pod, unit))
+        else:
+            self.seated.append((pod, seat))
+            self.guests.setdefault(seat.name, []).append(pod)
+
+    def take_slot(self, pod: Pod, unit: int) -> None:
+        """Count a pod that was asked for: caps bound what is asked for in all (W3)."""
+        try:
+            group = group_of(pod.labels, self.policy)
+        except MissingLabelError:
+            return
+        self.slots.setdefault((unit, group), []).append(pod.requests)
+
+    def _seat(self, pod: Pod, index: int) -> Node | None:
+        for name in sorted(self.view.nodes_in(self.policy, index)):
+            node = self.view.nodes[name]
+            others = [*self.view.pods_on(name), *self.guests.get(name, ())]
+            if admits(node, pod) and has_free(node, others, pod):
+                return node
+        return None
+
+    def _closed(self, pod: Pod, group: Group, index: int) -> Refusal | None:
+        usage = self.view.usage(self.policy, index, group, but=pod.uid)
+        planned = total(self.slots.get((index, group), ()))
+        both = Usage(usage.pods + planned.pods, total((usage.requests, planned.requests)).requests)
+        return limit_reached(self.policy, index, both, pod.requests)
+
+    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> Asked:
+        return Asked(
+            closed=lambda index: self._closed(pod, group, index),
+            has_room=has_room,
+            terminating=lambda index: self.view.terminating(self.policy, index),
+            preempting=lambda _: False,
+            refused_since=self.view.history(pod.uid).refused_since,
+            unscheduled_since=self.view.unscheduled_since(pod),
+            now=self.now,
+        )

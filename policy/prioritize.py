@@ -1,0 +1,28 @@
+"""The prioritize verb: scores that never reverse the order of units (O1).
+
+Owns the score of each candidate, 0 to 10 as extender/v1 wants it. Order lives in filter (E1), so the shipped
+configuration never asks; must not know weights or the wire.
+"""
+
+from collections.abc import Sequence
+
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+
+__all__ = ["HIGHEST", "scores"]
+
+HIGHEST = 10
+
+
+def scores(candidates: Sequence[str], policy: ResourcePolicy, view: View) -> dict[str, int]:
+    """By name: 10 for the first unit that has candidates, one less for each next, 0 outside every unit."""
+    scored = dict.fromkeys(candidates, 0)
+    left = set(candidates)
+    score = HIGHEST
+    for index in range(len(policy.units)):
+        found = left & view.nodes_in(policy, index)
+        if found:
+            scored.update(dict.fromkeys(found, score))
+            left -= found
+            score = max(score - 1, 0)
+    return scored

@@ -1,0 +1,240 @@
+"""The ResourcePolicy object: what a user may write, validated once, all errors at once (M6).
+
+Owns the fields, defaults and enums of scheduling.alibabacloud.com/v1alpha1; must not know nodes, usage or
+decisions. pydantic lives here, where user input enters, and nowhere else in this package. Fields:
+ack-sources.md, section 3.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from policy.duration import parse_duration
+from policy.quantity import parse_quantity
+from policy.selectors import Operator, Requirement
+
+__all__ = [
+    "WAIT_LABEL",
+    "InvalidPolicyError",
+    "NextUnits",
+    "PreemptPolicy",
+    "ResourceKind",
+    "ResourcePolicy",
+    "Strategy",
+    "Unit",
+    "WhenTryNextUnits",
+]
+
+WAIT_LABEL = "k8s.aliyun.com/resource-policy-wait-for-ecs-scaling"
+_DEFAULT_TIMEOUT = 15 * 60.0
+
+
+class Strategy(StrEnum):
+    """What happens with nodes outside every unit (U6)."""
+
+    PREFER = "prefer"
+    REQUIRED = "required"
+
+
+class ResourceKind(StrEnum):
+    """The kind of capacity a unit draws on (U2)."""
+
+    ECS = "ecs"
+    ELASTIC = "elastic"
+    ECI = "eci"
+    ACS = "acs"
+
+
+class PreemptPolicy(StrEnum):
+    """When preemption is tried (P1)."""
+
+    BEFORE_NEXT_UNIT = "BeforeNextUnit"
+    AFTER_ALL_UNITS = "AfterAllUnits"
+
+
+class NextUnits(StrEnum):
+    """When a pod may go on to the next unit (O3 to O7)."""
+
+    LACK_RESOURCE_OR_EXCEED_MAX = "LackResourceOrExceedMax"
+    EXCEED_MAX = "ExceedMax"
+    TIMEOUT_OR_EXCEED_MAX = "TimeoutOrExceedMax"
+    LACK_RESOURCE_AND_NO_TERMINATING = "LackResourceAndNoTerminating"
+    TIMEOUT = "Timeout"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "NextUnits | None":
+        # ACK's manual and its Go types spell this mode differently (O6).
+        if value == "LackResourceAndNoterminating":
+            return cls.LACK_RESOURCE_AND_NO_TERMINATING
+        return None
+
+
+class InvalidPolicyError(ValueError):
+    """A policy that cannot be used; `errors` holds every fault as "field: what is wrong"."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+def _amounts(written: object) -> object:
+    """Quantities, which YAML may hold as numbers, as exact integers."""
+    if not isinstance(written, Mapping):
+        return written
+    amounts = {}
+    for resource, quantity in written.items():
+        amount = parse_quantity(str(quantity))
+        if amount < 0:
+            raise ValueError(f"{resource} is {quantity}; write 0 or more")
+        amounts[resource] = amount
+    return amounts
+
+
+def _requirement(written: object) -> object:
+    if isinstance(written, Requirement) or not isinstance(written, Mapping):
+        return written
+    operator = Operator(str(written.get("operator")))
+    values = frozenset(written.get("values") or ())
+    if (operator in (Operator.IN, Operator.NOT_IN)) != bool(values):
+        need = "needs" if not values else "takes no"
+        raise ValueError(f"operator {operator} {need} values")
+    return Requirement(key=str(written["key"]), operator=operator, values=values)
+
+
+Labels = Mapping[str, str]
+Amounts = Annotated[Mapping[str, int], BeforeValidator(_amounts)]
+Seconds = Annotated[float, BeforeValidator(lambda t: parse_duration(t) if isinstance(t, str) else t)]
+
+
+class _Part(BaseModel):
+    """A frozen piece of the object. A null means the default, as for the API server (U2, C9)."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, written: Any) -> Any:  # noqa: ANN401  whatever the user wrote
+        if isinstance(written, Mapping):
+            return {key: value for key, value in written.items() if value is not None}
+        return written
+
+
+class Unit(_Part):
+    """One entry of `spec.units`."""
+
+    resource: ResourceKind = ResourceKind.ECS
+    node_selector: Labels = Field(default_factory=dict)
+    max: int | None = Field(default=None, ge=0)
+    max_resources: Amounts = Field(default_factory=dict)
+    pod_labels: Labels = Field(default_factory=dict)
+    pod_annotations: Labels = Field(default_factory=dict)
+    spot_instance: bool = False
+    """Accepted and kept, without effect (M7)."""
+    scale_in_weight: int | None = None
+    """Accepted and kept, without effect (M7)."""
+
+    @property
+    def capped(self) -> bool:
+        """Whether any cap is set (O2)."""
+        return self.max is not None or bool(self.max_resources)
+
+    @property
+    def waits_for_nodes(self) -> bool:
+        """Whether pods may wait here for an autoscaler: both spellings (U4)."""
+        return self.resource is ResourceKind.ELASTIC or self.pod_labels.get(WAIT_LABEL) == "true"
+
+    @property
+    def marks(self) -> tuple[Labels, Labels]:
+        """The labels and annotations that its pods carry; the wait label is a directive (C6)."""
+        labels = {key: value for key, value in self.pod_labels.items() if key != WAIT_LABEL}
+        return labels, self.pod_annotations
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this unit in the record on a pod (L3); the same after units are reordered or recapped."""
+        identity = [self.resource, sorted(self.node_selector.items()), *map(sorted, self.marks)]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
+
+
+class WhenTryNextUnits(_Part):
+    """`spec.whenTryNextUnits`."""
+
+    policy: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX
+    timeout: Seconds = Field(default=_DEFAULT_TIMEOUT, gt=0)
+
+
+class ResourcePolicy(_Part):
+    """A policy: identity from `metadata`, the rest from `spec`. `created` is in Unix seconds."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    created: float = 0.0
+    generation: int = 0
+    units: tuple[Unit, ...]
+    selector: Labels = Field(default_factory=dict)
+    match_expressions: tuple[Annotated[Requirement, BeforeValidator(_requirement)], ...] = ()
+    consumer_ref: Mapping[str, Any] = Field(default_factory=dict)
+    """Accepted and kept, without effect (M7)."""
+    strategy: Strategy = Strategy.PREFER
+    preempt_policy: PreemptPolicy = PreemptPolicy.AFTER_ALL_UNITS
+    ignore_previous_pod: bool = False
+    ignore_terminating_pod: bool = True
+    match_label_keys: tuple[str, ...] = ()
+    when_try_next_units: WhenTryNextUnits = WhenTryNextUnits()
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def _units_are_listed(cls, written: object) -> object:
+        if not written:
+            raise ValueError("is empty; list at least one unit, the preferred first")
+        return written
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any]) -> Self:
+        """The policy in an object as the API server stores it or a user writes it.
+
+        Raises:
+            InvalidPolicyError: with every fault of the object.
+        """
+        metadata = manifest.get("metadata") or {}
+        created = metadata.get("creationTimestamp")
+        fields = {
+            **(manifest.get("spec") or {}),
+            "namespace": metadata.get("namespace") or "default",
+            "name": metadata.get("name") or "",
+            "uid": metadata.get("uid") or "",
+            "created": datetime.fromisoformat(created).timestamp() if created else 0.0,
+            "generation": metadata.get("generation") or 0,
+        }
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidPolicyError(tuple(map(_sentence, error.errors()))) from None
+
+
+def _sentence(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    """`spec.units[0].max: …`, the place spelled as in the manifest."""
+    place = "spec"
+    for step in error["loc"]:
+        place += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,143 @@
+"""What a decision may see of the cluster.
+
+Owns `View`, the questions that decisions ask, and `Snapshot`, which answers them from plain values by
+counting everything anew: the definition that the cache's indexes are tested against. Must not know how a view
+is kept current.
+"""
+
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from policy.history import NO_HISTORY, History
+from policy.match import governing, in_unit, units_of
+from policy.objects import Node, Pod
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+from policy.usage import Group, Share, Usage, share_of, total
+
+__all__ = ["Reservation", "Snapshot", "View"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A slot held for a pod that was sent to a unit and is not bound yet (C1, E6)."""
+
+    pod: Pod
+    policy: str
+    """The policy's key."""
+    unit: int
+    group: Group
+    made_at: float
+
+    @property
+    def share(self) -> Share:
+        """Counted like a bound pod."""
+        return Share(self.unit, self.group, self.pod.requests, counted=True, terminating=False)
+
+
+class View(Protocol):
+    """The cluster as one decision sees it. Units are named by policy and index."""
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every node known, by name."""
+
+    def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
+        """The names of the unit's nodes (U3)."""
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+        """What the group uses of the unit, reservations included, the pod with uid `but` left out (C1)."""
+
+    def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
+        """Whether any pod of the policy in the unit is terminating, whatever its group (O6)."""
+
+    def pods_on(self, node: str) -> Collection[Pod]:
+        """The unfinished pods bound to a node."""
+
+    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+        """The share of one pod in a policy that governs it."""
+
+    def history(self, uid: str) -> History:
+        """What earlier decisions about this pod left to remember."""
+
+    def unscheduled_since(self, pod: Pod) -> float | None:
+        """The pod's first refusal as the API tells it, if it was before `history` began; else None (O9)."""
+
+    def unknown(self, names: Collection[str]) -> Collection[str]:
+        """Those names that are no node yet: neither known nor just gone (E11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A view of plain values. Slow and plain on purpose."""
+
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    pods: Mapping[str, Pod] = field(default_factory=dict)
+    """By uid."""
+    policies: Collection[ResourcePolicy] = ()
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    """By the pod's uid."""
+    kinds: Kinds = field(default_factory=Kinds)
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """By the pod's uid."""
+    remembers_since: float = 0.0
+    """Since when `histories` is complete; what was refused before is only in the API (O9)."""
+    departed: AbstractSet[str] = frozenset()
+    """Names of nodes that were deleted a moment ago."""
+
+    def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
+        """See `View`."""
+        written = policy.units[unit]
+        return {node.name for node in self.nodes.values() if in_unit(node, written, self.kinds)}
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+        """See `View`."""
+        shares = self._shares(policy)
+        return total(
+            share.requests
+            for uid, share in shares.items()
+            if share.counted and (share.unit, share.group) == (unit, group) and uid != but
+        )
+
+    def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
+        """See `View`."""
+        shares = self._shares(policy).values()
+        return any(share.terminating and share.unit == unit for share in shares)
+
+    def pods_on(self, node: str) -> Collection[Pod]:
+        """See `View`."""
+        return [p for p in self.pods.values() if p.node_name == node and not p.finished]
+
+    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+        """See `View`."""
+        return self._shares(policy).get(uid)
+
+    def history(self, uid: str) -> History:
+        """See `View`."""
+        return self.histories.get(uid, NO_HISTORY)
+
+    def unscheduled_since(self, pod: Pod) -> float | None:
+        """See `View`."""
+        since = pod.unscheduled_since
+        return since if since is not None and since < self.remembers_since else None
+
+    def unknown(self, names: Collection[str]) -> Collection[str]:
+        """See `View`."""
+        return [name for name in names if name not in self.nodes and name not in self.departed]
+
+    def _shares(self, policy: ResourcePolicy) -> dict[str, Share]:
+        shares = {
+            uid: reservation.share
+            for uid, reservation in self.reservations.items()
+            if reservation.policy == policy.key
+        }
+        for pod in self.pods.values():
+            node = self.nodes.get(pod.node_name)
+            if pod.node_name and governing(pod, self.policies) == policy:
+                share = share_of(pod, policy, units_of(node, policy, self.kinds) if node else ())
+                shares.pop(pod.uid, None)
+                if share is not None:
+                    shares[pod.uid] = share
+        return shares
