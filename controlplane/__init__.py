@@ -1,0 +1,23 @@
+"""A real Kubernetes control plane as plain processes on loopback.
+
+Owns: building the six programs, starting and stopping them, fake nodes, the autoscaler's groups.
+Must not know: policies, the extender, the watcher; it only keeps a port for them.
+Facts: upstream's flags and sources, KWOK v0.8.0, cluster-autoscaler 1.33.0.
+"""
+
+from controlplane.api import Api, ApiError, Object
+from controlplane.autoscaler import NodeGroup
+from controlplane.plane import ControlPlane, PlaneOptions
+from controlplane.processes import ProgramExitedError
+from controlplane.watch import Watch
+
+__all__ = [
+    "Api",
+    "ApiError",
+    "ControlPlane",
+    "NodeGroup",
+    "Object",
+    "PlaneOptions",
+    "ProgramExitedError",
+    "Watch",
+]

@@ -1,0 +1,106 @@
+"""Builds what the cache lacks, one program after another, and never half of one.
+
+Must not know: what the programs do.
+Facts: two cores gain nothing from parallel builds, as Go uses both; a cold build takes 16 minutes.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from controlplane.cache import Cache, default_root
+from controlplane.launch import launched
+from controlplane.programs import PROGRAMS, Program
+from controlplane.progress import Progress
+from controlplane.toolchain import Toolchain, find_toolchain
+
+__all__ = ["BuildError", "build"]
+
+TICK = 0.5
+UNFINISHED = ".unfinished"
+HINT = (
+    "Go needs its module proxy (see `go env GOPROXY`) and 9 GB of room for its caches. "
+    "Running the command again goes on from here."
+)
+
+
+class BuildError(Exception):
+    pass
+
+
+def build(
+    toolchain: Toolchain | None = None,
+    root: Path | None = None,
+    programs: tuple[Program, ...] = PROGRAMS,
+) -> dict[str, Path]:
+    """The path of every program by name; those not in the cache are built first."""
+    toolchain = toolchain or find_toolchain()
+    cache = Cache(root or default_root(), toolchain.version)
+    if missing := cache.missing(programs):
+        progress = Progress(sys.stderr, len(missing))
+        with cache.locked(lambda: progress.note("waiting for another build to end ...")):
+            for program in missing:
+                _build_one(program, cache.path(program), toolchain, progress)
+    return {program.name: cache.path(program) for program in programs}
+
+
+def _build_one(program: Program, path: Path, toolchain: Toolchain, progress: Progress) -> None:
+    progress.start(program.name)
+    if path.exists():  # another build was faster
+        progress.end("found")
+        return
+    # Under the lock, so whatever is unfinished here was left by a build that was killed.
+    for leftover in path.parent.glob(f"*{UNFINISHED}"):
+        leftover.unlink()
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_name(path.name + UNFINISHED)
+    log = path.parents[1] / f"{program.name}.log"
+    try:
+        _run_go(program, unfinished, log, toolchain, progress)
+        unfinished.replace(path)
+    except BaseException:
+        progress.end("failed")
+        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+        raise
+    progress.end("built")
+
+
+def _run_go(program: Program, output: Path, log: Path, toolchain: Toolchain, progress: Progress) -> None:
+    # In a copy, as -mod=mod may write to go.mod, and a checkout's version control is no concern.
+    with tempfile.TemporaryDirectory(prefix="controlplane-build-") as module, log.open("w") as out:
+        for name in ("go.mod", "go.sum"):
+            shutil.copyfile(program.module / name, Path(module, name))
+        go = subprocess.Popen(
+            launched([str(toolchain.go), *program.build_arguments(output)]),
+            cwd=module,
+            env=toolchain.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            status = _wait(go, progress)
+        finally:
+            # Go's compilers are in its process group, and would outlive it.
+            with suppress(ProcessLookupError):
+                os.killpg(go.pid, signal.SIGKILL)
+            go.wait()
+    if status:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise BuildError(f"{program.name} could not be built:\n{tail}\n\n{HINT}\nAll output: {log}")
+
+
+def _wait(go: subprocess.Popen[bytes], progress: Progress) -> int:
+    while True:
+        try:
+            return go.wait(TICK)
+        except subprocess.TimeoutExpired:
+            progress.tick()
