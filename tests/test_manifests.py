@@ -83,7 +83,7 @@ def fields(schema: Json, place: str = "") -> Iterator[tuple[str, Json]]:
             yield from fields(schema[key], f"{place}{mark}")
 
 
-FIELDS = dict(fields(SCHEMA))
+FIELDS = {place: field for place, field in fields(SCHEMA) if place != "metadata"}  # not ours to describe
 
 
 @pytest.mark.parametrize("place", FIELDS)
