@@ -5,7 +5,7 @@ Facts: Kubernetes "API concepts" (efficient detection of changes, chunked lists)
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,7 @@ from tests.extender.apiserver import FakeApiServer
 
 # Nothing else writes leases into a namespace of ours (configmaps would get kube-root-ca.crt).
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
-# Its watch cache begins after version 1, as the CRD came after the server.
-YOUNG = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,36 @@ def leases(connection: Connection) -> Iterator[Leases]:
     connection.post("/api/v1/namespaces", namespace)
     yield Leases(connection, LEASES.format(name))
     connection.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def young(connection: Connection) -> Iterator[str]:
+    """A collection that began after version 1, as its kind came after the server."""
+    group = f"{uuid4().hex[:8]}.contract.example.com"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Cluster",
+            "names": {"plural": "things", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    connection.post(CRDS, definition)
+    path = f"/apis/{group}/v1/things"
+    wait_until(lambda: served(connection, path), "served")
+    yield path
+    connection.delete(f"{CRDS}/things.{group}")
+
+
+def served(connection: Connection, path: str) -> bool:
+    try:
+        return bool(connection.get(path))
+    except ApiError:
+        return False
 
 
 def names(page: Any) -> list[str]:  # noqa: ANN401 - JSON
@@ -127,14 +156,16 @@ def test_a_watch_ends_in_good_order_at_its_timeout_after_a_bookmark(leases: Leas
     with leases.connection.stream(leases.path, {**query, "allowWatchBookmarks": "true"}, 20) as lines:
         leases.create("b")
         events = [msgspec.json.decode(line) for line in lines]
-    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
-    assert events[1]["object"]["metadata"]["resourceVersion"]
-    assert "name" not in events[1]["object"]["metadata"]
+    added, *bookmarks = events
+    assert added["type"] == "ADDED"
+    assert {event["type"] for event in bookmarks} == {"BOOKMARK"}
+    assert all(event["object"]["metadata"]["resourceVersion"] for event in bookmarks)
+    assert not any("name" in event["object"]["metadata"] for event in bookmarks)
 
 
-def test_a_version_too_old_to_watch_from_is_an_error_event(connection: Connection) -> None:
+def test_a_version_too_old_to_watch_from_is_an_error_event(connection: Connection, young: str) -> None:
     query = {"watch": "true", "resourceVersion": "1", "timeoutSeconds": "30"}
-    with connection.stream(YOUNG, query, 20) as lines:
+    with connection.stream(young, query, 20) as lines:
         event = msgspec.json.decode(next(iter(lines)))
     assert event["type"] == "ERROR"
     assert event["object"]["kind"] == "Status"
@@ -199,18 +230,18 @@ def test_a_reflector_follows(leases: Leases) -> None:
     reflector = Reflector(leases.connection, resource, kept, page=1)
     thread = threading.Thread(target=reflector.run, args=(stop,), daemon=True)
     thread.start()
-    wait_until_equal(kept, {"a", "b"})
+    wait_until(lambda: kept == {"a", "b"}, "listed")
     leases.create("c")
     leases.connection.delete(f"{leases.path}/a")
-    wait_until_equal(kept, {"b", "c"})
+    wait_until(lambda: kept == {"b", "c"}, "followed")
     stop.set()
-    leases.create("d")  # an event wakes the watch
+    leases.connection.close()  # wakes the watch, through TLS too
     thread.join(10)
     assert not thread.is_alive()
 
 
-def wait_until_equal(kept: set[str], wanted: set[str]) -> None:
-    until, tick = monotonic() + 10, threading.Event()
-    while kept != wanted:
-        assert monotonic() < until, f"{kept} is not {wanted}"
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    until, tick = monotonic() + 20, threading.Event()
+    while not condition():
+        assert monotonic() < until, f"never {what}"
         tick.wait(0.01)

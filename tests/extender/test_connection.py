@@ -46,9 +46,7 @@ def test_a_request_carries_its_query_and_the_accounts_token(
     assert api.requests[0].headers["authorization"] == "Bearer secret"
 
 
-def test_objects_are_created_replaced_patched_and_deleted(
-    api: FakeApiServer, connection: Connection
-) -> None:
+def test_objects_are_created_replaced_patched_and_deleted(api: FakeApiServer, connection: Connection) -> None:
     one = f"{CONFIGMAPS}/a"
     connection.post(CONFIGMAPS, a_configmap(data={"x": "1", "y": "2"}))
     connection.patch(one, {"data": {"x": None}})
@@ -58,9 +56,7 @@ def test_objects_are_created_replaced_patched_and_deleted(
     assert api.objects == {}
 
 
-def test_a_patch_is_a_merge_patch_unless_told_otherwise(
-    api: FakeApiServer, connection: Connection
-) -> None:
+def test_a_patch_is_a_merge_patch_unless_told_otherwise(api: FakeApiServer, connection: Connection) -> None:
     connection.post(CONFIGMAPS, a_configmap())
     connection.patch(f"{CONFIGMAPS}/a", {})
     connection.patch(f"{CONFIGMAPS}/a", {}, "application/strategic-merge-patch+json")
@@ -96,9 +92,7 @@ def test_a_refusal_says_status_and_reason(
     assert refusal.value.message
 
 
-def test_retry_after_is_reported_and_not_slept_through(
-    api: FakeApiServer, connection: Connection
-) -> None:
+def test_retry_after_is_reported_and_not_slept_through(api: FakeApiServer, connection: Connection) -> None:
     api.fail("list", Fault(status=429, retry_after=7))
     with pytest.raises(ApiError) as refusal:
         connection.get(CONFIGMAPS)
@@ -116,9 +110,7 @@ def test_retry_after_in_the_body_counts_when_there_is_no_header(
     assert refusal.value.retry_after == 3
 
 
-def test_a_refusal_that_is_no_status_object_is_quoted(
-    api: FakeApiServer, connection: Connection
-) -> None:
+def test_a_refusal_that_is_no_status_object_is_quoted(api: FakeApiServer, connection: Connection) -> None:
     api.fail("list", Fault(status=502, body="<html>bad gateway"))
     with pytest.raises(ApiError, match="502 Bad Gateway: <html>bad gateway"):
         connection.get(CONFIGMAPS)
@@ -212,6 +204,39 @@ def test_outside_a_cluster_and_without_kubeconfig_it_says_so(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(NotConfigured, match="not in a cluster and no kubeconfig"):
         connect(None)
+
+
+def test_in_a_cluster_the_pods_own_account_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(port))
+    for name in ("token", "cert"):
+        (tmp_path / name).write_text("x")
+        constant = f"kubernetes.config.incluster_config.SERVICE_{name.upper()}_FILENAME"
+        monkeypatch.setattr(constant, str(tmp_path / name))
+    with closing(connect(None)) as connection, pytest.raises(Unreachable, match="refused"):
+        connection.get(CONFIGMAPS)
+
+
+def test_a_reply_cut_short_is_unreachable(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        api = FakeApiServer()
+        api.url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=cut_short, args=(server,), daemon=True).start()
+        with (
+            api,
+            closing(connect(api.kubeconfig(tmp_path))) as connection,
+            pytest.raises(Unreachable, match="IncompleteRead"),
+        ):
+            connection.get(CONFIGMAPS)
+
+
+def cut_short(server: socket.socket) -> None:
+    client, _ = server.accept()
+    with client:
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
 
 
 def test_a_kubeconfig_that_is_absent_or_garbage_is_named(tmp_path: Path) -> None:
