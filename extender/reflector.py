@@ -33,6 +33,7 @@ GONE = 410
 DENIED = (401, 403)
 LOST = (400, 404, GONE)  # the place we wanted to resume at is of no use any more
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
+NOT_JSON = (UnicodeDecodeError, msgspec.DecodeError)
 NOT_UNDERSTOOD = (ValueError, msgspec.DecodeError)
 
 
@@ -171,7 +172,7 @@ class Reflector(Generic[W, R]):
         except _ListAgain as error:
             self._version = ""
             return max(self._wait(f"{error}; listing again", stop), error.retry_after or 0)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             self._version = ""
             return self._wait(f"not a list or watch of ours: {error}; listing again", stop)
         except Unreachable as error:

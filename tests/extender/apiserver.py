@@ -306,7 +306,8 @@ class Handler(BaseHTTPRequestHandler):
         self.chunk(json.dumps(event) + "\n")
 
     def chunk(self, text: str) -> None:
-        self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
+        sent = text.encode(errors="surrogateescape")  # a lone surrogate stands for a bad byte
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(sent), sent))
 
 
 def parse(path: str) -> Key:

@@ -235,6 +235,14 @@ def test_it_lists_again_after(fault: Fault) -> None:
         world.has(a=0, b=0)
 
 
+def test_bytes_that_are_no_text_are_listed_again() -> None:
+    with a_world("a") as world:
+        world.watching()
+        world.api.fail("watch", Fault(send='{"type":"\udcff"}\n', then="end"))
+        world.api.drop_watches()
+        wait_for(lambda: world.reflector.relists == 1)
+
+
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 def test_a_refused_watch_is_asked_for_again_at_the_same_place(status: int) -> None:
     with a_world("a") as world:
