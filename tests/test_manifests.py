@@ -68,6 +68,15 @@ def test_no_shipped_file_repeats_a_key(path: Path) -> None:
         check(document)
 
 
+def test_one_command_installs_every_manifest_and_names_the_optional_one() -> None:
+    text = (MANIFESTS / "kustomization.yaml").read_text()
+    files = {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
+    listed = set(yaml.safe_load(text)["resources"])
+    assert files - listed == {"virtual-node-toleration.yaml"}
+    assert listed <= files
+    assert "# - virtual-node-toleration.yaml" in text
+
+
 # The schema.
 
 

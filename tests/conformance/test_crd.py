@@ -278,6 +278,16 @@ def test_a_mistake_is_refused_with_what_to_write_and_the_nearest_right_one_is_no
     write(plane, namespace, nearest)
 
 
+def test_the_largest_policy_stays_within_the_cost_budget(plane: ControlPlane, namespace: str) -> None:
+    """Every list and map is full, as far as one request may be long."""
+    long = [f"example.com/{'k' * 60}{number:03}" for number in range(64)]
+    full = dict.fromkeys(long, "v" * 63)
+    amounts = dict.fromkeys(long[:32], "1234567890Ki")
+    largest = {"nodeSelector": full, "podLabels": full, "podAnnotations": full, "maxResources": amounts}
+    spec = {"selector": full, "matchLabelKeys": long[:16], "units": [largest] * 64}
+    assert len(write(plane, namespace, spec)["spec"]["units"]) == 64
+
+
 def test_every_mistake_is_told_at_once(plane: ControlPlane, namespace: str) -> None:
     """M6: as far as the schema's order of checks allows."""
     with pytest.raises(ApiError) as refused:
@@ -409,7 +419,7 @@ def test_the_undocumented_fields_are_kept(plane: ControlPlane, namespace: str) -
 def test_a_misspelt_field_is_reported_and_never_kept(
     plane: ControlPlane, namespace: str, spec: Json, place: str
 ) -> None:
-    """Strict validation is what kubectl asks for; a client that does not gets the object without the field."""
+    """Strict validation is what kubectl asks for; without it the field is dropped."""
     with pytest.raises(ApiError, match="unknown field") as refused:
         write(plane, namespace, spec)
     assert place in refused.value.message
@@ -510,6 +520,13 @@ def test_the_short_name_is_rpol(plane: ControlPlane) -> None:
     assert names["resourcepolicies"] == ["rpol"]
 
 
+@pytest.mark.parametrize("name", ["deployment.yaml", "service.yaml"])
+def test_what_runs_the_programs_is_valid_to_the_last_field(plane: ControlPlane, name: str) -> None:
+    for document in documents(name):
+        path = plane.api.collection_of(document)
+        plane.api.request("POST", path, document, query={"dryRun": "All", "fieldValidation": "Strict"})
+
+
 # Rights: what is not allowed here is denied.
 
 EXTENDER, WATCHER = "resourcepolicy-extender", "resourcepolicy-watcher"
@@ -604,3 +621,74 @@ def may(plane: ControlPlane, account: str, verb: str, namespace: str, resource: 
     )
     allowed: bool = review["status"]["allowed"]
     return allowed
+
+
+# Virtual nodes.
+
+TOLERATION = {"key": "virtual-kubelet.io/provider", "operator": "Exists", "effect": "NoSchedule"}
+
+
+@pytest.fixture
+def _tolerated(plane: ControlPlane) -> Iterator[None]:
+    manifests = documents("virtual-node-toleration.yaml")
+    plane.api.apply(manifests)
+    yield
+    for manifest in reversed(manifests):
+        plane.api.delete(plane.api.path_of(manifest))
+
+
+def pod(namespace: str, **labels: str) -> Json:
+    container = {"name": "c", "image": "x"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "pod", "namespace": namespace, "labels": labels},
+        "spec": {"containers": [container], "schedulerName": "nobody"},
+    }
+
+
+def tolerated(plane: ControlPlane, body: Json) -> bool:
+    path = plane.api.collection_of(body)
+    created = plane.api.request("POST", path, body, query={"dryRun": "All"})
+    return TOLERATION in created["spec"].get("tolerations", [])
+
+
+def policy_object(namespace: str, spec: Json) -> Json:
+    metadata = {"name": "policy", "namespace": namespace}
+    return {"apiVersion": API_VERSION, "kind": "ResourcePolicy", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.usefixtures("_tolerated")
+def test_pods_of_a_policy_with_a_virtual_unit_tolerate_virtual_nodes(
+    plane: ControlPlane, namespace: str
+) -> None:
+    """L7: ACK's scheduler does it invisibly; only governed pods get it, and none gets it twice."""
+    expressions = [{"key": "tier", "operator": "NotIn", "values": ["bronze"]}]
+    spec = {"selector": {"app": "web"}, "matchExpressions": expressions, "units": [ECS, {"resource": "eci"}]}
+    plane.api.create(policy_object(namespace, spec))
+    deadline = time.monotonic() + 30  # admission learns of policies and parameters by a watch
+    while not tolerated(plane, pod(namespace, app="web")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tolerated(plane, pod(namespace, app="web", tier="gold"))
+    assert not tolerated(plane, pod(namespace, app="web", tier="bronze"))
+    assert not tolerated(plane, pod(namespace, app="other"))
+    assert not tolerated(plane, pod(namespace))
+    assert not tolerated(plane, pod("default", app="web"))
+    with_own = pod(namespace, app="web")
+    with_own["spec"]["tolerations"] = [{"key": "gpu", "operator": "Exists"}, TOLERATION]
+    created = plane.api.create(with_own)
+    assert created["spec"]["tolerations"].count(TOLERATION) == 1
+
+
+@pytest.mark.usefixtures("_tolerated")
+def test_pods_of_a_policy_without_a_virtual_unit_do_not(plane: ControlPlane, namespace: str) -> None:
+    """L7: known to hold once a policy beside it, with such a unit, has had its effect."""
+    plane.api.create(policy_object(namespace, {"selector": {"app": "a"}, "units": [ECS]}))
+    virtual = policy_object(namespace, {"selector": {"app": "b"}, "units": [{"resource": "acs"}]})
+    virtual["metadata"]["name"] = "virtual"
+    plane.api.create(virtual)
+    deadline = time.monotonic() + 30
+    while not tolerated(plane, pod(namespace, app="b")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tolerated(plane, pod(namespace, app="b"))
+    assert not tolerated(plane, pod(namespace, app="a"))
