@@ -61,7 +61,7 @@ def provider_config_maps(groups: Sequence[NodeGroup]) -> list[Object]:
             "skipTaint": True,  # else every node is tainted kwok-provider=true
             "gpuConfig": {
                 "gpuLabelKey": GPU_LABEL,
-                "availableGPUTypes": {group.gpu_type: {} for group in groups if group.gpus},
+                "availableGPUTypes": {g.gpu_type: {} for g in groups if g.gpus and g.gpu_type},
             },
         },
         "configmap": {"name": TEMPLATES},

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,35 +53,34 @@ def _build_one(program: Program, path: Path, toolchain: Toolchain, progress: Pro
     if path.exists():  # another build was faster
         progress.end("found")
         return
-    # Under the lock, so whatever is unfinished here was left by a build that was killed.
-    for leftover in path.parent.glob(f"*{UNFINISHED}"):
-        leftover.unlink()
-    path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_name(path.name + UNFINISHED)
-    log = path.parents[1] / f"{program.name}.log"
+    # Under the lock, so whatever is there was left by a build that was killed.
+    workshop = path.parent.with_suffix(UNFINISHED)
+    shutil.rmtree(workshop, ignore_errors=True)
+    workshop.mkdir()
     try:
-        _run_go(program, unfinished, log, toolchain, progress)
-        unfinished.replace(path)
+        log = path.parents[1] / f"{program.name}.log"
+        _run_go(program, workshop, log, toolchain, progress)
+        path.parent.mkdir(exist_ok=True)
+        (workshop / program.name).replace(path)
     except BaseException:
         progress.end("failed")
-        unfinished.unlink(missing_ok=True)
-        with suppress(OSError):
-            path.parent.rmdir()
         raise
+    finally:
+        shutil.rmtree(workshop)
     progress.end("built")
 
 
-def _run_go(program: Program, output: Path, log: Path, toolchain: Toolchain, progress: Progress) -> None:
+def _run_go(program: Program, workshop: Path, log: Path, toolchain: Toolchain, progress: Progress) -> None:
     # In a copy, as -mod=mod may write to go.mod, and a checkout's version control is no concern.
-    with tempfile.TemporaryDirectory(prefix="controlplane-build-") as module, log.open("w") as out:
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(program.module / name, Path(module, name))
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(program.module / name, workshop / name)
+    with log.open("w") as output:
         go = subprocess.Popen(
-            launched([str(toolchain.go), *program.build_arguments(output)]),
-            cwd=module,
+            launched([str(toolchain.go), *program.build_arguments(workshop / program.name)]),
+            cwd=workshop,
             env=toolchain.environment,
             stdin=subprocess.DEVNULL,
-            stdout=out,
+            stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
         )

@@ -20,6 +20,7 @@ __all__ = ["Process", "ProgramExitedError", "free_ports", "listening"]
 # Below the ephemeral ports, so that no outgoing connection takes one before its program starts, or
 # while it restarts.
 PORTS = range(20000, 32000)
+SHUTDOWN_SECONDS = 60
 
 # A program dies with the thread that started it: this one lasts as long as the interpreter.
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
@@ -55,8 +56,9 @@ class Process:
         self._popen.wait()
 
     def terminate(self) -> None:
+        """SIGTERM, as a shutdown does, and an error if it goes on for too long."""
         self._popen.terminate()
-        self._popen.wait()
+        self._popen.wait(SHUTDOWN_SECONDS)
 
     def require_alive(self) -> None:
         if not self.alive:

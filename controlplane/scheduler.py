@@ -21,7 +21,7 @@ def scheduler_configuration(
     kubeconfig: Path, extender_port: int, extenders: Sequence[Object] | None
 ) -> Object:
     """`extenders` None: those of the shipped file."""
-    configuration = _shipped()
+    configuration: Object = yaml.safe_load(SHIPPED.read_text())
     listed = configuration["extenders"] if extenders is None else extenders
     return configuration | {
         # The default rate throttles a burst of pods, which would look like our slowness.
@@ -34,35 +34,3 @@ def scheduler_configuration(
 def _moved(extender: Object, port: int) -> Object:
     path = urlsplit(extender["urlPrefix"]).path
     return extender | {"urlPrefix": f"http://127.0.0.1:{port}{path}"}
-
-
-def _shipped() -> Object:
-    if SHIPPED.exists():
-        shipped: Object = yaml.safe_load(SHIPPED.read_text())
-        return shipped
-    return FALLBACK
-
-
-# Until the shipped file is there.
-FALLBACK: Object = {
-    "apiVersion": "kubescheduler.config.k8s.io/v1",
-    "kind": "KubeSchedulerConfiguration",
-    "percentageOfNodesToScore": 100,
-    "profiles": [
-        {
-            "schedulerName": "default-scheduler",
-            "pluginConfig": [{"name": "DefaultPreemption", "args": {"minCandidateNodesPercentage": 100}}],
-        }
-    ],
-    "extenders": [
-        {
-            "urlPrefix": "http://127.0.0.1:8888",
-            "filterVerb": "filter",
-            "preemptVerb": "preempt",
-            "nodeCacheCapable": True,
-            "ignorable": False,
-            "httpTimeout": "2s",
-            "managedResources": [{"name": "nvidia.com/gpu"}],
-        }
-    ],
-}

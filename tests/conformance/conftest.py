@@ -12,6 +12,7 @@ import pytest
 from controlplane import ControlPlane
 
 HERE = Path(__file__).parent
+KEPT = pytest.StashKey[Path]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,14 +22,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.plane)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if kept := config.stash.get(KEPT, None):
+        terminalreporter.write_line(f"the plane's logs are kept in {kept}")
+
+
 @pytest.fixture(scope="session")
 def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
         # The extender and the watcher are started here, against `plane.extender_address`,
         # and stopped before the plane is.
         yield plane
-        # The logs explain what a failed test saw.
-        plane.keep = plane.keep or request.session.testsfailed > 0
+        if request.session.testsfailed:  # the logs explain what the test saw
+            plane.keep = True
+            request.config.stash[KEPT] = plane.directory
 
 
 @pytest.fixture

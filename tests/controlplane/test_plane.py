@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from controlplane import ApiError, ControlPlane, NodeGroup, Object, PlaneOptions, Watch
+from controlplane.autoscaler import GROUP_LABEL
 from controlplane.waiting import wait_for
 
 pytestmark = pytest.mark.plane
@@ -101,12 +102,41 @@ def test_the_late_gpu_of_a_node_appears_after_its_boot(plane: ControlPlane) -> N
     plane.wait(lambda: gpus() == "1", what="the GPU to appear")
 
 
-def test_the_autoscaler_buys_the_first_node_of_a_group(plane: ControlPlane) -> None:
-    labels = {"pool": "bought"}
-    plane.start_autoscaler([NodeGroup("bought", labels), NodeGroup("gpus", gpus=1)])
-    plane.api.create(a_pod("needs-node", {"cpu": "1"}, nodeSelector=labels))
+@pytest.fixture(scope="module")
+def groups(plane: ControlPlane) -> None:
+    plane.start_autoscaler([NodeGroup("plain", {"pool": "plain"}), NodeGroup("gpus", gpus=1)])
+
+
+@pytest.mark.usefixtures("groups")
+def test_the_autoscaler_buys_the_first_node_for_a_pending_pod(plane: ControlPlane) -> None:
+    plane.api.create(a_pod("needs-node", {"cpu": "1"}, nodeSelector={"pool": "plain"}))
     plane.wait(lambda: phase(plane, "needs-node") == "Running", seconds=60, what="the pod to run")
-    assert plane.api.items("/api/v1/nodes", labelSelector="pool=bought")
+    assert plane.api.items("/api/v1/nodes", labelSelector="pool=plain")
+
+
+@pytest.mark.usefixtures("groups")
+def test_the_autoscaler_buys_what_a_provisioning_request_asks_for(plane: ControlPlane) -> None:
+    pod = a_pod("ask", {"nvidia.com/gpu": "1"}, nodeSelector={GROUP_LABEL: "gpus"})
+    request: Object = {
+        "apiVersion": "autoscaling.x-k8s.io/v1",
+        "kind": "ProvisioningRequest",
+        "metadata": {"name": "ask"},
+        "spec": {
+            "provisioningClassName": "best-effort-atomic-scale-up.autoscaling.x-k8s.io",
+            "podSets": [{"count": 2, "podTemplateRef": {"name": "ask"}}],
+        },
+    }
+    plane.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PodTemplate",
+            "metadata": {"name": "ask"},
+            "template": {"spec": pod["spec"]},
+        }
+    )
+    plane.api.create(request)
+    bought = {"labelSelector": f"{GROUP_LABEL}=gpus"}
+    plane.wait(lambda: len(plane.api.items("/api/v1/nodes", **bought)) == 2, seconds=60, what="two nodes")
 
 
 def test_a_service_account_may_do_only_what_it_was_granted(plane: ControlPlane) -> None:
