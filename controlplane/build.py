@@ -86,11 +86,12 @@ def _run_go(program: Program, workshop: Path, log: Path, toolchain: Toolchain, p
         )
         try:
             status = _wait(go, progress)
-        finally:
-            # Go's compilers are in its process group, and would outlive it.
+        except BaseException:
+            # The whole group: Go's compilers would outlive it.
             with suppress(ProcessLookupError):
                 os.killpg(go.pid, signal.SIGKILL)
             go.wait()
+            raise
     if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BuildError(f"{program.name} could not be built:\n{tail}\n\n{HINT}\nAll output: {log}")
