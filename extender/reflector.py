@@ -129,7 +129,7 @@ class Reflector(Generic[W, R]):
         sink: Sink[R],
         *,
         clock: Callable[[], float] = monotonic,
-        stall: float = 90.0,
+        stall: float = 180.0,
         page: int = PAGE,
         backoff: Backoff | None = None,
     ) -> None:

@@ -5,7 +5,7 @@ not know what is done about it. It shares the walk of filter, so that the autosc
 scheduler will be allowed.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policy.fit import admits, has_free

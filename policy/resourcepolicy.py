@@ -8,6 +8,7 @@ ack-sources.md, section 3.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -32,6 +33,7 @@ __all__ = [
     "InvalidPolicyError",
     "NextUnits",
     "PreemptPolicy",
+    "Rejected",
     "ResourceKind",
     "ResourcePolicy",
     "Strategy",
@@ -81,6 +83,15 @@ class NextUnits(StrEnum):
         if value == "LackResourceAndNoterminating":
             return cls.LACK_RESOURCE_AND_NO_TERMINATING
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An object that is no usable policy (M6); `errors` are those of `InvalidPolicyError`."""
+
+    key: str
+    generation: int
+    errors: tuple[str, ...]
 
 
 class InvalidPolicyError(ValueError):

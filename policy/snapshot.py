@@ -131,7 +131,8 @@ class Snapshot:
         shares = {
             uid: reservation.share
             for uid, reservation in self.reservations.items()
-            if reservation.policy == policy.key
+            if governing(self.pods.get(uid, reservation.pod), self.policies) == policy
+            and reservation.policy == policy.key
         }
         for pod in self.pods.values():
             node = self.nodes.get(pod.node_name)

@@ -1,0 +1,207 @@
+"""Pods, nodes and policies as the API writes them, decoded to what decisions need.
+
+Owns the few fields that are read of core/v1 and their conversion; typed decoding skips the rest unread, which
+is what makes it cheap (python-stack.md, section 2). Must not know where the bytes come from.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+import msgspec
+
+from policy.objects import EMPTY, Effect, Node, Phase, Pod, Taint, Toleration
+from policy.quantity import parse_quantity
+from policy.requests import InitContainer, total_requests
+
+__all__ = ["NodeObject", "PodObject", "node_of", "pod_of"]
+
+# Written by `kubectl apply` and as large as the object; no rule can mean it.
+_UNREAD = "kubectl.kubernetes.io/last-applied-configuration"
+_NO_AMOUNTS: Mapping[str, int] = MappingProxyType({})
+
+_Labels = dict[str, str] | None
+_Quantities = dict[str, str | int | float] | None
+
+
+class _Part(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    pass
+
+
+class _Metadata(_Part, frozen=True):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: _Labels = None
+    annotations: _Labels = None
+
+
+class _Resources(_Part, frozen=True):
+    requests: _Quantities = None
+
+
+class _Container(_Part, frozen=True):
+    resources: _Resources | None = None
+    restart_policy: str | None = None
+
+
+class _Toleration(_Part, frozen=True):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+class _PodSpec(_Part, frozen=True):
+    node_name: str = ""
+    node_selector: _Labels = None
+    priority: int | None = None
+    preemption_policy: str | None = None
+    containers: list[_Container] = []
+    init_containers: list[_Container] | None = None
+    overhead: _Quantities = None
+    resources: _Resources | None = None
+    tolerations: list[_Toleration] | None = None
+
+
+class _Condition(_Part, frozen=True):
+    type: str
+    status: str
+    reason: str = ""
+    last_transition_time: datetime | None = None
+
+
+class _PodStatus(_Part, frozen=True):
+    phase: Phase = Phase.PENDING
+    conditions: list[_Condition] | None = None
+    nominated_node_name: str = ""
+
+
+class PodObject(_Part, frozen=True):
+    """core/v1 Pod."""
+
+    metadata: _Metadata
+    spec: _PodSpec = _PodSpec()
+    status: _PodStatus = _PodStatus()
+
+
+class _Taint(_Part, frozen=True):
+    key: str
+    effect: Effect
+    value: str = ""
+
+
+class _NodeSpec(_Part, frozen=True):
+    taints: list[_Taint] | None = None
+    unschedulable: bool = False
+
+
+class _NodeStatus(_Part, frozen=True):
+    allocatable: _Quantities = None
+    conditions: list[_Condition] | None = None
+
+
+class NodeObject(_Part, frozen=True):
+    """core/v1 Node."""
+
+    metadata: _Metadata
+    spec: _NodeSpec = _NodeSpec()
+    status: _NodeStatus = _NodeStatus()
+
+
+def pod_of(written: PodObject) -> Pod:
+    """The pod.
+
+    Raises:
+        ValueError: it has no uid or name, or a quantity that is none.
+    """
+    metadata, spec, status = written.metadata, written.spec, written.status
+    if not (metadata.uid and metadata.name):
+        raise ValueError("the pod has no metadata.uid or no metadata.name")
+    scheduled = _condition(status.conditions, "PodScheduled")
+    unscheduled = scheduled if scheduled and scheduled.status == "False" else None
+    bound = scheduled if scheduled and scheduled.status == "True" else None
+    gated = unscheduled is not None and unscheduled.reason == "SchedulingGated"
+    return Pod(
+        uid=metadata.uid,
+        namespace=metadata.namespace,
+        name=metadata.name,
+        created=_seconds(metadata.creation_timestamp) or 0.0,
+        labels=metadata.labels or EMPTY,
+        annotations=_annotations(metadata),
+        requests=_requests(spec),
+        node_selector=spec.node_selector or EMPTY,
+        tolerations=tuple(Toleration(t.key, t.operator, t.value, t.effect) for t in spec.tolerations or ()),
+        priority=spec.priority or 0,
+        preempts=spec.preemption_policy != "Never",
+        phase=status.phase,
+        terminating=metadata.deletion_timestamp is not None,
+        gated=gated,
+        node_name=spec.node_name,
+        bound_at=_seconds(bound.last_transition_time) if bound else None,
+        unscheduled_since=(_seconds(unscheduled.last_transition_time) if unscheduled and not gated else None),
+        unschedulable=unscheduled is not None and unscheduled.reason == "Unschedulable",
+        nominated_node=status.nominated_node_name,
+    )
+
+
+def node_of(written: NodeObject) -> Node:
+    """The node.
+
+    Raises:
+        ValueError: it has no name, or a quantity that is none.
+    """
+    metadata, status = written.metadata, written.status
+    if not metadata.name:
+        raise ValueError("the node has no metadata.name")
+    ready = _condition(status.conditions, "Ready")
+    return Node(
+        name=metadata.name,
+        labels=metadata.labels or EMPTY,
+        annotations=_annotations(metadata),
+        taints=tuple(Taint(t.key, t.value, t.effect) for t in written.spec.taints or ()),
+        allocatable=_amounts(status.allocatable),
+        unschedulable=written.spec.unschedulable,
+        ready=ready is not None and ready.status == "True",
+    )
+
+
+def _condition(conditions: list[_Condition] | None, kind: str) -> _Condition | None:
+    return next((condition for condition in conditions or () if condition.type == kind), None)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _annotations(metadata: _Metadata) -> Mapping[str, str]:
+    annotations = metadata.annotations
+    if annotations and _UNREAD in annotations:
+        return {key: value for key, value in annotations.items() if key != _UNREAD}
+    return annotations or EMPTY
+
+
+def _amounts(quantities: _Quantities) -> Mapping[str, int]:
+    if not quantities:
+        return _NO_AMOUNTS
+    return {name: parse_quantity(str(quantity)) for name, quantity in quantities.items()}
+
+
+def _of(resources: _Resources | None) -> Mapping[str, int]:
+    return _amounts(resources.requests) if resources else _NO_AMOUNTS
+
+
+def _requests(spec: _PodSpec) -> Mapping[str, int]:
+    if len(spec.containers) == 1 and not (spec.init_containers or spec.overhead or spec.resources):
+        return _of(spec.containers[0].resources)
+    return total_requests(
+        [_of(container.resources) for container in spec.containers],
+        [
+            InitContainer(_of(init.resources), sidecar=init.restart_policy == "Always")
+            for init in spec.init_containers or ()
+        ],
+        overhead=_amounts(spec.overhead),
+        pod_level=_of(spec.resources),
+    )

@@ -1,0 +1,162 @@
+"""The HTTP surface: three verbs for kube-scheduler, two probes, metrics.
+
+Owns paths, status codes and the log line of a request; must not know rules or the API client. The verbs are
+answered before Flask, whose routing costs more than a decision (python-stack.md, section 4b).
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from flask import Flask, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from extender import wire
+from extender.body import BodyError, read_body
+from extender.metrics import Metrics
+from extender.service import Extender, NotReady
+
+__all__ = ["Application"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A body, and for the log and the metrics: what it means, about which pod."""
+
+    body: bytes
+    outcome: str
+    pod: str = ""
+    status: str = "200 OK"
+
+
+_FAULTS = {
+    400: "400 Bad Request",
+    413: "413 Content Too Large",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}
+
+
+class Application:
+    """The WSGI application. `refresh` brings gauges up to date before they are scraped."""
+
+    def __init__(
+        self,
+        extender: Extender,
+        metrics: Metrics,
+        ready: Callable[[], bool],
+        body_limit: int,
+        refresh: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._extender = extender
+        self._metrics = metrics
+        self._body_limit = body_limit
+        self._verbs = {
+            "/filter": self._filter,
+            "/prioritize": self._prioritize,
+            "/preempt": self._preempt,
+        }
+        self._rest = _rest(ready, metrics, refresh)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        verb = self._verbs.get(environ["PATH_INFO"])
+        if verb is None or environ["REQUEST_METHOD"] != "POST":
+            return self._rest.wsgi_app(environ, start_response)
+        began = perf_counter()
+        answer = self._answer(verb, environ)
+        name = environ["PATH_INFO"][1:]
+        seconds = perf_counter() - began
+        self._metrics.seconds.labels(name).observe(seconds)
+        self._metrics.outcomes.labels(name, answer.outcome).inc()
+        log.info("%s %s: %s, %.1f ms", name, answer.pod or "-", answer.outcome, seconds * 1e3)
+        # The scheduler reuses its connection only if the body ends where its length says.
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(answer.body))),
+        ]
+        start_response(answer.status, headers)
+        return (answer.body,)
+
+    def _answer(self, verb: Callable[[bytes], _Answer], environ: WSGIEnvironment) -> _Answer:
+        try:
+            return verb(read_body(environ, self._body_limit))
+        except BodyError as error:
+            return _fault(error.status, str(error))
+        except wire.DecodeError as error:
+            return _fault(400, str(error))
+        except NotReady as error:
+            return _fault(503, str(error), "NotReady")
+        except Exception:
+            log.exception("%s: a bug", environ["PATH_INFO"])
+            return _fault(500, "internal error; the log of the extender has the details", "Bug")
+
+    def _filter(self, body: bytes) -> _Answer:
+        asked = wire.decode_candidates(body)
+        pod = f"{asked.pod.namespace}/{asked.pod.name}"
+        try:
+            filtered = self._extender.filter(asked.pod, asked.names)
+        except NotReady as error:
+            return _Answer(wire.encode_error(str(error)), "NotReady", pod)
+        if filtered is None:
+            return _Answer(wire.encode_kept(asked, asked.names), "passed", pod)
+        decision = filtered.decision
+        if decision.nodes:
+            return _Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
+        refusal = decision.waits or next(iter(decision.refused.values()))
+        return _Answer(wire.encode_refused(asked, decision.refused), refusal.reason, pod)
+
+    def _prioritize(self, body: bytes) -> _Answer:
+        asked = wire.decode_candidates(body)
+        pod = f"{asked.pod.namespace}/{asked.pod.name}"
+        scores = self._extender.prioritize(asked.pod, asked.names)
+        if scores is None:
+            return _Answer(wire.encode_scores(dict.fromkeys(asked.names, 0)), "passed", pod)
+        return _Answer(wire.encode_scores(scores), "scored", pod)
+
+    def _preempt(self, body: bytes) -> _Answer:
+        asked = wire.decode_preemption(body)
+        pod = f"{asked.pod.namespace}/{asked.pod.name}"
+        preempted = self._extender.preempt(asked.pod, asked.victims)
+        if preempted is None:
+            return _Answer(wire.encode_victims(asked, list(asked.victims)), "passed", pod)
+        nodes = preempted.choice.nodes
+        return _Answer(wire.encode_victims(asked, nodes), "chosen" if nodes else "none", pod)
+
+
+def _fault(status: int, message: str, outcome: str = "Malformed") -> _Answer:
+    return _Answer(wire.encode_error(message), outcome, status=_FAULTS[status])
+
+
+def _rest(ready: Callable[[], bool], metrics: Metrics, refresh: Callable[[], None]) -> Flask:
+    """Everything that is not asked for each pod."""
+    app = Flask("resourcepolicy")
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    @app.get("/readyz")
+    def readyz() -> tuple[str, int]:
+        return ("ok", 200) if ready() else ("the cache has not synced yet", 503)
+
+    @app.get("/metrics")
+    def scrape() -> Response:
+        refresh()
+        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+
+    @app.errorhandler(404)
+    def not_found(_: Exception) -> tuple[Response, int]:
+        message = "there are POST /filter, /prioritize or /preempt; GET /healthz, /readyz or /metrics"
+        return jsonify(Error=message), 404
+
+    @app.route("/filter")
+    @app.route("/prioritize")
+    @app.route("/preempt")
+    def not_posted() -> tuple[Response, int]:
+        return jsonify(Error="kube-scheduler POSTs this"), 405
+
+    return app

@@ -1,0 +1,389 @@
+"""The one mutable object of the server: what was listed and watched, and what was promised meanwhile.
+
+Owns the state and its lock; hold `lock` around every call. It answers decisions as a `policy.snapshot.View`
+from indexes, so that a call costs its names and not the cluster. Must not know HTTP or the API client.
+
+A pod in the index of its policy is one of
+
+absent --reserve: sent to a unit--> reserved --bound seen--> bound --deleted, finished--> absent reserved
+--reserve: asked again, replaced--> reserved reserved --deleted, finished, refused when asked again,
+expired--> absent
+
+A uid that was seen deleted is dead: nothing that comes late brings it back.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from threading import Condition, RLock
+
+from cachetools import TTLCache
+
+from extender.index import PolicyIndex
+from policy.history import NO_HISTORY, History
+from policy.match import matches, precedence
+from policy.objects import Node, Pod
+from policy.options import Kinds
+from policy.resourcepolicy import Rejected, ResourcePolicy
+from policy.snapshot import Reservation
+from policy.usage import Group, Share, Usage, record_of, recorded_unit, share_of
+
+__all__ = ["Attempt", "Cache"]
+
+_GONE_SECONDS = 600.0
+_GONE_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The last call about a pod that is not bound yet."""
+
+    pod: Pod
+    policy: str
+    at: float
+    refused: bool
+    retry_at: float
+
+
+class Cache:
+    """See the module. `clock` gives Unix seconds, as do all times."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        kinds: Kinds,
+        reservation_seconds: float,
+        remembers_since: float,
+    ) -> None:
+        self.lock = RLock()
+        self.changed = Condition(self.lock)
+        """Notified of every change that may turn a refusal into a place."""
+        self.changes: dict[str, float] = {}
+        """When each policy last saw such a change, by key; whoever acts on an entry removes it."""
+        self._clock = clock
+        self._kinds = kinds
+        self._reservation_seconds = reservation_seconds
+        self._remembers_since = remembers_since
+        self._nodes: dict[str, Node] = {}
+        self._pods: dict[str, Pod] = {}
+        self._pods_on: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        self._policies: defaultdict[str, list[ResourcePolicy]] = defaultdict(list)
+        self._indexes: dict[str, PolicyIndex] = {}
+        self._rejected: dict[str, Rejected] = {}
+        self._governed_by: dict[str, str] = {}
+        self._reservations: dict[str, Reservation] = {}
+        self._records: dict[str, str] = {}
+        self._histories: dict[str, History] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._gone_nodes: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
+        self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
+
+    # What a decision may ask: policy.snapshot.View.
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every node known, by name."""
+        return self._nodes
+
+    def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
+        """See `View`."""
+        return self._indexes[policy.key].nodes_in(unit)
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+        """See `View`."""
+        return self._indexes[policy.key].usage(unit, group, but)
+
+    def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
+        """See `View`."""
+        return self._indexes[policy.key].terminating(unit)
+
+    def pods_on(self, node: str) -> Collection[Pod]:
+        """See `View`."""
+        return self._pods_on[node].values() if node in self._pods_on else ()
+
+    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+        """See `View`."""
+        return self._indexes[policy.key].share(uid)
+
+    def history(self, uid: str) -> History:
+        """See `View`."""
+        return self._histories.get(uid, NO_HISTORY)
+
+    def unscheduled_since(self, pod: Pod) -> float | None:
+        """See `View`."""
+        since = pod.unscheduled_since
+        return since if since is not None and since < self._remembers_since else None
+
+    def unknown(self, names: Collection[str]) -> Collection[str]:
+        """See `View`."""
+        missing = set(names).difference(self._nodes)
+        return [name for name in missing if name not in self._gone_nodes]
+
+    # What is read besides.
+
+    def governing(self, pod: Pod) -> ResourcePolicy | None:
+        """The policy that governs the pod (M4)."""
+        policies = self._policies.get(pod.namespace, ())
+        return next((policy for policy in policies if matches(policy, pod)), None)
+
+    def matching(self, pod: Pod) -> list[ResourcePolicy]:
+        """Every policy that selects the pod, the governing one first."""
+        return [p for p in self._policies.get(pod.namespace, ()) if matches(p, pod)]
+
+    def policies(self) -> list[ResourcePolicy]:
+        """All, those of one namespace in order of precedence."""
+        return [policy for policies in self._policies.values() for policy in policies]
+
+    def policy(self, key: str) -> ResourcePolicy | None:
+        """By `namespace/name`."""
+        index = self._indexes.get(key)
+        return index.policy if index else None
+
+    def rejected(self) -> Collection[Rejected]:
+        """The objects that are no usable policy as they are written (M6)."""
+        return self._rejected.values()
+
+    def pods(self) -> Collection[Pod]:
+        """Every pod known."""
+        return self._pods.values()
+
+    def attempts(self) -> Mapping[str, Attempt]:
+        """By the pod's uid: the last call about each pod that is not bound."""
+        return self._attempts
+
+    def reservations(self) -> Mapping[str, Reservation]:
+        """By the pod's uid."""
+        return self._reservations
+
+    # What decisions leave behind.
+
+    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+        """Hold a slot for a pod that is sent to a unit, in place of any it held (E6).
+
+        Dead and bound pods get none.
+        """
+        known = self._pods.get(pod.uid, pod)
+        self.forget(pod.uid)
+        if pod.uid in self._gone_pods or known.node_name or known.finished:
+            return
+        reservation = Reservation(pod, policy.key, unit, group, self._clock())
+        self._reservations[pod.uid] = reservation
+        self._govern(pod.uid, policy.key)
+        self._indexes[policy.key].put_share(pod.uid, reservation.share)
+
+    def forget(self, uid: str) -> None:
+        """Give back the slot that the pod holds without being bound, if any."""
+        reservation = self._reservations.pop(uid, None)
+        if reservation is not None and reservation.policy in self._indexes:
+            self._indexes[reservation.policy].put_share(uid, None)
+            self._note_change(reservation.policy)
+
+    def expire(self) -> None:
+        """Give back slots held for too long, unless a nomination holds them (E7)."""
+        before = self._clock() - self._reservation_seconds
+        # Reservations are replaced, never renewed in place: the dict is in order of age.
+        while self._reservations:
+            uid, oldest = next(iter(self._reservations.items()))
+            if oldest.made_at > before:
+                return
+            if uid in self._pods and self._pods[uid].nominated_node:
+                del self._reservations[uid]
+                self._reservations[uid] = replace(oldest, made_at=self._clock())
+            else:
+                self.forget(uid)
+
+    def remember(self, attempt: Attempt, history: History) -> None:
+        """Keep what the last call about a pod leaves for the next."""
+        uid = attempt.pod.uid
+        known = self._pods.get(uid)
+        if uid in self._gone_pods or (known is not None and known.node_name):
+            return
+        self._attempts[uid] = attempt
+        if history == NO_HISTORY:
+            self._histories.pop(uid, None)
+        else:
+            self._histories[uid] = history
+
+    # What the informers bring.
+
+    def replace_nodes(self, nodes: Iterable[Node]) -> None:
+        """A complete list: what is not in it is gone."""
+        listed = {node.name: node for node in nodes}
+        for name in self._nodes.keys() - listed.keys():
+            self.remove_node(name)
+        for node in listed.values():
+            self.upsert_node(node)
+
+    def upsert_node(self, node: Node) -> None:
+        """A node as it is now. Status churn that no rule reads costs one comparison."""
+        before = self._nodes.get(node.name)
+        self._nodes[node.name] = node
+        self._gone_nodes.pop(node.name, None)
+        if before == node:
+            return
+        for index in self._indexes.values():
+            if index.put_node(node):
+                self._reindex(self._pods_on.get(node.name, {}).values())
+                self._note_change(index.policy.key)
+            elif index.units_of(node.name):
+                self._note_change(index.policy.key)
+        self.changed.notify_all()
+
+    def remove_node(self, name: str) -> None:
+        """A node that is gone. Its pods stay counted where they are recorded, until they are gone too."""
+        if self._nodes.pop(name, None) is None:
+            return
+        self._gone_nodes[name] = True
+        for index in self._indexes.values():
+            index.drop_node(name)
+        self._reindex(self._pods_on.get(name, {}).values())
+
+    def replace_pods(self, pods: Iterable[Pod]) -> None:
+        """A complete list: what is not in it is gone."""
+        listed = {pod.uid: pod for pod in pods}
+        for uid in self._pods.keys() - listed.keys():
+            self.remove_pod(self._pods[uid])
+        for pod in listed.values():
+            self.upsert_pod(pod)
+
+    def upsert_pod(self, pod: Pod) -> None:
+        """A pod as it is now."""
+        if pod.uid in self._gone_pods:
+            return
+        self._leave_node(self._pods.get(pod.uid))
+        self._pods[pod.uid] = pod
+        if pod.node_name and not pod.finished:
+            self._pods_on[pod.node_name][pod.uid] = pod
+        if pod.node_name or pod.finished:
+            self._settle(pod)
+        self._reindex((pod,))
+
+    def remove_pod(self, pod: Pod) -> None:
+        """A pod that is gone for good."""
+        self._gone_pods[pod.uid] = True
+        self._leave_node(self._pods.pop(pod.uid, None))
+        self.forget(pod.uid)
+        self._attempts.pop(pod.uid, None)
+        self._histories.pop(pod.uid, None)
+        self._records.pop(pod.uid, None)
+        self._govern(pod.uid, None)
+
+    def replace_policies(self, policies: Iterable[ResourcePolicy | Rejected]) -> None:
+        """A complete list: what is not in it is gone."""
+        listed = {policy.key: policy for policy in policies}
+        for key in (self._indexes.keys() | self._rejected.keys()) - listed.keys():
+            self.remove_policy(key)
+        for policy in listed.values():
+            self.upsert_policy(policy)
+
+    def upsert_policy(self, policy: ResourcePolicy | Rejected) -> None:
+        """A policy as it is now; every pod of its namespace is matched and counted anew.
+
+        A rejected one leaves its last valid form in force (M6).
+        """
+        if isinstance(policy, Rejected):
+            self._rejected[policy.key] = policy
+            return
+        self._rejected.pop(policy.key, None)
+        before = self._indexes.get(policy.key)
+        if before is not None and before.policy == policy:
+            return
+        index = PolicyIndex(policy, self._kinds)
+        for node in self._nodes.values():
+            index.put_node(node)
+        self._indexes[policy.key] = index
+        listed = [p for p in self._policies[policy.namespace] if p.key != policy.key]
+        self._policies[policy.namespace] = sorted([*listed, policy], key=precedence)
+        if before is not None:
+            self._carry_over(before.policy, policy)
+        self._reindex_namespace(policy.namespace)
+
+    def remove_policy(self, key: str) -> None:
+        """A policy that is gone, by `namespace/name`. Its pods may be another's now (M4)."""
+        self._rejected.pop(key, None)
+        index = self._indexes.pop(key, None)
+        if index is None:
+            return
+        namespace = index.policy.namespace
+        self._policies[namespace] = [p for p in self._policies[namespace] if p.key != key]
+        for uid, reservation in list(self._reservations.items()):
+            if reservation.policy == key:
+                del self._reservations[uid]
+        self._note_change(key)
+        self._reindex_namespace(namespace)
+
+    # How the indexes follow.
+
+    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        """Slots held under the policy's former text stay with the unit that they mean (C7)."""
+        for uid, reservation in list(self._reservations.items()):
+            if reservation.policy != policy.key:
+                continue
+            unit = recorded_unit(record_of(before, reservation.unit), policy)
+            if unit is None:
+                del self._reservations[uid]
+            else:
+                self._reservations[uid] = replace(reservation, unit=unit)
+
+    def _settle(self, pod: Pod) -> None:
+        """A pod got its node or ended: the slot held for it becomes the record of where it went."""
+        reservation = self._reservations.pop(pod.uid, None)
+        self._attempts.pop(pod.uid, None)
+        self._histories.pop(pod.uid, None)
+        if reservation is None or reservation.policy not in self._indexes:
+            return
+        index = self._indexes[reservation.policy]
+        if pod.node_name in index.nodes_in(reservation.unit):
+            self._records[pod.uid] = record_of(index.policy, reservation.unit)
+
+    def _leave_node(self, pod: Pod | None) -> None:
+        if pod is not None and pod.node_name in self._pods_on:
+            self._pods_on[pod.node_name].pop(pod.uid, None)
+            if not self._pods_on[pod.node_name]:
+                del self._pods_on[pod.node_name]
+
+    def _reindex_namespace(self, namespace: str) -> None:
+        # A slot may be held for a pod that the watch has not brought yet.
+        reserved = {uid: reservation.pod for uid, reservation in self._reservations.items()}
+        pods = {**reserved, **self._pods}.values()
+        self._reindex([pod for pod in pods if pod.namespace == namespace])
+        for policy in self._policies[namespace]:
+            self._note_change(policy.key)
+
+    def _reindex(self, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            policy = self.governing(pod)
+            self._govern(pod.uid, policy.key if policy else None)
+            if policy is not None:
+                self._put_share(pod, policy)
+
+    def _govern(self, uid: str, key: str | None) -> None:
+        """Move the pod's share, and a slot held for it, out of a policy that no longer governs it."""
+        before = self._governed_by.get(uid)
+        if uid in self._reservations and self._reservations[uid].policy != key:
+            del self._reservations[uid]
+        if before is not None and before != key and before in self._indexes:
+            self._indexes[before].put_share(uid, None)
+            self._note_change(before)
+        if key is None:
+            self._governed_by.pop(uid, None)
+        else:
+            self._governed_by[uid] = key
+
+    def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
+        index = self._indexes[policy.key]
+        if pod.node_name:
+            remembered = self._records.get(pod.uid, "")
+            share = share_of(pod, policy, index.units_of(pod.node_name), remembered)
+        else:
+            reservation = self._reservations.get(pod.uid)
+            held = reservation is not None and reservation.policy == policy.key
+            share = reservation.share if reservation and held else None
+        before = index.put_share(pod.uid, share)
+        if before is not None and before != share:
+            self._note_change(policy.key)
+
+    def _note_change(self, key: str) -> None:
+        self.changes[key] = self._clock()
+        self.changed.notify_all()

@@ -1,0 +1,96 @@
+"""The command `resourcepolicy`.
+
+Owns arguments, exit codes and what a user reads on a mistake; must not know what the programs do.
+"""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from extender.connection import NotConfigured
+from extender.settings import InvalidSettings, Settings, load_settings
+
+__all__ = ["main"]
+
+_KUBECONFIG = click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How to reach the API server. Without it: the account of the pod this runs in.",
+)
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings, see config/extender.yaml. Without it: the defaults.",
+)
+_VERBOSE = click.option("--verbose", is_flag=True, help="Log every request.")
+
+
+class _Refusing(click.Group):
+    """Says in one line what the user can mend, and exits with 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  whatever a command returns
+        try:
+            return super().invoke(ctx)
+        except (InvalidSettings, NotConfigured) as error:
+            raise click.UsageError(str(error)) from None
+
+
+@click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="resourcepolicy")
+def main() -> None:
+    """Ordered units of nodes for stock Kubernetes."""
+
+
+@main.command()
+@_KUBECONFIG
+@_CONFIG
+@click.option("--bind", default="127.0.0.1:8888", show_default=True, help="HOST:PORT to listen on.")
+@_VERBOSE
+def serve(kubeconfig: Path | None, config: Path | None, bind: str, *, verbose: bool) -> None:
+    """Answer kube-scheduler: filter, prioritize, preempt.
+
+    Example: resourcepolicy serve --kubeconfig ~/.kube/config --bind 127.0.0.1:8888
+    """
+    from extender.connection import connect  # noqa: PLC0415  the web server is no business of `watch`
+    from extender.server import Server  # noqa: PLC0415
+    from extender.serving import serve as run  # noqa: PLC0415
+
+    settings = _prepare(config, verbose=verbose)
+    connect(
+        kubeconfig
+    ).close()  # a mistake in it is said here, once, and not by a worker that dies again and again
+    sys.argv = sys.argv[:1]
+    run(lambda: Server(kubeconfig, settings), bind)
+
+
+@main.command()
+@_KUBECONFIG
+@_CONFIG
+@_VERBOSE
+def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> None:
+    """Make cluster-autoscaler grow the unit that the policy names.
+
+    Example: resourcepolicy watch --kubeconfig ~/.kube/config
+    """
+    from extender.watching import watch as run  # noqa: PLC0415  as in `serve`
+
+    settings = _prepare(config, verbose=verbose)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(kubeconfig, settings, stop)
+
+
+def _prepare(config: Path | None, *, verbose: bool) -> Settings:
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+    logging.getLogger("extender.app").setLevel(logging.INFO if verbose else logging.WARNING)
+    return load_settings(config)

@@ -1,0 +1,103 @@
+"""The indexes of one policy: its units' nodes and what each group uses, kept current by single changes.
+
+Owns the tallies; must not know locks, events, or why a pod has the share it has: that is `policy.usage`. The
+definition it must agree with is `policy.snapshot.Snapshot`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from policy.match import in_unit
+from policy.objects import Node
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+from policy.usage import Group, Share, Usage
+
+__all__ = ["PolicyIndex"]
+
+
+class _Tally:
+    """Pods counted in one unit for one group, and the sum of their requests."""
+
+    __slots__ = ("pods", "requests")
+
+    def __init__(self) -> None:
+        self.pods = 0
+        self.requests: Counter[str] = Counter()
+
+    def add(self, requests: Mapping[str, int]) -> None:
+        self.pods += 1
+        self.requests.update(requests)
+
+    def subtract(self, requests: Mapping[str, int]) -> None:
+        self.pods -= 1
+        self.requests.subtract(requests)
+
+
+class PolicyIndex:
+    """Every method costs one pod or one node, never all of them."""
+
+    def __init__(self, policy: ResourcePolicy, kinds: Kinds) -> None:
+        self.policy = policy
+        self._kinds = kinds
+        self._nodes: list[set[str]] = [set() for _ in policy.units]
+        self._shares: dict[str, Share] = {}
+        self._tallies: dict[tuple[int, Group], _Tally] = {}
+        self._terminating: list[int] = [0 for _ in policy.units]
+
+    def nodes_in(self, unit: int) -> set[str]:
+        return self._nodes[unit]
+
+    def units_of(self, name: str) -> tuple[int, ...]:
+        """The units that a node is in, in order."""
+        return tuple(index for index, nodes in enumerate(self._nodes) if name in nodes)
+
+    def put_node(self, node: Node) -> bool:
+        """Take a node's labels as they are now; whether its units changed."""
+        before = self.units_of(node.name)
+        for index, unit in enumerate(self.policy.units):
+            if in_unit(node, unit, self._kinds):
+                self._nodes[index].add(node.name)
+            else:
+                self._nodes[index].discard(node.name)
+        return self.units_of(node.name) != before
+
+    def drop_node(self, name: str) -> None:
+        for nodes in self._nodes:
+            nodes.discard(name)
+
+    def share(self, uid: str) -> Share | None:
+        return self._shares.get(uid)
+
+    def put_share(self, uid: str, share: Share | None) -> Share | None:
+        """Replace a pod's share; None takes it out. Returns the one it had."""
+        before = self._shares.pop(uid, None)
+        if before is not None:
+            self._terminating[before.unit] -= before.terminating
+            if before.counted and before.group is not None:
+                self._tallies[before.unit, before.group].subtract(before.requests)
+                self._drop_if_empty(before.unit, before.group)
+        if share is not None:
+            self._shares[uid] = share
+            self._terminating[share.unit] += share.terminating
+            if share.counted and share.group is not None:
+                self._tallies.setdefault((share.unit, share.group), _Tally()).add(share.requests)
+        return before
+
+    def usage(self, unit: int, group: Group, but: str = "") -> Usage:
+        tally = self._tallies.get((unit, group))
+        if tally is None:
+            return Usage()
+        usage = Usage(tally.pods, tally.requests)
+        own = self._shares.get(but)
+        if own is None or not own.counted or (own.unit, own.group) != (unit, group):
+            return usage
+        return usage.without(Usage(1, own.requests))
+
+    def terminating(self, unit: int) -> bool:
+        return self._terminating[unit] > 0
+
+    def _drop_if_empty(self, unit: int, group: Group) -> None:
+        # Groups come and go with every roll-out: what is empty must not stay.
+        if not self._tallies[unit, group].pods:
+            del self._tallies[unit, group]

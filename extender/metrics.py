@@ -1,0 +1,52 @@
+"""The metrics of the server.
+
+Owns names, help texts and labels; must not know when anything is counted.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = ["Metrics"]
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+class Metrics:
+    """One registry, so that tests do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.seconds = Histogram(
+            "resourcepolicy_request_duration_seconds",
+            "Time to answer kube-scheduler, by verb.",
+            ["verb"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.outcomes = Counter(
+            "resourcepolicy_requests_total",
+            "Answers, by verb and outcome: passed, placed, or the reason of a refusal or error.",
+            ["verb", "outcome"],
+            registry=self.registry,
+        )
+        self.pokes = Counter(
+            "resourcepolicy_pokes_total",
+            "Pods that were woken because only our state had changed.",
+            registry=self.registry,
+        )
+        self.reservations = Gauge(
+            "resourcepolicy_reservations",
+            "Slots held for pods that are not bound yet.",
+            registry=self.registry,
+        )
+        self.objects = Gauge(
+            "resourcepolicy_cached_objects",
+            "Objects in the cache, by resource.",
+            ["resource"],
+            registry=self.registry,
+        )
+        self.silence = Gauge(
+            "resourcepolicy_watch_silence_seconds",
+            "Time since the API server last said anything, by resource.",
+            ["resource"],
+            registry=self.registry,
+        )

@@ -1,0 +1,80 @@
+"""The server's composition: everything that `resourcepolicy serve` consists of, joined.
+
+Owns construction and the order of starting and stopping; contains no logic of its own.
+"""
+
+import gc
+import logging
+import time
+from pathlib import Path
+from threading import Thread
+
+from extender.app import Application
+from extender.cache import Cache
+from extender.connection import connect
+from extender.informers import Informers
+from extender.metrics import Metrics
+from extender.pods import poke
+from extender.requeue import Requeue
+from extender.service import Extender
+from extender.settings import Settings
+
+__all__ = ["Server"]
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Construct in the process that serves, after any fork: `start` starts threads."""
+
+    def __init__(self, kubeconfig: Path | None, settings: Settings) -> None:
+        clock = time.time
+        connection = connect(kubeconfig)
+        self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
+        self._informers = Informers(connection, self._cache)
+        self._metrics = Metrics()
+        self._requeue = Requeue(self._cache, clock, poke(connection, clock), self._metrics)
+        extender = Extender(
+            self._cache,
+            clock,
+            self._informers.synced,
+            on_conflict=settings.on_conflict,
+            outside_units=settings.outside_units,
+            unknown_node_seconds=settings.unknown_node,
+        )
+        self.application = Application(
+            extender, self._metrics, self._informers.synced, settings.body_limit, self._refresh
+        )
+
+    def start(self) -> None:
+        """Begin to watch; requests are answered with an error until the first lists are in (E4)."""
+        self._informers.start()
+        self._requeue.start()
+        Thread(target=self._settle_memory, name="settle-memory", daemon=True).start()
+
+    def stop(self) -> None:
+        """End every thread."""
+        self._requeue.stop()
+        self._informers.stop()
+
+    def _settle_memory(self) -> None:
+        """Keep what the first lists brought out of the collector's sight (python-stack.md, section 4c)."""
+        while not self._informers.synced():
+            time.sleep(0.05)
+        log.info("synced")
+        gc.collect()
+        gc.freeze()
+
+    def _refresh(self) -> None:
+        with self._cache.lock:
+            counts = {
+                "nodes": len(self._cache.nodes),
+                "pods": len(self._cache.pods()),
+                "resourcepolicies": len(self._cache.policies()),
+            }
+            self._metrics.reservations.set(len(self._cache.reservations()))
+        for resource, count in counts.items():
+            self._metrics.objects.labels(resource).set(count)
+            contact = self._informers.reflectors[resource].last_contact
+            silence = float("inf") if contact is None else time.monotonic() - contact
+            self._metrics.silence.labels(resource).set(silence)

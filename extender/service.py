@@ -1,0 +1,141 @@
+"""The three verbs: look, decide, remember, in one critical section.
+
+Owns what a decision leaves behind (reservation, history) and when not to answer (E4, E11); must not know JSON
+or HTTP. The rules are in `policy`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from extender.cache import Attempt, Cache
+from policy import filter as filter_verb
+from policy import preempt as preempt_verb
+from policy import prioritize as prioritize_verb
+from policy.filter import Decision
+from policy.history import Promise
+from policy.objects import Pod
+from policy.options import OnConflict, OutsideUnits
+from policy.preempt import Choice
+from policy.reasons import Reason, Refusal
+from policy.resourcepolicy import ResourcePolicy
+
+__all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
+
+
+class NotReady(Exception):  # noqa: N818  a state, and the one that /readyz reports
+    """There is no answer yet; the scheduler should try again (E4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """The outcome of filter for a pod that a policy governs."""
+
+    policy: ResourcePolicy
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Preempted:
+    """The outcome of preempt for a pod that a policy governs."""
+
+    policy: ResourcePolicy
+    choice: Choice
+
+
+class Extender:
+    """Answers kube-scheduler from the cache; None: no policy governs the pod, it passes untouched (M5)."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        clock: Callable[[], float],
+        synced: Callable[[], bool],
+        *,
+        on_conflict: OnConflict = OnConflict.OLDEST,
+        outside_units: OutsideUnits = OutsideUnits.NEVER,
+        unknown_node_seconds: float = 0.5,
+    ) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._synced = synced
+        self._on_conflict = on_conflict
+        self._outside_units = outside_units
+        self._unknown_node_seconds = unknown_node_seconds
+
+    def filter(self, pod: Pod, candidates: Sequence[str]) -> Filtered | None:
+        """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
+
+        Raises:
+            NotReady: the cache has not synced, or lacks nodes that the scheduler knows (E11).
+        """
+        deadline = monotonic() + self._unknown_node_seconds
+        with self._cache.lock:
+            while True:
+                policy = self._governing(pod)
+                if policy is None:
+                    return None
+                decision = self._decide(pod, candidates, policy)
+                if not decision.unknown:
+                    self._leave(pod, policy, decision)
+                    return Filtered(policy, decision)
+                if not self._cache.changed.wait(deadline - monotonic()):
+                    raise NotReady(_unknown(decision))
+
+    def prioritize(self, pod: Pod, candidates: Sequence[str]) -> Mapping[str, int] | None:
+        """A score for each node, in the order of its unit (O1).
+
+        Raises:
+            NotReady: the cache has not synced.
+        """
+        with self._cache.lock:
+            policy = self._governing(pod)
+            return prioritize_verb.scores(candidates, policy, self._cache) if policy else None
+
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
+        """The candidates of one unit on which victims may go; the answer holds a slot there (E7).
+
+        Raises:
+            NotReady: the cache has not synced.
+        """
+        with self._cache.lock:
+            policy = self._governing(pod)
+            if policy is None:
+                return None
+            now = self._clock()
+            choice = preempt_verb.decide(pod, victims, policy, self._cache, now)
+            if choice.unit is not None:
+                self._cache.reserve(pod, policy, choice.unit, choice.group)
+                promise = Promise(choice.unit, frozenset(choice.nodes), now)
+                history = replace(self._cache.history(pod.uid), promise=promise)
+                attempt = Attempt(pod, policy.key, now, refused=True, retry_at=math.inf)
+                self._cache.remember(attempt, history)
+            return Preempted(policy, choice)
+
+    def _governing(self, pod: Pod) -> ResourcePolicy | None:
+        if not self._synced():
+            raise NotReady("ResourcePolicy: the cache has not synced yet")
+        return self._cache.governing(pod)
+
+    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> Decision:
+        self._cache.expire()
+        if self._on_conflict is OnConflict.REJECT and len(self._cache.matching(pod)) > 1:
+            return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
+        now = self._clock()
+        return filter_verb.decide(pod, candidates, policy, self._cache, now, self._outside_units)
+
+    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
+        now = self._clock()
+        before = self._cache.history(pod.uid)
+        if decision.unit is not None:
+            self._cache.reserve(pod, policy, decision.unit, decision.group)
+        elif before.promise is None or not before.promise.lives(pod.nominated_node, now):
+            self._cache.forget(pod.uid)
+        attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
+        self._cache.remember(attempt, before.after(decision.waits, now))
+
+
+def _unknown(decision: Decision) -> str:
+    some = ", ".join(sorted(decision.unknown)[:3])
+    return f"ResourcePolicy: {len(decision.unknown)} node(s) not seen yet by the extender: {some}"

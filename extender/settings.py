@@ -1,0 +1,78 @@
+"""The settings file of both programs: what may stand in it, its defaults, all errors at once.
+
+Owns the names and defaults of config/extender.yaml; must not know who reads a value.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policy.options import Kinds, OnConflict, OutsideUnits
+from policy.resourcepolicy import ResourceKind
+
+__all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
+
+
+class InvalidSettings(ValueError):  # noqa: N818  named for the state of the file
+    """The file cannot be used; the message holds every fault."""
+
+
+class Backend(StrEnum):
+    """How the autoscaler is asked for nodes."""
+
+    AUTO = "auto"
+    PROVISIONING_REQUEST = "provisioningrequest"
+    NONE = "none"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WatcherSettings(_Part):
+    """What only `resourcepolicy watch` reads. Times are in seconds."""
+
+    backend: Backend = Backend.AUTO
+    namespace: str = "resourcepolicy"
+    autoscaler_namespace: str = "kube-system"
+    period: float = Field(default=0.2, gt=0)
+    retry_first: float = Field(default=60.0, gt=0)
+    retry_longest: float = Field(default=600.0, gt=0)
+
+
+class Settings(_Part):
+    """config/extender.yaml. Times are in seconds, sizes in bytes."""
+
+    on_conflict: OnConflict = OnConflict.OLDEST
+    outside_units: OutsideUnits = OutsideUnits.NEVER
+    resources: Mapping[ResourceKind, Mapping[str, str]] = Field(default_factory=lambda: Kinds().selectors)
+    reservation: float = Field(default=600.0, gt=0)
+    unknown_node: float = Field(default=0.5, ge=0)
+    body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
+    watcher: WatcherSettings = WatcherSettings()
+
+    @property
+    def kinds(self) -> Kinds:
+        """How kinds of nodes are told (U2)."""
+        return Kinds(self.resources)
+
+
+def load_settings(path: Path | None) -> Settings:
+    """The settings in a YAML file; an empty or absent one means every default.
+
+    Raises:
+        InvalidSettings: it cannot be read, is no YAML, or has unknown or wrong entries.
+    """
+    if path is None:
+        return Settings()
+    try:
+        written = yaml.safe_load(path.read_text())
+        return Settings.model_validate({} if written is None else written)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidSettings(f"{path}: " + "; ".join(faults)) from None
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path}: {error}") from None

@@ -1,0 +1,186 @@
+"""extender/v1 on the wire: request bytes to values, decisions to answer bytes.
+
+Owns the exact keys, both node modes and what is refused as malformed (E2; scheduler-extender.md, "Wire
+format"); must not know Flask or any rule of a policy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from extender.apiobjects import PodObject, pod_of
+from policy.objects import Pod
+from policy.reasons import Refusal
+
+__all__ = [
+    "Candidates",
+    "DecodeError",
+    "Preemption",
+    "decode_candidates",
+    "decode_preemption",
+    "encode_error",
+    "encode_kept",
+    "encode_refused",
+    "encode_scores",
+    "encode_victims",
+]
+
+
+class DecodeError(ValueError):
+    """The request is not what kube-scheduler sends; the message says where."""
+
+
+class _NodeName(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _NodeHead(msgspec.Struct, frozen=True):
+    metadata: _NodeName
+
+
+class _NodeList(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw] = []
+
+
+class _Args(msgspec.Struct, frozen=True):
+    pod: PodObject = msgspec.field(name="Pod")
+    nodes: _NodeList | None = msgspec.field(name="Nodes", default=None)
+    node_names: list[str] | None = msgspec.field(name="NodeNames", default=None)
+
+
+class _Victim(msgspec.Struct, frozen=True):
+    """A MetaPod, or what is needed of a Pod."""
+
+    uid: str = msgspec.field(name="UID", default="")
+    metadata: "_Uid | None" = None
+
+
+class _Uid(msgspec.Struct, frozen=True):
+    uid: str
+
+
+class _Victims(msgspec.Struct, frozen=True):
+    pods: list[_Victim] | None = msgspec.field(name="Pods", default=None)
+    pdb_violations: int = msgspec.field(name="NumPDBViolations", default=0)
+
+
+class _PreemptionArgs(msgspec.Struct, frozen=True):
+    pod: PodObject = msgspec.field(name="Pod")
+    victims: dict[str, _Victims | None] | None = msgspec.field(name="NodeNameToVictims", default=None)
+    meta_victims: dict[str, _Victims | None] | None = msgspec.field(
+        name="NodeNameToMetaVictims", default=None
+    )
+
+
+_decode_args = msgspec.json.Decoder(_Args).decode
+_decode_preemption = msgspec.json.Decoder(_PreemptionArgs).decode
+_decode_node = msgspec.json.Decoder(_NodeHead).decode
+_MALFORMED = (ValueError, RecursionError, msgspec.MsgspecError)
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What filter and prioritize are asked: a pod and the nodes left for it."""
+
+    pod: Pod
+    names: Sequence[str]
+    nodes: Mapping[str, msgspec.Raw] | None
+    """The whole nodes, undecoded, where the scheduler keeps no cache (`nodeCacheCapable: false`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """What preempt is asked: a pod, and the uids of the victims by node."""
+
+    pod: Pod
+    victims: Mapping[str, Sequence[str]]
+    pdb_violations: Mapping[str, int]
+
+
+def decode_candidates(body: bytes) -> Candidates:
+    """ExtenderArgs, in either node mode.
+
+    Raises:
+        DecodeError: no such JSON, no pod with a uid, or no nodes.
+    """
+    try:
+        args = _decode_args(body)
+        pod = pod_of(args.pod)
+        nodes = None
+        if args.node_names is None and args.nodes is not None:
+            nodes = {_decode_node(raw).metadata.name: raw for raw in args.nodes.items}
+    except _MALFORMED as error:
+        raise DecodeError(str(error)) from None
+    names = args.node_names if args.node_names is not None else list(nodes or ())
+    if not names:
+        raise DecodeError("neither NodeNames nor Nodes names a node")
+    if "" in names:
+        raise DecodeError("an empty node name")
+    return Candidates(pod, names, nodes)
+
+
+def decode_preemption(body: bytes) -> Preemption:
+    """ExtenderPreemptionArgs, in either mode, without the nodes that have no victims (1.38 sends them).
+
+    Raises: DecodeError: no such JSON, no pod with a uid, or a victim without one.
+    """
+    try:
+        args = _decode_preemption(body)
+        pod = pod_of(args.pod)
+    except _MALFORMED as error:
+        raise DecodeError(str(error)) from None
+    listed = args.meta_victims if args.meta_victims is not None else args.victims
+    if listed is None:
+        raise DecodeError("neither NodeNameToMetaVictims nor NodeNameToVictims is there")
+    kept = {name: victims for name, victims in listed.items() if victims and victims.pods}
+    uids = {name: [_uid(victim) for victim in kept[name].pods or ()] for name in kept}
+    if any("" in victims for victims in uids.values()):
+        raise DecodeError("a victim without a uid")
+    return Preemption(pod, uids, {name: kept[name].pdb_violations for name in kept})
+
+
+def _uid(victim: _Victim) -> str:
+    return victim.metadata.uid if victim.metadata else victim.uid
+
+
+def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
+    """ExtenderFilterResult that keeps these nodes, in the mode that was asked in."""
+    if asked.nodes is None:
+        return _encode({"NodeNames": names})
+    nodes = asked.nodes
+    return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
+
+
+def encode_refused(asked: Candidates, refused: Mapping[str, Refusal]) -> bytes:
+    """ExtenderFilterResult that keeps none. Preemption on these nodes would not help (E3)."""
+    texts = {refusal: refusal.text for refusal in set(refused.values())}
+    kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
+    failed = {name: texts[refusal] for name, refusal in refused.items()}
+    return _encode({**kept, "FailedAndUnresolvableNodes": failed})
+
+
+def encode_error(message: str) -> bytes:
+    """ExtenderFilterResult that makes the scheduler try again later, with back-off (E4)."""
+    return _encode({"Error": message})
+
+
+def encode_scores(scores: Mapping[str, int]) -> bytes:
+    """HostPriorityList."""
+    return _encode([{"Host": name, "Score": score} for name, score in scores.items()])
+
+
+def encode_victims(asked: Preemption, names: Sequence[str]) -> bytes:
+    """ExtenderPreemptionResult with these of the candidates and their victims, as they were sent."""
+    return _encode(
+        {
+            "NodeNameToMetaVictims": {
+                name: {
+                    "Pods": [{"UID": uid} for uid in asked.victims[name]],
+                    "NumPDBViolations": asked.pdb_violations[name],
+                }
+                for name in names
+            }
+        }
+    )
