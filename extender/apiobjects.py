@@ -6,7 +6,6 @@ is what makes it cheap (python-stack.md, section 2). Must not know where the byt
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 
 import msgspec
 
@@ -18,7 +17,6 @@ __all__ = ["NodeObject", "PodObject", "node_of", "pod_of"]
 
 # Written by `kubectl apply` and as large as the object; no rule can mean it.
 _UNREAD = "kubectl.kubernetes.io/last-applied-configuration"
-_NO_AMOUNTS: Mapping[str, int] = MappingProxyType({})
 
 _Labels = dict[str, str] | None
 _Quantities = dict[str, str | int | float] | None
@@ -185,12 +183,12 @@ def _annotations(metadata: _Metadata) -> Mapping[str, str]:
 
 def _amounts(quantities: _Quantities) -> Mapping[str, int]:
     if not quantities:
-        return _NO_AMOUNTS
+        return EMPTY
     return {name: parse_quantity(str(quantity)) for name, quantity in quantities.items()}
 
 
 def _of(resources: _Resources | None) -> Mapping[str, int]:
-    return _amounts(resources.requests) if resources else _NO_AMOUNTS
+    return _amounts(resources.requests) if resources else EMPTY
 
 
 def _requests(spec: _PodSpec) -> Mapping[str, int]:

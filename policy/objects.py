@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 __all__ = ["EMPTY", "Effect", "Node", "Phase", "Pod", "Taint", "Toleration"]
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
-_NOTHING: Mapping[str, int] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+"""Shared by the many objects that have no labels, annotations or requests."""
+
+
+def _empty() -> Mapping[str, Any]:
+    return EMPTY
 
 
 class Phase(StrEnum):
@@ -60,10 +65,10 @@ class Pod:
     namespace: str
     name: str
     created: float
-    labels: Mapping[str, str] = EMPTY
-    annotations: Mapping[str, str] = EMPTY
-    requests: Mapping[str, int] = _NOTHING
-    node_selector: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=_empty)
+    annotations: Mapping[str, str] = field(default_factory=_empty)
+    requests: Mapping[str, int] = field(default_factory=_empty)
+    node_selector: Mapping[str, str] = field(default_factory=_empty)
     tolerations: tuple[Toleration, ...] = ()
     priority: int = 0
     preempts: bool = True
@@ -93,9 +98,9 @@ class Node:
     """A node."""
 
     name: str
-    labels: Mapping[str, str] = EMPTY
-    annotations: Mapping[str, str] = field(default=EMPTY, compare=False)
+    labels: Mapping[str, str] = field(default_factory=_empty)
+    annotations: Mapping[str, str] = field(default_factory=_empty, compare=False)
     taints: tuple[Taint, ...] = ()
-    allocatable: Mapping[str, int] = _NOTHING
+    allocatable: Mapping[str, int] = field(default_factory=_empty)
     unschedulable: bool = False
     ready: bool = True
