@@ -1,0 +1,95 @@
+"""What a policy's status says about it as a whole: Accepted, Conflicted, PodsNotSent (M4, M6, M8).
+
+Owns the conditions and their sentences; must not know when or how they are written.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policy.match import matching
+from policy.objects import Pod
+from policy.options import OnConflict
+from policy.resourcepolicy import Rejected, ResourcePolicy
+
+__all__ = ["Condition", "ConditionType", "about_pods", "accepted", "rejected"]
+
+
+class ConditionType(StrEnum):
+    """The `type` of a condition."""
+
+    ACCEPTED = "Accepted"
+    CONFLICTED = "Conflicted"
+    PODS_NOT_SENT = "PodsNotSent"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, without the times that the API adds."""
+
+    type: ConditionType
+    status: bool
+    reason: str
+    message: str
+
+
+def accepted() -> Condition:
+    """For a policy that can be used."""
+    return Condition(ConditionType.ACCEPTED, status=True, reason="Valid", message="in force")
+
+
+def rejected(policy: Rejected, *, in_force: bool) -> Condition:
+    """M6: every fault at once, and what holds meanwhile."""
+    meanwhile = "its last valid form stays in force" if in_force else "it governs no pod"
+    message = f"{meanwhile}; " + "; ".join(policy.errors)
+    return Condition(ConditionType.ACCEPTED, status=False, reason="Invalid", message=message)
+
+
+def about_pods(
+    policies: Collection[ResourcePolicy],
+    pods: Iterable[Pod],
+    managed_resources: Collection[str],
+    on_conflict: OnConflict,
+) -> Mapping[str, tuple[Condition, Condition]]:
+    """Conflicted and PodsNotSent for each policy, by key. Each names one pod, the first by name: it is stable."""
+    overlaps: dict[str, tuple[str, str]] = {}
+    not_sent: dict[str, str] = {}
+    for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name)):
+        found = [] if pod.finished else matching(pod, policies)
+        if not found:
+            continue
+        winner = found[0]
+        for loser in found[1:]:
+            overlaps.setdefault(loser.key, (winner.name, pod.name))
+        if managed_resources and pod.requests.keys().isdisjoint(managed_resources):
+            not_sent.setdefault(winner.key, pod.name)
+    return {
+        policy.key: (
+            _conflicted(overlaps.get(policy.key), on_conflict),
+            _pods_not_sent(not_sent.get(policy.key), managed_resources),
+        )
+        for policy in policies
+    }
+
+
+def _conflicted(overlap: tuple[str, str] | None, on_conflict: OnConflict) -> Condition:
+    kind = ConditionType.CONFLICTED
+    if overlap is None:
+        return Condition(kind, status=False, reason="NoOverlap", message="no older policy matches its pods")
+    winner, pod = overlap
+    both = f"ResourcePolicy {winner}, which is older, matches pods of this one too, for example {pod}"
+    if on_conflict is OnConflict.REJECT:
+        return Condition(kind, status=True, reason="Rejected", message=f"{both}; such pods are refused")
+    return Condition(kind, status=True, reason="OlderPolicyGoverns", message=f"{both}, and governs them")
+
+
+def _pods_not_sent(pod: str | None, managed_resources: Collection[str]) -> Condition:
+    kind = ConditionType.PODS_NOT_SENT
+    if pod is None:
+        return Condition(kind, status=False, reason="AllSent", message="kube-scheduler asks about its pods")
+    resources = ", ".join(sorted(managed_resources))
+    message = (
+        f"kube-scheduler does not ask about pods that request none of {resources}, for example {pod}; "
+        "see managedResources in config/kube-scheduler.yaml"
+    )
+    return Condition(kind, status=True, reason="NotManaged", message=message)
