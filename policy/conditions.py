@@ -51,7 +51,7 @@ def about_pods(
     managed_resources: Collection[str],
     on_conflict: OnConflict,
 ) -> Mapping[str, tuple[Condition, Condition]]:
-    """Conflicted and PodsNotSent for each policy, by key. Each names one pod, the first by name: it is stable."""
+    """Conflicted and PodsNotSent for each policy, by key; each names the first pod by name, to be stable."""
     overlaps: dict[str, tuple[str, str]] = {}
     not_sent: dict[str, str] = {}
     for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name)):

@@ -33,8 +33,6 @@ class Reason(StrEnum):
     """P1: preemption is tried in an earlier unit first, or its victims are leaving."""
     EARLIER_UNIT_FIRST = "EarlierUnitFirst"
     """O1: a nominated node lies in a later unit than one that may have room."""
-    LATER_UNIT = "LaterUnit"
-    """O1: the node lies in a unit after the one that was decided on."""
     OUTSIDE_UNITS = "OutsideUnits"
     """U6: the node lies in no unit."""
     LABEL_MISSING = "LabelMissing"
@@ -57,7 +55,6 @@ _SENTENCES = {
     "before the next unit is used",
     Reason.EARLIER_UNIT_FIRST: "node(s) nominated by the scheduler, but units[{unit}] of {policy} "
     "comes first and may have room",
-    Reason.LATER_UNIT: "node(s) in a later unit of {policy} than units[{unit}]",
     Reason.OUTSIDE_UNITS: "node(s) in no unit of {policy}",
     Reason.LABEL_MISSING: "node(s) refused by {policy}: the pod lacks the label {key}, which "
     "matchLabelKeys counts by",
