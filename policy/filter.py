@@ -156,7 +156,8 @@ class _Asking:
         """The candidates in no unit (U6)."""
         units = range(len(self.policy.units))
         inside = set().union(*(self.view.nodes_in(self.policy, index) for index in units))
-        return [name for name in self.candidates if name not in inside]
+        known = self.view.nodes
+        return [name for name in self.candidates if name in known and name not in inside]
 
     def refused(self, outcome: Walk) -> dict[str, Refusal]:
         """A reason for each node: its unit's cap, else what the pod waits for, else that it is in no unit."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -115,33 +116,40 @@ def _amounts(written: object) -> object:
     return amounts
 
 
-def _requirement(written: object) -> object:
-    if isinstance(written, Requirement) or not isinstance(written, Mapping):
-        return written
-    operator = Operator(str(written.get("operator")))
-    values = frozenset(written.get("values") or ())
-    if (operator in (Operator.IN, Operator.NOT_IN)) != bool(values):
-        need = "needs" if not values else "takes no"
-        raise ValueError(f"operator {operator} {need} values")
-    return Requirement(key=str(written["key"]), operator=operator, values=values)
+def _without_nulls(written: object) -> object:
+    """A null means the default, as for the API server (U2, C9)."""
+    if isinstance(written, Mapping):
+        return {key: value for key, value in written.items() if value is not None}
+    return written
+
+
+def _agreeing(term: Requirement) -> Requirement:
+    takes_values = term.operator in (Operator.IN, Operator.NOT_IN)
+    if takes_values != bool(term.values):
+        raise ValueError(f"operator {term.operator} {'needs' if takes_values else 'takes no'} values")
+    return term
+
+
+def _moment(written: object) -> object:
+    """A timestamp as the API writes it, or as YAML reads it, in Unix seconds."""
+    if isinstance(written, str):
+        written = datetime.fromisoformat(written)
+    return written.timestamp() if isinstance(written, datetime) else written
 
 
 Labels = Mapping[str, str]
 Amounts = Annotated[Mapping[str, int], BeforeValidator(_amounts)]
+Moment = Annotated[float, BeforeValidator(_moment)]
+Term = Annotated[Requirement, BeforeValidator(_without_nulls), AfterValidator(_agreeing)]
 Seconds = Annotated[float, BeforeValidator(lambda t: parse_duration(t) if isinstance(t, str) else t)]
 
 
 class _Part(BaseModel):
-    """A frozen piece of the object. A null means the default, as for the API server (U2, C9)."""
+    """A frozen piece of the object."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, populate_by_name=True)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nulls(cls, written: Any) -> Any:  # noqa: ANN401  whatever the user wrote
-        if isinstance(written, Mapping):
-            return {key: value for key, value in written.items() if value is not None}
-        return written
+    _drop_nulls = model_validator(mode="before")(_without_nulls)
 
 
 class Unit(_Part):
@@ -194,11 +202,11 @@ class ResourcePolicy(_Part):
     namespace: str
     name: str
     uid: str = ""
-    created: float = 0.0
+    created: Moment = 0.0
     generation: int = 0
     units: tuple[Unit, ...]
     selector: Labels = Field(default_factory=dict)
-    match_expressions: tuple[Annotated[Requirement, BeforeValidator(_requirement)], ...] = ()
+    match_expressions: tuple[Term, ...] = ()
     consumer_ref: Mapping[str, Any] = Field(default_factory=dict)
     """Accepted and kept, without effect (M7)."""
     strategy: Strategy = Strategy.PREFER
@@ -227,14 +235,15 @@ class ResourcePolicy(_Part):
         Raises:
             InvalidPolicyError: with every fault of the object.
         """
-        metadata = manifest.get("metadata") or {}
-        created = metadata.get("creationTimestamp")
+        metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
+        if not (isinstance(metadata, Mapping) and isinstance(spec, Mapping)):
+            raise InvalidPolicyError(("metadata and spec: write mappings",))
         fields = {
-            **(manifest.get("spec") or {}),
+            **spec,
             "namespace": metadata.get("namespace") or "default",
             "name": metadata.get("name") or "",
             "uid": metadata.get("uid") or "",
-            "created": datetime.fromisoformat(created).timestamp() if created else 0.0,
+            "created": metadata.get("creationTimestamp") or 0.0,
             "generation": metadata.get("generation") or 0,
         }
         try:

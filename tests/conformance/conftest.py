@@ -1,4 +1,4 @@
-"""One control plane for all conformance tests, and a namespace for each.
+"""One control plane and one extender for all conformance tests, and a namespace or a site for each.
 
 Owns: their life. Must not know: what a test promises.
 """
@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controlplane import ControlPlane
+from tests.conformance.objects import Site
+from tests.conformance.programs import Extender
 
 HERE = Path(__file__).parent
+MANIFESTS = HERE.parents[1] / "manifests"
 KEPT = pytest.StashKey[Path]()
 
 
@@ -30,12 +34,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
-        # The extender and the watcher are started here, against `plane.extender_address`,
-        # and stopped before the plane is.
+        for name in ("namespace", "crd", "rbac"):
+            plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
         yield plane
         if request.session.testsfailed:  # the logs explain what the test saw
             plane.keep = True
             request.config.stash[KEPT] = plane.directory
+
+
+@pytest.fixture(scope="session")
+def shared_extender(plane: ControlPlane) -> Iterator[Extender]:
+    extender = Extender(plane)
+    extender.start()
+    yield extender
+    extender.kill()
+
+
+@pytest.fixture
+def extender(shared_extender: Extender) -> Iterator[Extender]:
+    """May be killed, or started otherwise: the next test has it as usual."""
+    yield shared_extender
+    shared_extender.restore()
+
+
+@pytest.fixture
+def site(plane: ControlPlane, extender: Extender) -> Iterator[Site]:
+    site = Site(plane, extender)
+    yield site
+    site.close()
 
 
 @pytest.fixture
