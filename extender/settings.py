@@ -39,8 +39,14 @@ class WatcherSettings(_Part):
     namespace: str = "resourcepolicy"
     autoscaler_namespace: str = "kube-system"
     period: float = Field(default=0.2, gt=0)
+    managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
+    """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""
     retry_first: float = Field(default=60.0, gt=0)
     retry_longest: float = Field(default=600.0, gt=0)
+    answer_longest: float = Field(default=60.0, gt=0)
+    """A live autoscaler that leaves a request unanswered for so long does not serve requests (A8)."""
+    arrival_longest: float = Field(default=900.0, gt=0)
+    """Nodes that were bought and have not taken their pods by then count as not coming (A6)."""
 
 
 class Settings(_Part):

@@ -252,9 +252,15 @@ class ResourcePolicy(_Part):
             raise InvalidPolicyError(tuple(map(_sentence, error.errors()))) from None
 
 
+_PLACES = {"created": "metadata.creationTimestamp", "generation": "metadata.generation"}
+_MESSAGES = {"missing": "is missing", "frozenset_type": "write a list", "tuple_type": "write a list"}
+
+
 def _sentence(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     """`spec.units[0].max: …`, the place spelled as in the manifest."""
-    place = "spec"
-    for step in error["loc"]:
+    first, *steps = error["loc"]
+    place = _PLACES.get(first, f"spec.{first}")
+    for step in steps:
         place += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+    message = _MESSAGES.get(error["type"], error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}"
