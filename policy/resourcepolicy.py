@@ -253,7 +253,14 @@ class ResourcePolicy(_Part):
 
 
 _PLACES = {"created": "metadata.creationTimestamp", "generation": "metadata.generation"}
-_MESSAGES = {"missing": "is missing", "frozenset_type": "write a list", "tuple_type": "write a list"}
+_MESSAGES = {
+    "missing": "is missing",
+    "dict_type": "write a mapping",
+    "frozen_set_type": "write a list",
+    "model_type": "write a mapping",
+    "string_type": "write a string",
+    "tuple_type": "write a list",
+}
 
 
 def _sentence(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
