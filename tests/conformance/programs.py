@@ -1,0 +1,257 @@
+"""What runs beside the plane: the extender as users start it, and an API server that lags.
+
+Owns their processes, ports and logs. Must not know: policies, pods, what a test promises.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import socket
+import ssl
+import sysconfig
+import threading
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import urllib3
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from controlplane import ControlPlane
+from controlplane.processes import Process, listening
+
+__all__ = ["Extender", "LaggingApi"]
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
+ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
+
+
+class Extender:
+    """`resourcepolicy serve` where the plane's scheduler looks for it."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._kubeconfig = plane.service_account_kubeconfig(*ACCOUNT)
+        self._http = urllib3.PoolManager(retries=False, timeout=5)
+        self._process: Process | None = None
+        self._as_usual = True
+        self.log = plane.directory / "extender.log"
+
+    def start(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
+        """Start it and wait until it is ready; `settings` are those of config/extender.yaml."""
+        host, port = self._plane.extender_address
+        command = [str(COMMAND), "serve", "--verbose", "--bind", f"{host}:{port}"]
+        command += ["--kubeconfig", str(kubeconfig or self._kubeconfig)]
+        if settings:
+            written = self._plane.directory / "extender.yaml"
+            written.write_text(yaml.safe_dump(settings))
+            command += ["--config", str(written)]
+        self._as_usual = not settings and kubeconfig is None
+        self._process = Process("extender", command, self.log, {})
+        self.wait_ready()
+
+    def kill(self) -> None:
+        """As a crash of its container: SIGKILL to the server and its worker."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+            self._process = None
+            port = self._plane.extender_address[1]
+            self._plane.wait(lambda: not listening(port), what="the extender's port to be free")
+
+    def stop(self) -> None:
+        """As a shutdown: SIGTERM."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process = None
+
+    def restart(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
+        """Kill it and start another one."""
+        self.kill()
+        self.start(kubeconfig=kubeconfig, **settings)
+
+    def restore(self) -> None:
+        """Have it run with its defaults, whatever a test did to it."""
+        if self._process is None or not self._process.alive or not self._as_usual:
+            self.restart()
+
+    def wait_ready(self) -> None:
+        """Until its caches have synced."""
+        self._plane.wait(self._ready, what="the extender to be ready")
+
+    def asked(self) -> float:
+        """How often the scheduler asked it, since its start."""
+        return self._sum("resourcepolicy_requests_total")
+
+    def outcome(self, outcome: str) -> float:
+        """How often it gave this answer, since its start."""
+        return self._sum("resourcepolicy_requests_total", outcome=outcome)
+
+    def cached(self, resource: str) -> float:
+        """How many objects of a resource it knows."""
+        return self._sum("resourcepolicy_cached_objects", resource=resource)
+
+    def lists(self, path: str) -> int:
+        """How often it has listed a resource, over all its starts."""
+        return self.log.read_text().count(f"{path}: listed ")
+
+    def _sum(self, name: str, **labels: str) -> float:
+        text = self._get("/metrics").data.decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def _ready(self) -> bool:
+        if self._process is not None:
+            self._process.require_alive()
+        try:
+            return self._get("/readyz").status == HTTPStatus.OK
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def _get(self, path: str) -> urllib3.BaseHTTPResponse:
+        host, port = self._plane.extender_address
+        return self._http.request("GET", f"http://{host}:{port}{path}")
+
+
+class LaggingApi:
+    """The apiserver behind plain HTTP on loopback, with watches of one path that come late. A context."""
+
+    def __init__(self, plane: ControlPlane, path: str, delay: float) -> None:
+        upstream = json.loads(plane.service_account_kubeconfig(*ACCOUNT).read_text())
+        cluster = upstream["clusters"][0]["cluster"]
+        context = ssl.create_default_context(cafile=cluster["certificate-authority"])
+        self.path = path
+        self.delay = delay
+        self.server: str = cluster["server"]
+        self.http = urllib3.PoolManager(ssl_context=context, maxsize=16, retries=False)
+        self._streams: set[urllib3.BaseHTTPResponse] = set()
+        self._listener = _Listener(("127.0.0.1", 0), _forwarding(self))
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
+        upstream["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{self._listener.server_port}"}
+        self.kubeconfig = plane.directory / f"lagging-{self._listener.server_port}.kubeconfig"
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(json.dumps(upstream))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cut()
+        self._listener.shutdown()
+        self._listener.server_close()
+        self.http.clear()
+
+    def cut(self) -> None:
+        """End every watch, as a network does."""
+        for stream in list(self._streams):
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                stream.shutdown()
+
+    def chunks(self, response: urllib3.BaseHTTPResponse, delay: float) -> Iterator[bytes]:
+        """What comes, each piece `delay` seconds after it came."""
+        arrived: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+
+        def read() -> None:
+            chunk = b"more"
+            while chunk:
+                try:
+                    chunk = response.read1(1 << 16)
+                except (urllib3.exceptions.HTTPError, OSError, ValueError):
+                    chunk = b""
+                arrived.put((time.monotonic(), chunk))
+
+        self._streams.add(response)
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            while True:
+                at, chunk = arrived.get()
+                if not chunk:
+                    return
+                time.sleep(max(0.0, at + delay - time.monotonic()))
+                yield chunk
+        finally:
+            self._streams.discard(response)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def _forwarding(api: LaggingApi) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._forward()
+
+        def do_PATCH(self) -> None:
+            self._forward()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def _forward(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            response = api.http.request(
+                self.command,
+                api.server + self.path,
+                body=self.rfile.read(length) if length else None,
+                headers={
+                    name: self.headers[name]
+                    for name in ("Authorization", "Content-Type")
+                    if name in self.headers
+                },
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=5, read=None),
+            )
+            path, _, query = self.path.partition("?")
+            if "watch=true" in query:
+                self._stream(response, api.delay if path == api.path else 0.0)
+            else:
+                self._whole(response)
+
+        def _whole(self, response: urllib3.BaseHTTPResponse) -> None:
+            body = response.data
+            self._head(response)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _stream(self, response: urllib3.BaseHTTPResponse, delay: float) -> None:
+            self._head(response)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for chunk in api.chunks(response, delay):
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                self.wfile.write(b"0\r\n\r\n")
+            self.close_connection = True
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                response.shutdown()
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+        def _head(self, response: urllib3.BaseHTTPResponse) -> None:
+            self.send_response(response.status)
+            self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
+
+    return Handler
