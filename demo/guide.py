@@ -1,0 +1,76 @@
+"""What the user of the ACK Edge guide has, as objects: node pools, the policy, the deployment.
+
+Owns: names and sizes. Must not know: the plane, or what becomes of it all.
+The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing else replaced.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from controlplane import NodeGroup, Object
+from demo.reading import POOL_LABEL
+from demo.scene import Pool
+
+__all__ = [
+    "CLOUD",
+    "CONTROL",
+    "DEPLOYMENT",
+    "EDGE",
+    "POOLS",
+    "deployment",
+    "elastic_group",
+    "policy",
+]
+
+CONTROL = Pool("npdefault", "default-nodepool")
+EDGE = Pool("npedge", "GPU-V100-Edge", unit=1)
+CLOUD = Pool("npelastic", "GPU-V100-Elastic", unit=2)
+POOLS = (CONTROL, EDGE, CLOUD)
+
+DEPLOYMENT = "qwen-chat-predictor"
+LABELS = {"app": "isvc.qwen-predictor"}
+GUIDE = Path(__file__).parents[1] / "manifests" / "examples" / "qwen-chat.yaml"
+PLACEHOLDERS = {"npxxxxxx": EDGE.identity, "npxxxxxy": CLOUD.identity}
+BOOT = "2s"  # long enough to be seen, short enough to be waited for
+
+
+def elastic_group() -> NodeGroup:
+    """Nothing at first, and up to five nodes with a GPU each."""
+    return NodeGroup(
+        CLOUD.name.lower(),  # its nodes are named for it
+        {POOL_LABEL: CLOUD.identity},
+        gpus=1,
+        gpu_type="V100",
+        max_count=5,
+        boot_after=BOOT,
+    )
+
+
+def policy() -> Object:
+    """The guide's ResourcePolicy."""
+    text = GUIDE.read_text()
+    for placeholder, identity in PLACEHOLDERS.items():
+        text = text.replace(placeholder, identity)
+    document: Object = yaml.safe_load(text)
+    return document
+
+
+def deployment(replicas: int) -> Object:
+    """As KServe makes it of an InferenceService: the predictor, one GPU to a pod."""
+    room = {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
+    container = {
+        "name": "kserve-container",
+        "image": "vllm-openai:none",  # nothing is pulled: the nodes are KWOK's
+        "resources": {"requests": room, "limits": room},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": DEPLOYMENT, "namespace": "default", "labels": LABELS},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": LABELS},
+            "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}},
+        },
+    }

@@ -1,0 +1,123 @@
+"""What was seen, as values: pods, nodes, requests for nodes, each with the steps that it took.
+
+Owns the words for their states. Must not know the API's objects, or how any of this is shown.
+Times are seconds since the story's start, on the demo's own clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = [
+    "Node",
+    "NodeState",
+    "Phase",
+    "Pod",
+    "PodState",
+    "Pool",
+    "Request",
+    "RequestState",
+    "Scene",
+    "Step",
+]
+
+
+class PodState(StrEnum):
+    CREATED = "created"
+    PENDING = "pending"  # the scheduler has said why
+    BOUND = "bound"
+    RUNNING = "running"
+    GONE = "gone"
+
+
+class NodeState(StrEnum):
+    BOOTING = "booting"
+    READY = "ready"
+    GONE = "gone"
+
+
+class RequestState(StrEnum):
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    PROVISIONED = "provisioned"
+    FAILED = "failed"
+    GONE = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    at: float
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A node pool; `unit` is its place in the policy, from 1, and 0 if the policy does not name it."""
+
+    identity: str
+    name: str
+    unit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    name: str
+    state: str
+    detail: str = ""
+    steps: tuple[Step, ...] = ()
+
+    def reached(self, state: str) -> float | None:
+        """When it was first seen in `state`."""
+        return next((step.at for step in self.steps if step.state == state), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod(Followed):
+    """`detail` is why it is pending, or its node."""
+
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Followed):
+    """`group` is the autoscaler's, on nodes that it made."""
+
+    pool: str = ""
+    gpus: int = 0
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Followed):
+    """A ProvisioningRequest; `detail` is the reason that the autoscaler gives."""
+
+    template: str = ""
+    pool: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    now: float
+    pods: tuple[Pod, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    requests: tuple[Request, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def pool(self, identity: str) -> Pool:
+        return self.pools.get(identity) or Pool(identity, identity or "no pool")
+
+    def pool_of(self, pod: Pod) -> Pool | None:
+        node = self.node(pod.node)
+        return self.pool(node.pool) if node else None
