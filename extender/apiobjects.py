@@ -184,7 +184,10 @@ def _annotations(metadata: _Metadata) -> Mapping[str, str]:
 def _amounts(quantities: _Quantities) -> Mapping[str, int]:
     if not quantities:
         return EMPTY
-    return {name: parse_quantity(str(quantity)) for name, quantity in quantities.items()}
+    amounts = {name: parse_quantity(str(quantity)) for name, quantity in quantities.items()}
+    if min(amounts.values()) < 0:
+        raise ValueError(f"a negative quantity: {quantities}")
+    return amounts
 
 
 def _of(resources: _Resources | None) -> Mapping[str, int]:

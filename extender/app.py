@@ -12,6 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException
 
 from extender import wire
 from extender.body import BodyError, read_body
@@ -33,6 +34,7 @@ class _Answer:
     status: str = "200 OK"
 
 
+_NOT_POST = ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")
 _FAULTS = {
     400: "400 Bad Request",
     413: "413 Content Too Large",
@@ -153,10 +155,13 @@ def _rest(ready: Callable[[], bool], metrics: Metrics, refresh: Callable[[], Non
         message = "there are POST /filter, /prioritize or /preempt; GET /healthz, /readyz or /metrics"
         return jsonify(Error=message), 404
 
-    @app.route("/filter")
-    @app.route("/prioritize")
-    @app.route("/preempt")
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(Error=error.description), error.code or 500
+
     def not_posted() -> tuple[Response, int]:
         return jsonify(Error="kube-scheduler POSTs this"), 405
 
+    for verb in ("/filter", "/prioritize", "/preempt"):
+        app.add_url_rule(verb, view_func=not_posted, methods=_NOT_POST, provide_automatic_options=False)
     return app

@@ -27,9 +27,18 @@ from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import Reservation
-from policy.usage import Group, Share, Usage, record_of, recorded_unit, share_of
+from policy.usage import (
+    Group,
+    MissingLabelError,
+    Share,
+    Usage,
+    group_of,
+    record_of,
+    recorded_unit,
+    share_of,
+)
 
-__all__ = ["Attempt", "Cache"]
+__all__ = ["Attempt", "Cache", "Change"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
@@ -46,6 +55,14 @@ class Attempt:
     retry_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Changes for one policy that nobody has acted on: the first and the last of them."""
+
+    first: float
+    last: float
+
+
 class Cache:
     """See the module. `clock` gives Unix seconds, as do all times."""
 
@@ -59,8 +76,8 @@ class Cache:
         self.lock = RLock()
         self.changed = Condition(self.lock)
         """Notified of every change that may turn a refusal into a place."""
-        self.changes: dict[str, float] = {}
-        """When each policy last saw such a change, by key; whoever acts on an entry removes it."""
+        self.changes: dict[str, Change] = {}
+        """Such changes by policy, until somebody acts on them and removes the entry."""
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
@@ -76,6 +93,7 @@ class Cache:
         self._records: dict[str, str] = {}
         self._histories: dict[str, History] = {}
         self._attempts: dict[str, Attempt] = {}
+        self._swept_at = clock()
         self._gone_nodes: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
@@ -195,6 +213,7 @@ class Cache:
 
     def remember(self, attempt: Attempt, history: History) -> None:
         """Keep what the last call about a pod leaves for the next."""
+        self._sweep()
         uid = attempt.pod.uid
         known = self._pods.get(uid)
         if uid in self._gone_pods or (known is not None and known.node_name):
@@ -204,6 +223,17 @@ class Cache:
             self._histories.pop(uid, None)
         else:
             self._histories[uid] = history
+
+    def _sweep(self) -> None:
+        """Drop what is kept about pods that the watch never brought: they were gone before it saw them."""
+        now = self._clock()
+        if now - self._swept_at < _GONE_SECONDS:
+            return
+        self._swept_at = now
+        for uid, attempt in list(self._attempts.items()):
+            if uid not in self._pods and attempt.at < now - _GONE_SECONDS:
+                del self._attempts[uid]
+                self._histories.pop(uid, None)
 
     # What the informers bring.
 
@@ -322,9 +352,14 @@ class Cache:
                 continue
             unit = recorded_unit(record_of(before, reservation.unit), policy)
             if unit is None:
+                # The unit was rewritten: its place is the best guess, and counting too many is the safe side.
+                unit = min(reservation.unit, len(policy.units) - 1)
+            try:
+                group = group_of(reservation.pod.labels, policy)
+            except MissingLabelError:
                 del self._reservations[uid]
             else:
-                self._reservations[uid] = replace(reservation, unit=unit)
+                self._reservations[uid] = replace(reservation, unit=unit, group=group)
 
     def _settle(self, pod: Pod) -> None:
         """A pod got its node or ended: the slot held for it becomes the record of where it went."""
@@ -353,7 +388,9 @@ class Cache:
 
     def _reindex(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
-            policy = self.governing(pod)
+            # A slot is held as the pod was when it was asked about: the watch may show it as it was before.
+            reservation = self._reservations.get(pod.uid)
+            policy = self.governing(pod if reservation is None else reservation.pod)
             self._govern(pod.uid, policy.key if policy else None)
             if policy is not None:
                 self._put_share(pod, policy)
@@ -385,5 +422,7 @@ class Cache:
             self._note_change(policy.key)
 
     def _note_change(self, key: str) -> None:
-        self.changes[key] = self._clock()
+        now = self._clock()
+        unserved = self.changes.get(key)
+        self.changes[key] = Change(unserved.first if unserved else now, now)
         self.changed.notify_all()

@@ -30,6 +30,13 @@ _CONFIG = click.option(
 _VERBOSE = click.option("--verbose", is_flag=True, help="Log every request.")
 
 
+def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004  TCP's
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8888")
+    return value
+
+
 class _Refusing(click.Group):
     """Says in one line what the user can mend, and exits with 2."""
 
@@ -49,7 +56,13 @@ def main() -> None:
 @main.command()
 @_KUBECONFIG
 @_CONFIG
-@click.option("--bind", default="127.0.0.1:8888", show_default=True, help="HOST:PORT to listen on.")
+@click.option(
+    "--bind",
+    default="127.0.0.1:8888",
+    show_default=True,
+    callback=_address,
+    help="HOST:PORT to listen on.",
+)
 @_VERBOSE
 def serve(kubeconfig: Path | None, config: Path | None, bind: str, *, verbose: bool) -> None:
     """Answer kube-scheduler: filter, prioritize, preempt.

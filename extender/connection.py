@@ -36,6 +36,16 @@ WRITE_SECONDS = 15.0
 READ_BYTES = 1 << 16
 
 _ACCOUNT = ["BearerToken"]
+# A kubeconfig that is YAML and no kubeconfig breaks the package's parser in its own ways.
+_MISCONFIGURED = (
+    ConfigException,
+    OSError,
+    yaml.YAMLError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)
 _SUCCESS = range(200, 300)
 _FAULTS = (urllib3.exceptions.HTTPError, ApiException, ConfigException, OSError)
 
@@ -222,9 +232,9 @@ def connect(kubeconfig: Path | None) -> Connection:
             load.load_incluster_config(settings)
         else:
             load.load_kube_config(str(kubeconfig), None, settings, persist_config=False)
-    except (ConfigException, OSError, yaml.YAMLError) as fault:
+    except _MISCONFIGURED as fault:
         where = f"kubeconfig {kubeconfig}" if kubeconfig else "not in a cluster and no kubeconfig"
-        raise NotConfigured(f"{where}: {fault}") from fault
+        raise NotConfigured(" ".join(f"{where}: {fault}".split())) from fault
     return Connection(settings)
 
 

@@ -5,14 +5,15 @@ annotation: for a pod that an extender refused, any change of the pod makes the 
 """
 
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import islice
 from threading import Event, Thread
 
 from extender.cache import Attempt, Cache
 from extender.metrics import Metrics
 from policy.objects import Pod
-from policy.planning import in_order, plan
-from policy.resourcepolicy import ResourcePolicy
+from policy.planning import plan
 
 __all__ = ["POKED", "Requeue"]
 
@@ -23,20 +24,26 @@ _PERIOD = 0.1
 _SETTLE = 0.3
 """Seconds that the scheduler has to ask again by itself: most changes wake it too."""
 _AT_ONCE = 50
-"""Pokes for one policy and round: what is left is woken by the changes that these cause."""
+"""Pokes in one round; the next follows at once."""
 
 
 class Requeue:
-    """One thread. `poke` patches a pod; a pod is poked once for one cause."""
+    """One thread. `poke` patches a pod and says whether that is done; a pod is poked once for one cause."""
 
     def __init__(
-        self, cache: Cache, clock: Callable[[], float], poke: Callable[[Pod], None], metrics: Metrics
+        self,
+        cache: Cache,
+        clock: Callable[[], float],
+        poke: Callable[[Pod], bool],
+        metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._poke = poke
         self._metrics = metrics
         self._poked: dict[str, float] = {}
+        self._owed: dict[str, Pod] = {}
+        """Pods to poke, by uid, in the order in which they are due."""
         self._stop = Event()
         self._thread = Thread(target=self._run, name="requeue", daemon=True)
 
@@ -57,38 +64,47 @@ class Requeue:
                 log.exception("requeue: a bug; going on")
 
     def round(self) -> None:
-        """Poke the pods that are due now."""
+        """Poke the pods that are due now. One that could not be poked stays due."""
         with self._cache.lock:
             self._cache.expire()
-            pods = self._due()
-        for pod in pods:
-            self._poke(pod)
+            self._collect()
+        for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
+            if not self._poke(pod):
+                return
+            del self._owed[uid]
+            self._poked[uid] = self._clock()
             self._metrics.pokes.inc()
 
-    def _due(self) -> list[Pod]:
+    def _collect(self) -> None:
         now = self._clock()
         attempts = self._cache.attempts()
         self._poked = {uid: at for uid, at in self._poked.items() if uid in attempts}
         refused = [a for a in attempts.values() if a.refused and not self._answered(a)]
-        due = [a.pod for a in refused if a.retry_at <= now]
-        for key, changed_at in list(self._cache.changes.items()):
-            if now - changed_at < _SETTLE:
-                continue
-            del self._cache.changes[key]
-            since = [a.pod for a in refused if a.policy == key and a.at <= changed_at]
-            due += self._seated(self._cache.policy(key), since, now)
-        for pod in due:
-            self._poked[pod.uid] = now
-        return due
+        self._owed = {a.pod.uid: a.pod for a in refused if a.pod.uid in self._owed}
+        self._owe(a.pod for a in refused if a.retry_at <= now)
+        for key, change in list(self._cache.changes.items()):
+            if now - change.first >= _SETTLE:
+                del self._cache.changes[key]
+                self._owe(self._freed(key, (a for a in refused if a.at <= change.last), now))
+
+    def _owe(self, pods: Iterable[Pod]) -> None:
+        self._owed.update((pod.uid, pod) for pod in pods)
 
     def _answered(self, attempt: Attempt) -> bool:
         """Whether the pod was poked since it was last asked about: the scheduler's turn now."""
         return self._poked.get(attempt.pod.uid, 0.0) > attempt.at
 
-    def _seated(self, policy: ResourcePolicy | None, pods: list[Pod], now: float) -> list[Pod]:
-        """Those of the refused pods that have a place now; all of them if their policy is gone."""
-        first = in_order(pods)[:_AT_ONCE]
-        if policy is None:
-            return first
-        planned = plan(policy, first, self._cache, now, asked={}, grows=lambda _: False)
-        return [pod for pod, _ in planned.seated]
+    def _freed(self, key: str, refused: Iterable[Attempt], now: float) -> Iterable[Pod]:
+        """Of the pods that this policy refused, or governs now, those that have a place."""
+        pods: defaultdict[str, list[Pod]] = defaultdict(list)
+        for attempt in refused:
+            policy = self._cache.governing(attempt.pod)
+            if policy is None and attempt.policy == key:
+                yield attempt.pod
+            elif policy is not None and key in (policy.key, attempt.policy):
+                pods[policy.key].append(attempt.pod)
+        for governor, governed in pods.items():
+            policy = self._cache.policy(governor)
+            if policy is not None:
+                planned = plan(policy, governed, self._cache, now, asked={}, grows=lambda _: False)
+                yield from (pod for pod, _ in planned.seated)

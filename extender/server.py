@@ -11,6 +11,7 @@ from threading import Thread
 
 from extender.app import Application
 from extender.cache import Cache
+from extender.clock import SteadyClock
 from extender.connection import connect
 from extender.informers import Informers
 from extender.metrics import Metrics
@@ -28,7 +29,7 @@ class Server:
     """Construct in the process that serves, after any fork: `start` starts threads."""
 
     def __init__(self, kubeconfig: Path | None, settings: Settings) -> None:
-        clock = time.time
+        clock = SteadyClock()
         connection = connect(kubeconfig)
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)

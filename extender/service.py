@@ -109,7 +109,9 @@ class Extender:
                 self._cache.reserve(pod, policy, choice.unit, choice.group)
                 promise = Promise(choice.unit, frozenset(choice.nodes), now)
                 history = replace(self._cache.history(pod.uid), promise=promise)
-                attempt = Attempt(pod, policy.key, now, refused=True, retry_at=math.inf)
+                last = self._cache.attempts().get(pod.uid)
+                retry_at = last.retry_at if last else math.inf
+                attempt = Attempt(pod, policy.key, now, refused=True, retry_at=retry_at)
                 self._cache.remember(attempt, history)
             return Preempted(policy, choice)
 

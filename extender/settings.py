@@ -6,6 +6,7 @@ Owns the names and defaults of config/extender.yaml; must not know who reads a v
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,8 +29,12 @@ class Backend(StrEnum):
     NONE = "none"
 
 
+# No label at all would make every node virtual.
+_Labels = Annotated[Mapping[str, str], Field(min_length=1)]
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WatcherSettings(_Part):
@@ -54,16 +59,16 @@ class Settings(_Part):
 
     on_conflict: OnConflict = OnConflict.OLDEST
     outside_units: OutsideUnits = OutsideUnits.NEVER
-    resources: Mapping[ResourceKind, Mapping[str, str]] = Field(default_factory=lambda: Kinds().selectors)
+    resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
     reservation: float = Field(default=600.0, gt=0)
-    unknown_node: float = Field(default=0.5, ge=0)
+    unknown_node: float = Field(default=0.5, ge=0, le=60)
     body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
     watcher: WatcherSettings = WatcherSettings()
 
     @property
     def kinds(self) -> Kinds:
         """How kinds of nodes are told (U2)."""
-        return Kinds(self.resources)
+        return Kinds({**Kinds().selectors, **self.resources})
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -78,7 +83,7 @@ def load_settings(path: Path | None) -> Settings:
         written = yaml.safe_load(path.read_text())
         return Settings.model_validate({} if written is None else written)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise InvalidSettings(f"{path}: " + "; ".join(faults)) from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path}: {error}") from None
+        raise InvalidSettings(" ".join(f"{path}: {error}".split())) from None

@@ -6,6 +6,7 @@ format"); must not know Flask or any rule of a policy.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -60,9 +61,12 @@ class _Uid(msgspec.Struct, frozen=True):
     uid: str
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class _Victims(msgspec.Struct, frozen=True):
     pods: list[_Victim] | None = msgspec.field(name="Pods", default=None)
-    pdb_violations: int = msgspec.field(name="NumPDBViolations", default=0)
+    pdb_violations: _Count = msgspec.field(name="NumPDBViolations", default=0)
 
 
 class _PreemptionArgs(msgspec.Struct, frozen=True):
@@ -155,9 +159,11 @@ def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
 
 def encode_refused(asked: Candidates, refused: Mapping[str, Refusal]) -> bytes:
     """ExtenderFilterResult that keeps none. Preemption on these nodes would not help (E3)."""
-    texts = {refusal: refusal.text for refusal in set(refused.values())}
+    # Few refusals, shared by many nodes: each is put into words once.
+    distinct = {id(refusal): refusal for refusal in refused.values()}
+    texts = {key: refusal.text for key, refusal in distinct.items()}
     kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
-    failed = {name: texts[refusal] for name, refusal in refused.items()}
+    failed = {name: texts[id(refusal)] for name, refusal in refused.items()}
     return _encode({**kept, "FailedAndUnresolvableNodes": failed})
 
 

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policy.fit import admits, has_free
-from policy.objects import Node, Pod
+from policy.objects import Node, Pod, Toleration
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
 from policy.units import Asked, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of, total
 
-__all__ = ["Plan", "in_order", "plan"]
+__all__ = ["Plan", "Shape", "in_order", "plan", "shape_of"]
+
+Shape = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, str]], frozenset[Toleration]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class Plan:
 def in_order(pods: Iterable[Pod]) -> list[Pod]:
     """As the queue of the scheduler has them: higher priority first, then the older; ties by uid."""
     return sorted(pods, key=lambda pod: (-pod.priority, pod.created, pod.uid))
+
+
+def shape_of(pod: Pod) -> Shape:
+    """What the pod needs of a node, as far as `policy.fit` looks. Pods of one shape are alike."""
+    return (
+        frozenset(pod.requests.items()),
+        frozenset(pod.node_selector.items()),
+        frozenset(pod.tolerations),
+    )
 
 
 def plan(
@@ -70,6 +81,8 @@ class _Planning:
     growing: list[tuple[Pod, int]] = field(default_factory=list)
     slots: dict[tuple[int, Group], list[Mapping[str, int]]] = field(default_factory=dict)
     guests: dict[str, list[Pod]] = field(default_factory=dict)
+    left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
+    """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
 
     def place(self, pod: Pod) -> None:
         try:
@@ -102,11 +115,17 @@ class _Planning:
         self.slots.setdefault((unit, group), []).append(pod.requests)
 
     def _seat(self, pod: Pod, index: int) -> Node | None:
-        for name in sorted(self.view.nodes_in(self.policy, index)):
-            node = self.view.nodes[name]
-            others = [*self.view.pods_on(name), *self.guests.get(name, ())]
+        """The first node with room. Room only shrinks here: what had none for a like pod has none."""
+        place = index, shape_of(pod)
+        if place not in self.left:
+            self.left[place] = sorted(self.view.nodes_in(self.policy, index), reverse=True)
+        names = self.left[place]
+        while names:
+            node = self.view.nodes[names[-1]]
+            others = [*self.view.pods_on(node.name), *self.guests.get(node.name, ())]
             if admits(node, pod) and has_free(node, others, pod):
                 return node
+            names.pop()
         return None
 
     def _closed(self, pod: Pod, group: Group, index: int) -> Refusal | None:

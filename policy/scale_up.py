@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from policy.objects import Pod
-from policy.planning import plan
+from policy.planning import Shape, plan, shape_of
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
 
@@ -47,16 +47,7 @@ def demands(
     def grows(index: int) -> bool:
         return policy.units[index].waits_for_nodes and index not in stuck
 
-    wanted: defaultdict[tuple[int, object], list[Pod]] = defaultdict(list)
+    wanted: defaultdict[tuple[int, Shape], list[Pod]] = defaultdict(list)
     for pod, unit in plan(policy, pending, view, now, asked, grows).growing:
-        wanted[unit, _shape(pod)].append(pod)
+        wanted[unit, shape_of(pod)].append(pod)
     return [Demand(policy, unit, tuple(alike)) for (unit, _), alike in wanted.items()]
-
-
-def _shape(pod: Pod) -> object:
-    """Pods of one shape can stand for each other in one request."""
-    return (
-        frozenset(pod.requests.items()),
-        frozenset(pod.node_selector.items()),
-        frozenset(pod.tolerations),
-    )

@@ -131,8 +131,7 @@ class Snapshot:
         shares = {
             uid: reservation.share
             for uid, reservation in self.reservations.items()
-            if governing(self.pods.get(uid, reservation.pod), self.policies) == policy
-            and reservation.policy == policy.key
+            if reservation.policy == policy.key and governing(reservation.pod, self.policies) == policy
         }
         for pod in self.pods.values():
             node = self.nodes.get(pod.node_name)
