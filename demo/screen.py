@@ -65,12 +65,36 @@ def _phases(scene: Scene) -> list[Told]:
 
 
 def _told(thing: Followed, subject: str, words: Callable[[Step], str]) -> list[Told]:
-    return [(step.at, f"{_clock(step.at)}     {subject}: {words(step)}") for step in thing.steps]
+    return [(step.at, f"{_clock(step.at)}     {subject}: {words(step)}") for step in _news(thing.steps)]
+
+
+def _news(steps: Sequence[Step]) -> list[Step]:
+    """Without those that repeat the one before, but for counts of nodes."""
+    return [
+        step
+        for before, step in zip((None, *steps), steps, strict=False)
+        if before is None or (before.state, _kinds(before.detail)) != (step.state, _kinds(step.detail))
+    ]
+
+
+def _kinds(message: str) -> frozenset[str]:
+    """The reasons in a message such as "0/3 nodes are available: 1 with this, 2 with that."."""
+    counted = _why(message).rstrip(".").partition(": ")[2]
+    return (
+        frozenset(part.lstrip("0123456789 ") for part in counted.split(", "))
+        if counted
+        else frozenset({message})
+    )
+
+
+def _why(message: str) -> str:
+    """Without what the scheduler adds about preemption, which is not what the pod waits for."""
+    return message.partition(" preemption:")[0]
 
 
 def _pod_words(scene: Scene, step: Step) -> str:
     if step.state == PodState.PENDING:
-        return f"pending: {step.detail}" if step.detail else "pending"
+        return f"pending: {_why(step.detail)}" if step.detail else "pending"
     if step.state == PodState.BOUND:
         return f"placed on {step.detail}{_in_unit(scene, step.detail)}"
     return step.state
@@ -120,7 +144,7 @@ def _reasons(scene: Scene) -> list[RenderableType]:
     waiting: dict[str, list[str]] = {}
     for pod in scene.pods:
         if pod.state == PodState.PENDING:
-            waiting.setdefault(pod.detail, []).append(_short(pod.name))
+            waiting.setdefault(_why(pod.detail), []).append(_short(pod.name))
     texts = (Text(f"{', '.join(names)}: {why}", style="yellow") for why, names in waiting.items())
     return [Padding(text, (0, 0, 0, 2)) for text in texts]
 

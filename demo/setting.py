@@ -1,4 +1,4 @@
-"""What is there before the story: the nodes, our two programs, the autoscaler and its group.
+"""What is there before the story: nodes, our two programs, the autoscaler and its group, the policy.
 
 Owns: the order in which they come up, and when all is ready. Must not know: the story.
 kcm takes the taint off a new node only after a while, so the nodes come first and are waited for last.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from controlplane import ControlPlane, Object
 from demo.cluster import Programs
-from demo.guide import CONTROL, EDGE, elastic_group
+from demo.guide import CLOUD, CONTROL, EDGE, elastic_group, policy
 from demo.reading import POOL_LABEL
 
 __all__ = ["set_up"]
@@ -19,18 +19,21 @@ NODES = "/api/v1/nodes"
 
 
 def set_up(plane: ControlPlane, programs: Programs, say: Callable[[str], None]) -> None:
-    """Everything but the policy and the pods."""
+    """Everything but the pods."""
+    programs.install()
     say(f"nodes: one in {CONTROL.name}, one with a GPU in {EDGE.name}")
     plane.create_node(f"{CONTROL.name}-1", {POOL_LABEL: CONTROL.identity}, gpus=0)
     plane.create_node(f"{EDGE.name.lower()}-1", {POOL_LABEL: EDGE.identity}, gpus=1)
     group = elastic_group()
     say(f"cluster-autoscaler, for the node group {group.name}: 0 to {group.max_count} nodes")
-    programs.install()
     plane.start_autoscaler([group])
-    say("resourcepolicy serve and resourcepolicy watch")
+    say("resourcepolicy serve, resourcepolicy watch")
     programs.start_watcher()
     programs.start_extender()
-    say("waiting until all of them are ready")
+    say(f"the guide's ResourcePolicy: {EDGE.name} first, then {CLOUD.name}")
+    # The apiserver sits on the first objects of a new CRD for 2 s: here that spoils no clock.
+    plane.api.create(policy())
+    say("waiting until all of it is ready")
     programs.wait(
         lambda: all(_usable(node) for node in plane.api.items(NODES)),
         what="the nodes to be ready",

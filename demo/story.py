@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controlplane import Api
-from demo.guide import CLOUD, DEPLOYMENT, deployment, policy
+from demo.guide import CLOUD, DEPLOYMENT, deployment
 from demo.scene import Node, NodeState, Pod, PodState, Request, Scene
 
 __all__ = ["REPLICAS", "Stage", "Until", "play"]
@@ -42,7 +42,6 @@ def play(stage: Stage) -> None:
 
 def _one_replica(stage: Stage) -> None:
     stage.enter("1 replica -> data centre")
-    stage.api.create(policy())
     stage.api.create(deployment(1))
     _until(stage, lambda scene: len(_running(scene)) == 1, what="the first pod to run")
 

@@ -4,7 +4,7 @@ Owns: the verdict and the text at the end. Must not know: a terminal, or how any
 A pure function of the last scene.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo.scene import Node, NodeState, Pod, PodState, Request, RequestState, Scene
@@ -73,13 +73,22 @@ def _pod_table(scene: Scene) -> list[str]:
 
 def _figures(scene: Scene) -> list[str]:
     waited = asked_after(scene)
-    asked = "never asked" if waited is None else f"{waited:.1f} s"
-    made = [node for node in scene.nodes if node.group and node.state != NodeState.GONE]
+    asked = "never" if waited is None else f"{waited:.2f} s"
     return [
         f"pod pending -> node asked for: {asked} ({AUTOSCALER_ALONE})",
         *_coming(scene),
-        f"nodes made: {len(made)}" + "".join(f"\n  {node.name}" for node in made),
+        *_made(scene),
     ]
+
+
+def _made(scene: Scene) -> list[str]:
+    used = {pod.node for pod in scene.pods if pod.state != PodState.GONE}
+    made = [node for node in scene.nodes if node.group and node.state != NodeState.GONE]
+    spare = sum(node.name not in used for node in made)
+    lines = [f"nodes made: {len(made)}"]
+    if spare:
+        lines[0] += f", {spare} of them empty: more than was asked for; the autoscaler removes them again"
+    return lines + [f"  {node.name}" + ("" if node.name in used else "  (empty)") for node in made]
 
 
 def _coming(scene: Scene) -> list[str]:
@@ -87,7 +96,7 @@ def _coming(scene: Scene) -> list[str]:
     ready = [at for node in scene.nodes if node.group and (at := node.reached(NodeState.READY)) is not None]
     if asked is None or not ready:
         return []
-    return [f"node asked for -> last node ready: {max(ready) - asked:.1f} s (the boot is simulated)"]
+    return [f"node asked for -> last node ready: {max(ready) - asked:.2f} s (the boot is simulated)"]
 
 
 def _unit(scene: Scene, pod: Pod) -> int:
@@ -109,7 +118,7 @@ def _bought(scene: Scene, pod: Pod) -> bool:
 
 def _span(thing: Pod | Node | Request, start: str, end: str) -> str:
     first, last = thing.reached(start), thing.reached(end)
-    return "not yet" if first is None or last is None else f"{last - first:.1f} s"
+    return "not yet" if first is None or last is None else f"{last - first:.2f} s"
 
 
 def _first(things: Sequence[Pod | Request], *states: str) -> float | None:
@@ -123,7 +132,4 @@ def _pods(count: int) -> str:
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    pad: Callable[[tuple[str, ...]], str] = lambda row: "  ".join(  # noqa: E731
-        cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-    )
-    return [pad(row).rstrip() for row in rows]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
