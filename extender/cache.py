@@ -166,6 +166,11 @@ class Cache:
         """Every pod known."""
         return self._pods.values()
 
+    def is_pending(self, uid: str) -> bool:
+        """Whether the pod is there and has neither a node nor an end."""
+        pod = self._pods.get(uid)
+        return pod is not None and not (pod.node_name or pod.finished)
+
     def attempts(self) -> Mapping[str, Attempt]:
         """By the pod's uid: the last call about each pod that is not bound."""
         return self._attempts

@@ -14,6 +14,7 @@ from extender.cache import Attempt, Cache
 from extender.metrics import Metrics
 from policy.objects import Pod
 from policy.planning import plan
+from policy.scale_up import wants_nodes
 
 __all__ = ["POKED", "Requeue"]
 
@@ -35,15 +36,18 @@ class Requeue:
         cache: Cache,
         clock: Callable[[], float],
         poke: Callable[[Pod], bool],
+        synced: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._poke = poke
+        self._synced = synced
         self._metrics = metrics
         self._poked: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
         """Pods to poke, by uid, in the order in which they are due."""
+        self._adopted = False
         self._stop = Event()
         self._thread = Thread(target=self._run, name="requeue", daemon=True)
 
@@ -65,8 +69,11 @@ class Requeue:
 
     def round(self) -> None:
         """Poke the pods that are due now. One that could not be poked stays due."""
+        if not self._synced():
+            return
         with self._cache.lock:
             self._cache.expire()
+            self._adopt()
             self._collect()
         for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
             if not self._poke(pod):
@@ -75,12 +82,29 @@ class Requeue:
             self._poked[uid] = self._clock()
             self._metrics.pokes.inc()
 
+    def _adopt(self) -> None:
+        """Once: owe a poke to pods that a former server refused, as their timers were in it (O9)."""
+        if self._adopted:
+            return
+        self._adopted = True
+        unknown = self._cache.attempts().keys()
+        self._owe(
+            pod
+            for pod in self._cache.pods()
+            if wants_nodes(pod) and pod.uid not in unknown and self._cache.governing(pod)
+        )
+
     def _collect(self) -> None:
         now = self._clock()
         attempts = self._cache.attempts()
         self._poked = {uid: at for uid, at in self._poked.items() if uid in attempts}
         refused = [a for a in attempts.values() if a.refused and not self._answered(a)]
-        self._owed = {a.pod.uid: a.pod for a in refused if a.pod.uid in self._owed}
+        due = {attempt.pod.uid for attempt in refused}
+        self._owed = {
+            uid: pod
+            for uid, pod in self._owed.items()
+            if uid in due or (uid not in attempts and self._cache.is_pending(uid))
+        }
         self._owe(a.pod for a in refused if a.retry_at <= now)
         for key, change in list(self._cache.changes.items()):
             if now - change.first >= _SETTLE:

@@ -34,7 +34,9 @@ class Server:
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
-        self._requeue = Requeue(self._cache, clock, poke(connection, clock), self._metrics)
+        self._requeue = Requeue(
+            self._cache, clock, poke(connection, clock), self._informers.synced, self._metrics
+        )
         extender = Extender(
             self._cache,
             clock,
