@@ -1,0 +1,64 @@
+"""Label selection on plain mappings, as apimachinery decides it (M2, M3, U3)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.selectors import Operator, Requirement, carries
+
+LABELS = {"app": "web", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        pytest.param({}, True, id="M2: no pairs, no demand"),
+        pytest.param({"app": "web"}, True, id="M2: an equal pair"),
+        pytest.param({"app": "db"}, False, id="M2: another value"),
+        pytest.param({"tier": "front"}, False, id="M2: an absent key"),
+        pytest.param({"tier": ""}, False, id="M2: an absent key has no empty value"),
+        pytest.param({"empty": ""}, True, id="M2: an empty value"),
+        pytest.param({"app": "web", "tier": "front"}, False, id="M2: one pair of two"),
+    ],
+)
+def test_labels_carry_pairs(pairs: dict[str, str], *, expected: bool) -> None:
+    assert carries(LABELS, pairs) is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "operator", "values", "expected"),
+    [
+        pytest.param("app", Operator.IN, {"web", "db"}, True, id="M3: In, listed"),
+        pytest.param("app", Operator.IN, {"db"}, False, id="M3: In, not listed"),
+        pytest.param("tier", Operator.IN, {"web"}, False, id="M3: In, absent"),
+        pytest.param("app", Operator.NOT_IN, {"web"}, False, id="M3: NotIn, listed"),
+        pytest.param("app", Operator.NOT_IN, {"db"}, True, id="M3: NotIn, not listed"),
+        pytest.param("tier", Operator.NOT_IN, {"web"}, True, id="M3: NotIn, absent"),
+        pytest.param("empty", Operator.EXISTS, set(), True, id="M3: Exists, though empty"),
+        pytest.param("tier", Operator.EXISTS, set(), False, id="M3: Exists, absent"),
+        pytest.param("empty", Operator.DOES_NOT_EXIST, set(), False, id="M3: DoesNotExist, though empty"),
+        pytest.param("tier", Operator.DOES_NOT_EXIST, set(), True, id="M3: DoesNotExist, absent"),
+    ],
+)
+def test_labels_satisfy_a_requirement(
+    key: str, operator: Operator, values: set[str], *, expected: bool
+) -> None:
+    assert Requirement(key, operator, frozenset(values)).matches(LABELS) is expected
+
+
+words = st.sampled_from(["a", "b", ""])
+some_labels = st.dictionaries(words, words)
+
+
+@given(some_labels, words, st.frozensets(words, min_size=1))
+def test_each_operator_is_the_opposite_of_another(
+    labels: dict[str, str], key: str, values: frozenset[str]
+) -> None:
+    pairs = [
+        (Operator.IN, Operator.NOT_IN, values),
+        (Operator.EXISTS, Operator.DOES_NOT_EXIST, frozenset[str]()),
+    ]
+    for operator, opposite, listed in pairs:
+        assert Requirement(key, operator, listed).matches(labels) is not Requirement(
+            key, opposite, listed
+        ).matches(labels)
