@@ -31,11 +31,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"the plane's logs are kept in {kept}")
 
 
+def install(plane: ControlPlane) -> None:
+    """The namespace, the CRD and the accounts, as users apply them."""
+    for name in ("namespace", "crd", "rbac"):
+        plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
+
+
 @pytest.fixture(scope="session")
 def plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
-        for name in ("namespace", "crd", "rbac"):
-            plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
+        install(plane)
         yield plane
         if request.session.testsfailed:  # the logs explain what the test saw
             plane.keep = True

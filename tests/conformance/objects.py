@@ -144,6 +144,11 @@ class Site:
     def pod(self, name: str) -> Object:
         return self.api.get(f"{self.pods_path}/{name}")
 
+    def pod_node(self, name: str) -> str:
+        """The node of a pod, once it is bound."""
+        self.placed(name)
+        return str(self.pod(name)["spec"]["nodeName"])
+
     def pods(self) -> list[Object]:
         return self.api.items(self.pods_path)
 

@@ -165,8 +165,8 @@ class LaggingApi:
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 stream.shutdown()
 
-    def chunks(self, response: urllib3.BaseHTTPResponse, delay: float) -> Iterator[bytes]:
-        """What comes, each piece `delay` seconds after it came."""
+    def chunks(self, response: urllib3.BaseHTTPResponse, *, late: bool) -> Iterator[bytes]:
+        """What comes, each piece at once or, if `late`, `delay` seconds after it came."""
         arrived: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
 
         def read() -> None:
@@ -185,7 +185,8 @@ class LaggingApi:
                 at, chunk = arrived.get()
                 if not chunk:
                     return
-                time.sleep(max(0.0, at + delay - time.monotonic()))
+                if late:
+                    time.sleep(max(0.0, at + self.delay - time.monotonic()))
                 yield chunk
         finally:
             self._streams.discard(response)
@@ -225,7 +226,7 @@ def _forwarding(api: LaggingApi) -> type[BaseHTTPRequestHandler]:
             )
             path, _, query = self.path.partition("?")
             if "watch=true" in query:
-                self._stream(response, api.delay if path == api.path else 0.0)
+                self._stream(response, late=path == api.path)
             else:
                 self._whole(response)
 
@@ -236,12 +237,12 @@ def _forwarding(api: LaggingApi) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def _stream(self, response: urllib3.BaseHTTPResponse, delay: float) -> None:
+        def _stream(self, response: urllib3.BaseHTTPResponse, *, late: bool) -> None:
             self._head(response)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             with contextlib.suppress(OSError):
-                for chunk in api.chunks(response, delay):
+                for chunk in api.chunks(response, late=late):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
                 self.wfile.write(b"0\r\n\r\n")
             self.close_connection = True

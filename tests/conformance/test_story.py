@@ -59,3 +59,21 @@ def test_120_nodes_in_two_pools_keep_the_order(site: Site) -> None:
     site.create_pods(*names)
     where = site.placed(*names)
     assert [where[name] for name in names] == ["dc"] * 60 + ["cloud"] * 2
+
+
+def test_a_pod_that_no_unit_has_room_for_is_told_policy_and_unit(site: Site) -> None:
+    """O10: each closed unit is named, with its cap."""
+    site.add_nodes("dc", gpus=8)
+    site.add_nodes("cloud", gpus=8)
+    site.add_nodes("elsewhere", gpus=8)
+    site.create_policy(site.unit("dc", max=1), site.unit("cloud", max=1), name="story")
+    site.create_pods("a", "b", "c")
+    assert site.placed("a", "b") == {"a": "dc", "b": "cloud"}
+    scheduled = site.refused("c")
+    assert scheduled["reason"] == "Unschedulable"
+    for sentence in (
+        "1 node(s) in units[0] of ResourcePolicy story, which is full: max 1 pod(s)",
+        "1 node(s) in units[1] of ResourcePolicy story, which is full: max 1 pod(s)",
+        "1 node(s) in no unit of ResourcePolicy story",
+    ):
+        assert sentence in scheduled["message"]

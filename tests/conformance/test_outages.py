@@ -1,0 +1,76 @@
+"""The extender or the API server dies and comes back: pods wait, and nothing is forgotten.
+
+Owns the outages. Must not know: late watches, which are `test_scheduler_ahead`.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from controlplane import ControlPlane
+from tests.conformance.conftest import install
+from tests.conformance.objects import Site, condition
+from tests.conformance.programs import Extender
+
+WATCHED = (
+    "/api/v1/nodes",
+    "/api/v1/pods",
+    "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies",
+)
+
+
+def test_without_the_extender_gpu_pods_wait_others_run_and_all_recovers(site: Site) -> None:
+    """E4: never past the policy; E10: nobody else depends on it."""
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    site.extender.kill()
+    site.create_pods("a", "b")
+    site.create_pod("cpu", gpus=0)
+    site.placed("cpu")
+    for name in ("a", "b"):
+        assert site.refused(name, "connection refused")["reason"] == "SchedulerError"
+    site.extender.start()
+    # The scheduler's own back-off after an error is up to 10 s.
+    assert sorted(site.placed("a", "b", seconds=15).values()) == ["cloud", "dc"]
+
+
+def test_pods_placed_before_a_crash_are_counted_after_it(site: Site) -> None:
+    """C7, L3: those bound, and those that nobody had seen bound yet."""
+    site.add_nodes("dc", gpus=20)
+    site.add_nodes("cloud", gpus=20)
+    site.create_policy(site.unit("dc", max=5), site.unit("cloud"))
+    before = [f"before-{i}" for i in range(4)]
+    site.create_pods(*before)
+    site.extender.restart()
+    after = [f"after-{i}" for i in range(4)]
+    site.create_pods(*after)
+    site.placed(*before, *after)
+    assert site.by_pool() == {"cloud": 3, "dc": 5}
+
+
+@pytest.fixture
+def own_plane() -> Iterator[ControlPlane]:
+    with ControlPlane() as plane:
+        install(plane)
+        yield plane
+
+
+def test_the_api_server_restarts(own_plane: ControlPlane) -> None:
+    """E4: the caches come back by themselves, and what they missed is placed by the policy."""
+    extender = Extender(own_plane)
+    extender.start()
+    site = Site(own_plane, extender)
+    site.add_nodes("dc", gpus=2)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc", max=2), site.unit("cloud"))
+    site.create_pod("before")
+    site.placed("before")
+    listed = [extender.lists(path) for path in WATCHED]
+    own_plane.restart("kube-apiserver")
+    site.create_pods("a", "b")
+    assert site.placed("a", "b") == {"a": "dc", "b": "cloud"}
+    again = [now - before for now, before in zip(map(extender.lists, WATCHED), listed, strict=True)]
+    assert max(again) <= 1
+    assert condition(site.pod("a"), "PodScheduled")["status"] == "True"
+    extender.kill()

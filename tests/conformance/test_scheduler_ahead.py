@@ -1,0 +1,99 @@
+"""kube-scheduler knows a node, or its label, before the extender does: pods land all the same, and soon.
+
+Owns the race, made certain: the extender's watch of nodes runs late through a proxy. Rule E11.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from controlplane import ControlPlane
+from controlplane.nodes import node
+from tests.conformance.objects import Site, is_bound
+from tests.conformance.programs import Extender, LaggingApi
+
+DELAY = 0.3
+TIMES = 50
+TIMES_LABELLED = 20  # each takes almost its second
+SOON = 1.0  # second
+
+
+@pytest.fixture
+def lagging(plane: ControlPlane, extender: Extender) -> Iterator[LaggingApi]:
+    """The extender sees nodes late; `delay` may be changed."""
+    with LaggingApi(plane, "/api/v1/nodes", DELAY) as api:
+        extender.restart(kubeconfig=api.kubeconfig)
+        yield api
+        extender.kill()
+
+
+def booted(site: Site, name: str, labels: dict[str, str]) -> None:
+    """A node that can be used at once: its taint is not left to the controllers, who take seconds."""
+    written = node(name, {"site": site.name, **labels})
+    written["status"]["conditions"] = [{"type": "Ready", "status": "True", "reason": "Up"}]
+    site.api.create(written)
+    site.api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": None}})
+
+
+def seconds_until_bound(site: Site, name: str) -> float:
+    began = time.monotonic()
+    site.plane.wait(lambda: is_bound(site.pod(name)), what=f"{name} to be bound", seconds=15)
+    return time.monotonic() - began
+
+
+@pytest.mark.usefixtures("lagging")
+def test_a_node_that_only_the_scheduler_knows_is_used_within_a_second(site: Site) -> None:
+    """E11: each time, though nothing else happens that would wake the pod."""
+    site.add_nodes("elsewhere")  # without any node the scheduler waits by rules of its own
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    took = []
+    for i in range(TIMES):
+        site.create_pod(f"p{i}")
+        site.refused(f"p{i}")
+        booted(site, f"{site.name}.dc.n{i}", site.labels("dc"))
+        took.append(seconds_until_bound(site, f"p{i}"))
+    assert max(took) < SOON
+    assert site.by_pool() == {"dc": TIMES}
+
+
+@pytest.mark.usefixtures("lagging")
+def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(site: Site) -> None:
+    """E9, E11: the refusal was right by what the extender knew; it wakes the pod when it knows more."""
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    took = []
+    for i in range(TIMES_LABELLED):
+        name = f"{site.name}.dc.n{i}"
+        booted(site, name, {})
+        site.create_pod(f"p{i}")
+        site.refused(f"p{i}", "in no unit")
+        site.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": site.labels("dc")}})
+        took.append(seconds_until_bound(site, f"p{i}"))
+    assert max(took) < SOON
+    assert site.by_pool() == {"dc": TIMES_LABELLED}
+
+
+def test_a_node_seen_too_late_is_an_error_that_the_scheduler_repeats(site: Site, lagging: LaggingApi) -> None:
+    """E4, E11: never a refusal, which would last until something else happens."""
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    site.add_nodes("elsewhere")
+    lagging.delay = 1.2
+    site.create_pod("p")
+    site.refused("p")
+    booted(site, f"{site.name}.dc.n", site.labels("dc"))
+    told = site.refused("p", "not seen yet by the extender")
+    assert told["reason"] == "SchedulerError"
+    assert site.placed("p") == {"p": "dc"}
+
+
+def test_a_watch_that_is_cut_goes_on_where_it_was(site: Site, lagging: LaggingApi) -> None:
+    """Without a second list: that would cost a large cluster seconds."""
+    site.add_nodes("dc")
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    paths = ("/api/v1/nodes", "/api/v1/pods")
+    listed = [site.extender.lists(path) for path in paths]
+    lagging.cut()
+    site.add_nodes("cloud")
+    site.create_pods("a", "b")
+    assert site.placed("a", "b") == {"a": "dc", "b": "cloud"}
+    assert [site.extender.lists(path) for path in paths] == listed
