@@ -48,12 +48,12 @@ def phase_lines(scene: Scene) -> list[str]:
 
 def table(scene: Scene) -> RenderableType:
     """What is where, as of now."""
-    parts: list[RenderableType] = [Text(_clock(scene.now), style="bold"), _pods(scene)]
-    parts += _reasons(scene)
+    gap = Text()
+    parts: list[RenderableType] = [gap, Text(_clock(scene.now), style="bold"), gap]
+    parts += [_pods(scene), *_reasons(scene), gap]
     if scene.requests:
-        parts.append(_requests(scene))
-    parts.append(_nodes(scene))
-    return Group(*parts)
+        parts += [_requests(scene), gap]
+    return Group(*parts, _nodes(scene))
 
 
 def _clock(at: float) -> str:

@@ -65,5 +65,5 @@ class _reader:  # noqa: N801  reads as a statement
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError | SystemExit):  # rich makes the latter of a broken pipe
             raise KeyboardInterrupt from error

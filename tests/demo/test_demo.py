@@ -1,0 +1,124 @@
+"""`python -m demo` as a user runs it: it ends well, and leaves nothing behind however it ends."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import environ
+from pathlib import Path
+
+import pytest
+
+from controlplane.waiting import wait_for
+
+pytestmark = pytest.mark.plane
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 150
+POD_ROW = re.compile(r"^qwen-chat-predictor-\S+ +(\d) (\S+) +(\S+) +\d+\.\d\d s$", re.MULTILINE)
+
+
+@contextmanager
+def demo(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Its own directory for temporary files tells what it started, and what it left."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "demo", *arguments],
+        cwd=ROOT,
+        env=environ | {"TMPDIR": str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def read_until(running: subprocess.Popen[str], text: str) -> None:
+    assert running.stdout
+    for line in running.stdout:
+        if text in line:
+            return
+    pytest.fail(f"it ended without {text!r}: {running.communicate()[1]}")
+
+
+def processes_of(directory: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(directory).encode() in entry.read_bytes():
+                found.append(entry.read_bytes().decode().replace("\0", " "))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
+def assert_nothing_is_left(directory: Path) -> None:
+    wait_for(lambda: not processes_of(directory), seconds=10, what="its programs to go")
+    wait_for(lambda: not list(directory.iterdir()), seconds=10, what="its files to go")
+
+
+def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, out + err
+    rows = [found.groups() for found in POD_ROW.finditer(out)]
+    assert sorted((unit, pool) for unit, pool, _ in rows) == [
+        ("1", "GPU-V100-Edge"),
+        ("2", "GPU-V100-Elastic"),
+        ("2", "GPU-V100-Elastic"),
+    ]
+    cloud = {node for unit, _, node in rows if unit == "2"}
+    assert len(cloud) == 2
+    assert all(node.startswith("gpu-v100-elastic-") for node in cloud)
+    assert "asked the autoscaler for 2 nodes in GPU-V100-Elastic" in out
+    assert not err
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("moment", "sent"),
+    [
+        ("a control plane on loopback", signal.SIGINT),
+        ("nodes: one in", signal.SIGTERM),
+        ("resourcepolicy serve", signal.SIGINT),
+        ("waiting until", signal.SIGHUP),
+        ("data centre is full", signal.SIGINT),
+        ("asked the autoscaler", signal.SIGTERM),
+    ],
+)
+def test_a_signal_in_the_middle_leaves_nothing_behind(
+    tmp_path: Path, moment: str, sent: signal.Signals
+) -> None:
+    with demo(tmp_path) as running:
+        read_until(running, moment)
+        assert processes_of(tmp_path) or moment.startswith("a control plane")
+        running.send_signal(sent)
+        running.send_signal(sent)  # an impatient user does not interrupt the cleaning
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert err == "interrupted; everything is stopped and removed\n"
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_reader_that_goes_away_ends_it(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        read_until(running, "nodes: one in")
+        assert running.stdout
+        running.stdout.close()
+        assert running.wait(timeout=30) == 130
+    assert_nothing_is_left(tmp_path)
+
+
+def test_kept_it_stays_up_until_ctrl_c(tmp_path: Path) -> None:
+    with demo(tmp_path, "--keep") as running:
+        read_until(running, f"export KUBECONFIG={tmp_path}")
+        read_until(running, "Ctrl-C here ends it")
+        assert any("resourcepolicy watch" in line for line in processes_of(tmp_path))
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert_nothing_is_left(tmp_path)
