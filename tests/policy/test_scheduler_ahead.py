@@ -1,0 +1,131 @@
+"""Names that are no node yet, and what a filter decision leaves for the next: E1, E3, E6 and E11.
+
+The scheduler can be ahead of our watch; a decision that depends on an unknown name is not to be answered.
+"""
+
+import pytest
+
+from policy.filter import Decision, refuse
+from policy.history import NO_HISTORY, History, Promise
+from policy.reasons import Reason, Refusal
+from policy.resourcepolicy import NextUnits
+from tests.builders import NOW, a_policy
+from tests.policy.cases import CAPPED, CLOUD, DC_2, ONE, TWO, Ask
+
+
+@pytest.mark.parametrize(
+    ("ask", "unknown"),
+    [
+        pytest.param(Ask(), [], id="E11: every name is a node"),
+        pytest.param(
+            Ask(room=("dc-1", "new-1")),
+            [],
+            id="E11: an unknown name cannot be better than the first unit with room",
+        ),
+        pytest.param(
+            Ask(room=("cloud-1", "new-1")),
+            ["new-1"],
+            id="E11: it may lie in a unit that was passed for lack of room",
+        ),
+        pytest.param(
+            Ask(CAPPED, room=("cloud-1", "new-1"), pods=(ONE, TWO)),
+            [],
+            id="E11: it does not matter to units that were passed at their cap",
+        ),
+        pytest.param(
+            Ask(room=("new-1", "attic-1")), ["new-1"], id="E11: a refusal never stands on an unknown name"
+        ),
+        pytest.param(
+            Ask(a_policy(DC_2, CLOUD, mode=NextUnits.EXCEED_MAX), room=("cloud-1", "new-1")),
+            ["new-1"],
+            id="E11: nor does a wait for room",
+        ),
+        pytest.param(
+            Ask(room=("attic-1", "gone-1"), departed=("gone-1",)),
+            [],
+            id="E11: a node that has just gone is known",
+        ),
+    ],
+)
+def test_a_name_that_is_no_node_yet_is_not_judged(ask: Ask, unknown: list[str]) -> None:
+    assert list(ask.decision.unknown) == unknown
+
+
+@pytest.mark.parametrize(
+    ("ask", "nodes"),
+    [
+        pytest.param(
+            Ask(room=("dc-2", "cloud-1", "dc-1")), ["dc-2", "dc-1"], id="E1: one unit, in the order asked"
+        ),
+        pytest.param(Ask(room=("attic-1",)), [], id="E3: a refusal keeps no node"),
+    ],
+)
+def test_the_answer_is_part_of_the_question(ask: Ask, nodes: list[str]) -> None:
+    decision = ask.decision
+    assert list(decision.nodes) == nodes
+    assert bool(decision.refused) is not bool(nodes)
+
+
+def test_one_refusal_for_every_node() -> None:
+    """M4: what `on_conflict: reject` says."""
+    conflict = Refusal(Reason.CONFLICT, CAPPED)
+    assert refuse(["a", "b"], conflict) == Decision(refused={"a": conflict, "b": conflict}, waits=conflict)
+
+
+TIMED, TRIED = History(refused_since={0: 5.0}), History(preempted_in_vain=frozenset({1}))
+ALONE = History(nomination_refused=True)
+
+
+def no(reason: Reason, unit: int = 0) -> Refusal:
+    return Refusal(reason, CAPPED, unit)
+
+
+@pytest.mark.parametrize(
+    ("before", "waits", "after"),
+    [
+        pytest.param(NO_HISTORY, None, NO_HISTORY, id="E6: a pod that waits for nothing leaves nothing"),
+        pytest.param(
+            NO_HISTORY,
+            no(Reason.WAITING_FOR_TIMEOUT),
+            History(refused_since={0: NOW}),
+            id="O5: a timer starts",
+        ),
+        pytest.param(TIMED, no(Reason.WAITING_FOR_TIMEOUT), TIMED, id="O5: a running timer is left alone"),
+        pytest.param(
+            TIMED,
+            no(Reason.WAITING_FOR_TIMEOUT, 1),
+            History(refused_since={0: 5.0, 1: NOW}),
+            id="O5: the next unit has its own timer",
+        ),
+        pytest.param(TIMED, None, TIMED, id="O5: a timer survives an attempt that waits for nothing"),
+        pytest.param(
+            TIMED, no(Reason.WAITING_FOR_ROOM), TIMED, id="O5: and one that waits for something else"
+        ),
+        pytest.param(
+            TRIED,
+            no(Reason.WAITING_FOR_PREEMPTION),
+            History(preempted_in_vain=frozenset({0, 1})),
+            id="P1: a unit has had its chance",
+        ),
+        pytest.param(
+            NO_HISTORY, no(Reason.EARLIER_UNIT_FIRST), ALONE, id="O1: the nominated node was refused alone"
+        ),
+        pytest.param(ALONE, None, NO_HISTORY, id="O1: the full list came after it"),
+        pytest.param(ALONE, no(Reason.WAITING_FOR_ROOM), NO_HISTORY, id="O1: whatever it led to"),
+    ],
+)
+def test_what_a_decision_leaves_for_the_next(before: History, waits: Refusal | None, after: History) -> None:
+    assert before.after(waits, NOW) == after
+
+
+@pytest.mark.parametrize(
+    ("nominated", "age", "expected"),
+    [
+        pytest.param("dc-1", 1e9, True, id="E7: the nomination holds it, however old"),
+        pytest.param("", 9.9, True, id="E7: the nomination may be on its way"),
+        pytest.param("", 10.0, False, id="E7: it never came"),
+        pytest.param("cloud-1", 10.0, False, id="E7: it went elsewhere"),
+    ],
+)
+def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, expected: bool) -> None:
+    assert Promise(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
