@@ -135,7 +135,7 @@ class Extender:
         elif before.promise is None or not before.promise.lives(pod.nominated_node, now):
             self._cache.forget(pod.uid)
         attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
-        self._cache.remember(attempt, before.after(decision.waits, now))
+        self._cache.remember(attempt, before.after(decision.waits, decision.waits_since))
 
 
 def _unknown(decision: Decision) -> str:

@@ -38,6 +38,8 @@ class Decision:
     """On a refusal: what the pod waits for, if it waits."""
     retry_at: float = math.inf
     """When asking again may give another answer without any event."""
+    waits_since: float = math.inf
+    """When the wait began that ends at `retry_at`."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
 
@@ -79,6 +81,7 @@ def decide(
         refused=asking.refused(outcome),
         waits=outcome.waits,
         retry_at=outcome.retry_at,
+        waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
         unknown=unknown,
     )
 

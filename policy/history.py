@@ -39,15 +39,15 @@ class History:
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
     promise: Promise | None = None
 
-    def after(self, waits: Refusal | None, now: float) -> "History":
-        """The history once a filter decision waited for `waits`, or for nothing."""
+    def after(self, waits: Refusal | None, since: float) -> "History":
+        """The history once a filter decision waited for `waits` since then, or for nothing."""
         if waits is None:
             return replace(self, nomination_refused=False)
         if waits.reason is Reason.EARLIER_UNIT_FIRST:
             return replace(self, nomination_refused=True)
         known = replace(self, nomination_refused=False)
         if waits.reason is Reason.WAITING_FOR_TIMEOUT:
-            timers = {waits.unit: now, **self.refused_since}
+            timers = {waits.unit: since, **self.refused_since}
             return replace(known, refused_since=timers)
         if waits.reason is Reason.WAITING_FOR_PREEMPTION:
             return replace(known, preempted_in_vain=self.preempted_in_vain | {waits.unit})

@@ -117,8 +117,8 @@ def _hold(
 def _timer(policy: ResourcePolicy, index: int, asked: Asked, timers_over: int) -> _Hold:
     """The timer of O5, which starts at the pod's first refusal in the unit.
 
-    Where that is not remembered the API tells when the pod was first refused at all (O9): the timers of
-    earlier units ran from then on, one after the other.
+    Where memory does not reach back so far the API tells when the pod was first refused at all (O9): the timers
+    of earlier units ran from then on, one after the other.
     """
     timeout = policy.when_try_next_units.timeout
     since = asked.refused_since.get(index)
