@@ -25,7 +25,7 @@ class Verdict:
 
 
 def judge(scene: Scene, replicas: int) -> Verdict:
-    """Whether one pod runs in the first unit, all others on nodes of the second that were made for them."""
+    """Whether one pod runs in the first unit, all others on nodes of the second that were asked for."""
     running = [pod for pod in scene.pods if pod.state == PodState.RUNNING]
     edge = [pod for pod in running if _unit(scene, pod) == FIRST_UNIT]
     cloud = [pod for pod in running if _unit(scene, pod) == SECOND_UNIT and _bought(scene, pod)]
@@ -34,6 +34,8 @@ def judge(scene: Scene, replicas: int) -> Verdict:
         faults.append(f"{_pods(len(edge))} on the node of the data centre, 1 expected")
     if len(cloud) != replicas - 1:
         faults.append(f"{_pods(len(cloud))} on cloud nodes that the autoscaler made, {replicas - 1} expected")
+    if not scene.requests:
+        faults.append("nobody asked the autoscaler for nodes: what came, it made by itself")
     faults += [
         f"{pod.name} is {pod.state}" + (f": {pod.detail}" if pod.detail else "")
         for pod in scene.pods

@@ -36,6 +36,11 @@ ON_EDGE, ON_CLOUD = a_pod("a", "edge-1"), [a_pod("b", "cloud-1"), a_pod("c", "cl
             id="made, but in a pool that the policy does not name",
         ),
         pytest.param(
+            a_scene(EDGE, *MADE, ON_EDGE, *ON_CLOUD),
+            "nobody asked the autoscaler for nodes",
+            id="the autoscaler acted by itself",
+        ),
+        pytest.param(
             a_scene(EDGE, *MADE, ON_EDGE, ON_CLOUD[0], a_pod("c", pending=1.0)),
             "c is pending: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu.",
             id="one still waits",
