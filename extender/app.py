@@ -50,7 +50,7 @@ class Application:
         self,
         extender: Extender,
         metrics: Metrics,
-        ready: Callable[[], bool],
+        why_not: Callable[[], str],
         body_limit: int,
         refresh: Callable[[], None] = lambda: None,
     ) -> None:
@@ -62,7 +62,7 @@ class Application:
             "/prioritize": self._prioritize,
             "/preempt": self._preempt,
         }
-        self._rest = _rest(ready, metrics, refresh)
+        self._rest = _rest(why_not, metrics, refresh)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         verb = self._verbs.get(environ["PATH_INFO"])
@@ -133,7 +133,7 @@ def _fault(status: int, message: str, outcome: str = "Malformed") -> _Answer:
     return _Answer(wire.encode_error(message), outcome, status=_FAULTS[status])
 
 
-def _rest(ready: Callable[[], bool], metrics: Metrics, refresh: Callable[[], None]) -> Flask:
+def _rest(why_not: Callable[[], str], metrics: Metrics, refresh: Callable[[], None]) -> Flask:
     """Everything that is not asked for each pod."""
     app = Flask("resourcepolicy")
 
@@ -143,7 +143,8 @@ def _rest(ready: Callable[[], bool], metrics: Metrics, refresh: Callable[[], Non
 
     @app.get("/readyz")
     def readyz() -> tuple[str, int]:
-        return ("ok", 200) if ready() else ("the cache has not synced yet", 503)
+        reason = why_not()
+        return (reason, 503) if reason else ("ok", 200)
 
     @app.get("/metrics")
     def scrape() -> Response:

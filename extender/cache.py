@@ -195,6 +195,16 @@ class Cache:
         self._govern(pod.uid, policy.key)
         self._indexes[policy.key].put_share(pod.uid, reservation.share)
 
+    def adopt_nominations(self) -> None:
+        """Hold slots for pods that the scheduler has nominated, as a predecessor did (E7)."""
+        for pod in self._pods.values():
+            policy = self.governing(pod)
+            if policy is None or not pod.nominated_node or pod.uid in self._reservations:
+                continue
+            units = self._indexes[policy.key].units_of(pod.nominated_node)
+            if units and set(policy.match_label_keys) <= pod.labels.keys():
+                self.reserve(pod, policy, units[0], group_of(pod.labels, policy))
+
     def forget(self, uid: str) -> None:
         """Give back the slot that the pod holds without being bound, if any."""
         reservation = self._reservations.pop(uid, None)

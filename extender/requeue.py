@@ -36,13 +36,13 @@ class Requeue:
         cache: Cache,
         clock: Callable[[], float],
         poke: Callable[[Pod], bool],
-        synced: Callable[[], bool],
+        why_not: Callable[[], str],
         metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._poke = poke
-        self._synced = synced
+        self._why_not = why_not
         self._metrics = metrics
         self._poked: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
@@ -69,7 +69,8 @@ class Requeue:
 
     def round(self) -> None:
         """Poke the pods that are due now. One that could not be poked stays due."""
-        if not self._synced():
+        if self._why_not():
+            self._adopted = False
             return
         with self._cache.lock:
             self._cache.expire()
@@ -83,7 +84,7 @@ class Requeue:
             self._metrics.pokes.inc()
 
     def _adopt(self) -> None:
-        """Once: owe a poke to pods that a former server refused, as their timers were in it (O9)."""
+        """Owe a poke to pods that a server before this one refused, as their timers were in it (O9)."""
         if self._adopted:
             return
         self._adopted = True

@@ -5,17 +5,21 @@ Owns construction and the order of starting and stopping; contains no logic of i
 
 import gc
 import logging
+import socket
 import time
+import uuid
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from extender.app import Application
 from extender.cache import Cache
 from extender.clock import SteadyClock
-from extender.connection import connect
+from extender.connection import Connection, connect
 from extender.informers import Informers
+from extender.lease import Lease
 from extender.metrics import Metrics
 from extender.pods import poke
+from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender
 from extender.settings import Settings
@@ -30,33 +34,49 @@ class Server:
 
     def __init__(self, kubeconfig: Path | None, settings: Settings) -> None:
         clock = SteadyClock()
+        self._stop = Event()
+        self._leading: Thread | None = None
         connection = connect(kubeconfig)
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
+        self._lease = _lease(connection, settings.lease)
+        self._readiness = Readiness(
+            self._informers.reflectors.values(),
+            time.monotonic,
+            settle=settings.settle,
+            silence=settings.silence,
+            lease=self._lease,
+        )
         self._requeue = Requeue(
-            self._cache, clock, poke(connection, clock), self._informers.synced, self._metrics
+            self._cache, clock, poke(connection, clock), self._readiness.why_not, self._metrics
         )
         extender = Extender(
             self._cache,
             clock,
-            self._informers.synced,
+            self._readiness.why_not,
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
             unknown_node_seconds=settings.unknown_node,
         )
         self.application = Application(
-            extender, self._metrics, self._informers.synced, settings.body_limit, self._refresh
+            extender, self._metrics, self._readiness.why_not, settings.body_limit, self._refresh
         )
 
     def start(self) -> None:
         """Begin to watch; requests are answered with an error until the first lists are in (E4)."""
         self._informers.start()
         self._requeue.start()
+        if self._lease is not None:
+            self._leading = Thread(target=self._lease.run, args=(self._stop,), name="lease")
+            self._leading.start()
         Thread(target=self._settle_memory, name="settle-memory", daemon=True).start()
 
     def stop(self) -> None:
-        """End every thread."""
+        """Give the lead back, then end every thread."""
+        self._stop.set()
+        if self._leading is not None:
+            self._leading.join(timeout=5)
         self._requeue.stop()
         self._informers.stop()
 
@@ -81,3 +101,11 @@ class Server:
             contact = self._informers.reflectors[resource].last_contact
             silence = float("inf") if contact is None else time.monotonic() - contact
             self._metrics.silence.labels(resource).set(silence)
+
+
+def _lease(connection: Connection, name: str) -> Lease | None:
+    if not name:
+        return None
+    namespace, _, lease = name.partition("/")
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Lease(connection, namespace, lease, identity, time.monotonic)

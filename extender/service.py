@@ -45,13 +45,16 @@ class Preempted:
 
 
 class Extender:
-    """Answers kube-scheduler from the cache; None: no policy governs the pod, it passes untouched (M5)."""
+    """Answers kube-scheduler from the cache; None: no policy governs the pod, it passes untouched (M5).
+
+    `why_not` says why there can be no answer now; empty if there can (E4).
+    """
 
     def __init__(
         self,
         cache: Cache,
         clock: Callable[[], float],
-        synced: Callable[[], bool],
+        why_not: Callable[[], str],
         *,
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
@@ -59,7 +62,8 @@ class Extender:
     ) -> None:
         self._cache = cache
         self._clock = clock
-        self._synced = synced
+        self._why_not = why_not
+        self._unready = True
         self._on_conflict = on_conflict
         self._outside_units = outside_units
         self._unknown_node_seconds = unknown_node_seconds
@@ -68,7 +72,7 @@ class Extender:
         """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
 
         Raises:
-            NotReady: the cache has not synced, or lacks nodes that the scheduler knows (E11).
+            NotReady: there is no consistent view (E4), or it lacks nodes that the scheduler knows (E11).
         """
         deadline = monotonic() + self._unknown_node_seconds
         with self._cache.lock:
@@ -87,7 +91,7 @@ class Extender:
         """A score for each node, in the order of its unit (O1).
 
         Raises:
-            NotReady: the cache has not synced.
+            NotReady: there is no consistent view (E4).
         """
         with self._cache.lock:
             policy = self._governing(pod)
@@ -97,7 +101,7 @@ class Extender:
         """The candidates of one unit on which victims may go; the answer holds a slot there (E7).
 
         Raises:
-            NotReady: the cache has not synced.
+            NotReady: there is no consistent view (E4).
         """
         with self._cache.lock:
             policy = self._governing(pod)
@@ -116,8 +120,12 @@ class Extender:
             return Preempted(policy, choice)
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
-        if not self._synced():
-            raise NotReady("ResourcePolicy: the cache has not synced yet")
+        reason = self._why_not()
+        if not reason and self._unready:
+            self._cache.adopt_nominations()
+        self._unready = bool(reason)
+        if reason:
+            raise NotReady(f"ResourcePolicy: {reason}")
         return self._cache.governing(pod)
 
     def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> Decision:

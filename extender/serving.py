@@ -14,10 +14,25 @@ from extender.server import Server
 
 __all__ = ["DEFAULT_FILE", "serve"]
 
+log = logging.getLogger(__name__)
+
 DEFAULT_FILE = Path(__file__).with_name("gunicorn.conf.py")
 
-# Not for a file to change: a second worker would count on its own (E10), and threads start after the fork.
-_FIXED = {"workers": 1, "worker_class": "gthread", "preload_app": False}
+
+def _stay_alone(arbiter: Any, new: int, _old: int | None) -> None:  # noqa: ANN401  gunicorn's, untyped
+    """SIGTTIN asks for another worker, which would count on its own (E10)."""
+    if new != 1:
+        log.error("asked for %d workers: one decides, so there is one", new)
+        arbiter._num_workers = 1  # noqa: SLF001  its setter calls this hook
+
+
+# Not for a file to change: a second worker would count on its own, and threads start after the fork.
+_FIXED = {
+    "workers": 1,
+    "worker_class": "gthread",
+    "preload_app": False,
+    "nworkers_changed": _stay_alone,
+}
 
 
 class _Serving(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -25,20 +40,26 @@ class _Serving(BaseApplication):  # type: ignore[misc]  # gunicorn ships no type
         self._build = build
         self._bind = bind
         self._file = file
+        self._server: Server | None = None
         super().__init__()
 
     def load_config(self) -> None:
         written: dict[str, Any] = {}
         exec(compile(self._file.read_text(), str(self._file), "exec"), written)  # noqa: S102  gunicorn's own format
-        for name, value in {**written, **_FIXED, "bind": self._bind}.items():
+        fixed = {**_FIXED, "bind": self._bind, "worker_exit": self._leave}
+        for name, value in {**written, **fixed}.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # noqa: ANN401  a WSGI application
         # gunicorn calls this in the worker, after the fork: threads may start.
-        server = self._build()
-        server.start()
-        return server.application
+        self._server = self._build()
+        self._server.start()
+        return self._server.application
+
+    def _leave(self, _arbiter: object, _worker: object) -> None:
+        if self._server is not None:
+            self._server.stop()
 
 
 def serve(build: Callable[[], Server], bind: str, file: Path = DEFAULT_FILE) -> None:

@@ -62,7 +62,7 @@ class World:
         self.extender = Extender(
             self.cache,
             self.clock,
-            lambda: synced,
+            lambda: "" if synced else "the cache has not synced yet",
             on_conflict=on_conflict,
             outside_units=outside_units,
             unknown_node_seconds=unknown_node_seconds,
