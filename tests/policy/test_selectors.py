@@ -12,13 +12,13 @@ LABELS = {"app": "web", "empty": ""}
 @pytest.mark.parametrize(
     ("pairs", "expected"),
     [
-        pytest.param({}, True, id="M2: no pairs, no demand"),
-        pytest.param({"app": "web"}, True, id="M2: an equal pair"),
-        pytest.param({"app": "db"}, False, id="M2: another value"),
-        pytest.param({"tier": "front"}, False, id="M2: an absent key"),
-        pytest.param({"tier": ""}, False, id="M2: an absent key has no empty value"),
-        pytest.param({"empty": ""}, True, id="M2: an empty value"),
-        pytest.param({"app": "web", "tier": "front"}, False, id="M2: one pair of two"),
+        pytest.param({}, True, id="no pairs, no demand"),
+        pytest.param({"app": "web"}, True, id="an equal pair"),
+        pytest.param({"app": "db"}, False, id="another value"),
+        pytest.param({"tier": "front"}, False, id="an absent key"),
+        pytest.param({"tier": ""}, False, id="an absent key has no empty value"),
+        pytest.param({"empty": ""}, True, id="an empty value"),
+        pytest.param({"app": "web", "tier": "front"}, False, id="one pair of two"),
     ],
 )
 def test_labels_carry_pairs(pairs: dict[str, str], *, expected: bool) -> None:
@@ -28,16 +28,16 @@ def test_labels_carry_pairs(pairs: dict[str, str], *, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("key", "operator", "values", "expected"),
     [
-        pytest.param("app", Operator.IN, {"web", "db"}, True, id="M3: In, listed"),
-        pytest.param("app", Operator.IN, {"db"}, False, id="M3: In, not listed"),
-        pytest.param("tier", Operator.IN, {"web"}, False, id="M3: In, absent"),
-        pytest.param("app", Operator.NOT_IN, {"web"}, False, id="M3: NotIn, listed"),
-        pytest.param("app", Operator.NOT_IN, {"db"}, True, id="M3: NotIn, not listed"),
-        pytest.param("tier", Operator.NOT_IN, {"web"}, True, id="M3: NotIn, absent"),
-        pytest.param("empty", Operator.EXISTS, set(), True, id="M3: Exists, though empty"),
-        pytest.param("tier", Operator.EXISTS, set(), False, id="M3: Exists, absent"),
-        pytest.param("empty", Operator.DOES_NOT_EXIST, set(), False, id="M3: DoesNotExist, though empty"),
-        pytest.param("tier", Operator.DOES_NOT_EXIST, set(), True, id="M3: DoesNotExist, absent"),
+        pytest.param("app", Operator.IN, {"web", "db"}, True, id="In, listed"),
+        pytest.param("app", Operator.IN, {"db"}, False, id="In, not listed"),
+        pytest.param("tier", Operator.IN, {"web"}, False, id="In, absent"),
+        pytest.param("app", Operator.NOT_IN, {"web"}, False, id="NotIn, listed"),
+        pytest.param("app", Operator.NOT_IN, {"db"}, True, id="NotIn, not listed"),
+        pytest.param("tier", Operator.NOT_IN, {"web"}, True, id="NotIn, absent"),
+        pytest.param("empty", Operator.EXISTS, set(), True, id="Exists, though empty"),
+        pytest.param("tier", Operator.EXISTS, set(), False, id="Exists, absent"),
+        pytest.param("empty", Operator.DOES_NOT_EXIST, set(), False, id="DoesNotExist, though empty"),
+        pytest.param("tier", Operator.DOES_NOT_EXIST, set(), True, id="DoesNotExist, absent"),
     ],
 )
 def test_labels_satisfy_a_requirement(
