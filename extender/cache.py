@@ -78,6 +78,8 @@ class Cache:
         """Notified of every change that may turn a refusal into a place."""
         self.changes: dict[str, Change] = {}
         """Such changes by policy, until somebody acts on them and removes the entry."""
+        self.unrecorded: dict[str, tuple[Pod, str]] = {}
+        """By uid: pods that do not carry their record yet (L3); whoever writes it removes the entry."""
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
@@ -312,6 +314,7 @@ class Cache:
         self._attempts.pop(pod.uid, None)
         self._histories.pop(pod.uid, None)
         self._records.pop(pod.uid, None)
+        self.unrecorded.pop(pod.uid, None)
         self._govern(pod.uid, None)
 
     def replace_policies(self, policies: Iterable[ResourcePolicy | Rejected]) -> None:
@@ -385,7 +388,9 @@ class Cache:
             return
         index = self._indexes[reservation.policy]
         if pod.node_name in index.nodes_in(reservation.unit):
-            self._records[pod.uid] = record_of(index.policy, reservation.unit)
+            record = record_of(index.policy, reservation.unit)
+            self._records[pod.uid] = record
+            self.unrecorded[pod.uid] = pod, record
 
     def _leave_node(self, pod: Pod | None) -> None:
         if pod is not None and pod.node_name in self._pods_on:

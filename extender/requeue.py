@@ -16,11 +16,10 @@ from policy.objects import Pod
 from policy.planning import plan
 from policy.scale_up import wants_nodes
 
-__all__ = ["POKED", "Requeue"]
+__all__ = ["Requeue"]
 
 log = logging.getLogger(__name__)
 
-POKED = "resourcepolicy.io/poked"
 _PERIOD = 0.1
 _SETTLE = 0.3
 """Seconds that the scheduler has to ask again by itself: most changes wake it too."""

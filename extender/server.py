@@ -18,8 +18,9 @@ from extender.connection import Connection, connect
 from extender.informers import Informers
 from extender.lease import Lease
 from extender.metrics import Metrics
-from extender.pods import poke
+from extender.pods import Annotator
 from extender.readiness import Readiness
+from extender.recorder import Recorder
 from extender.requeue import Requeue
 from extender.service import Extender
 from extender.settings import Settings
@@ -48,9 +49,9 @@ class Server:
             silence=settings.silence,
             lease=self._lease,
         )
-        self._requeue = Requeue(
-            self._cache, clock, poke(connection, clock), self._readiness.why_not, self._metrics
-        )
+        annotator = Annotator(connection, clock)
+        self._recorder = Recorder(self._cache, annotator.record)
+        self._requeue = Requeue(self._cache, clock, annotator.poke, self._readiness.why_not, self._metrics)
         extender = Extender(
             self._cache,
             clock,
@@ -67,6 +68,7 @@ class Server:
         """Begin to watch; requests are answered with an error until the first lists are in (E4)."""
         self._informers.start()
         self._requeue.start()
+        self._recorder.start()
         if self._lease is not None:
             self._leading = Thread(target=self._lease.run, args=(self._stop,), name="lease")
             self._leading.start()
@@ -78,6 +80,7 @@ class Server:
         if self._leading is not None:
             self._leading.join(timeout=5)
         self._requeue.stop()
+        self._recorder.stop()
         self._informers.stop()
 
     def _settle_memory(self) -> None:

@@ -271,6 +271,9 @@ GRANTED: dict[tuple[str, str, str], set[tuple[str, str, str]]] = {
         *(("scheduling.alibabacloud.com", "resourcepolicies", verb) for verb in READ),
         ("", "pods", "patch"),
     },
+    ("Role", "resourcepolicy", "resourcepolicy-extender"): {
+        *(("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")),
+    },
     ("ClusterRole", "", "resourcepolicy-watcher"): {
         *(("", kind, verb) for kind in ("nodes", "pods") for verb in READ),
         *(("scheduling.alibabacloud.com", "resourcepolicies", verb) for verb in READ),

@@ -1,0 +1,50 @@
+"""The record of a pod's unit is written once, after the binding, and not lost to a refusing API server (L3)."""
+
+from extender.cache import Cache
+from extender.recorder import Recorder
+from policy.objects import Node, Pod
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+from policy.usage import recorded_unit
+
+
+def a_cache_with_a_placed_pod() -> tuple[Cache, ResourcePolicy]:
+    cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=60, remembers_since=0.0)
+    spec = {"units": [{"nodeSelector": {"pool": "a"}}, {}]}
+    policy = ResourcePolicy.from_manifest({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec})
+    cache.upsert_policy(policy)
+    cache.upsert_node(Node("n", labels={"pool": "a"}))
+    pod = Pod(uid="u", namespace="ns", name="pod", created=0.0)
+    cache.reserve(pod, policy, 1, ())
+    cache.upsert_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0, node_name="n"))
+    return cache, policy
+
+
+def test_a_placed_pod_gets_the_unit_it_was_placed_through_and_not_the_first_of_its_node() -> None:
+    cache, policy = a_cache_with_a_placed_pod()
+    written: list[str] = []
+
+    def write(_: Pod, record: str) -> bool:
+        written.append(record)
+        return True
+
+    recorder = Recorder(cache, write)
+    recorder.round()
+    recorder.round()
+    assert [recorded_unit(record, policy) for record in written] == [1]
+
+
+def test_a_record_that_was_not_written_stays_due() -> None:
+    cache, _ = a_cache_with_a_placed_pod()
+    answers = iter([False, True])
+    recorder = Recorder(cache, lambda *_: next(answers))
+    recorder.round()
+    assert cache.unrecorded
+    recorder.round()
+    assert not cache.unrecorded
+
+
+def test_nothing_is_written_on_a_pod_that_is_gone() -> None:
+    cache, _ = a_cache_with_a_placed_pod()
+    cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
+    assert not cache.unrecorded
