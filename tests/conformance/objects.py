@@ -5,8 +5,10 @@ Must not know: what a test promises.
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 from controlplane import ApiError, ControlPlane, Object
 from controlplane.nodes import GPU
@@ -46,13 +48,13 @@ class Site:
         self.extender = extender
         self.pods_path = f"/api/v1/namespaces/{self.name}/pods"
         self._nodes = 0
-        self._policies: list[Object] = []
+        self._others: list[str] = []  # paths of what is not in the namespace, and of policies
         self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
 
     def close(self) -> None:
         """Take everything away, so that no later test meets it."""
-        for policy in self._policies:
-            self._delete(self.api.path_of(policy))
+        for path in self._others:
+            self._delete(path)
         self.api.request("DELETE", f"/apis/apps/v1/namespaces/{self.name}/deployments")
         self.plane.wait(self._no_pods, what=f"the pods of {self.name} to be gone")
         if self._nodes:
@@ -101,21 +103,28 @@ class Site:
 
     def create_policy(self, *units: Object, name: str = "policy", **spec: object) -> Object:
         """A policy for every pod of the namespace, unless `spec` selects; known, once this returns."""
-        policy = self.api.create(
-            {
-                "apiVersion": POLICY_API,
-                "kind": "ResourcePolicy",
-                "metadata": {"name": name, "namespace": self.name},
-                "spec": {"units": list(units), **spec},
-            }
-        )
-        self._policies.append(policy)
+        metadata = {"name": name, "namespace": self.name}
+        written = {"apiVersion": POLICY_API, "kind": "ResourcePolicy", "metadata": metadata}
+        policy = self.api.create(written | {"spec": {"units": list(units), **spec}})
+        self._others.append(self.api.path_of(policy))
         path = self.api.collection(POLICY_API, "ResourcePolicy")
         self.plane.wait(
             lambda: self.extender.cached("resourcepolicies") == len(self.api.items(path)),
             what="the extender to know every policy",
         )
         return policy
+
+    def edit_policy(self, policy: Object, *units: Object) -> None:
+        """Other units; known to the extender, once this returns."""
+        self.api.patch(self.api.path_of(policy), {"spec": {"units": list(units)}})
+        mark = Site(self.plane, self.extender)  # its watch brings policies in order
+        mark.create_policy({"resource": "ecs"})
+        mark.close()
+
+    def await_after(self, stamp: str) -> None:
+        """Until a later second: the API tells times to the second."""
+        then = datetime.fromisoformat(stamp).timestamp()
+        self.plane.wait(lambda: time.time() >= then + 1, what="the next second")
 
     # Pods.
 
@@ -135,6 +144,14 @@ class Site:
         selector = {"nodeSelector": {"site": self.name}}
         own = pod_spec(gpus=gpus, cpu=cpu, memory=memory, **(selector | spec))
         return self.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": own})
+
+    def create_priority(self, name: str, value: int, **fields: object) -> str:
+        """A PriorityClass; its name, for `priorityClassName`."""
+        metadata = {"name": f"{self.name}-{name}"}
+        written = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": metadata}
+        created = self.api.create(written | {"value": value, **fields})
+        self._others.append(self.api.path_of(created))
+        return f"{self.name}-{name}"
 
     def create_pods(self, *names: str, gpus: int = 1, labels: Mapping[str, str] | None = None) -> None:
         """One after the other: the scheduler takes them in this order."""

@@ -68,7 +68,7 @@ def test_timeout_or_exceed_max_waits_and_goes_on_by_itself(site: Site) -> None:
     """O5, E9: nothing else happens that would wake the pod."""
     two_units(site, "TimeoutOrExceedMax", gpus=0, timeout=SHORT, max=5)
     site.create_pod("a")
-    assert 2.5 < seconds_refused(site, "a") < 4
+    assert 2.5 < seconds_refused(site, "a") < 5.5
     assert site.placed("a") == {"a": "cloud"}
 
 
@@ -99,7 +99,7 @@ def test_timeout_or_exceed_max_waits_for_an_autoscaler(site: Site) -> None:
     """O5, U4: an elastic unit needs no cap for that."""
     two_units(site, "TimeoutOrExceedMax", gpus=0, timeout=SHORT, resource="elastic")
     site.create_pod("a")
-    assert 2.5 < seconds_refused(site, "a") < 4
+    assert 2.5 < seconds_refused(site, "a") < 5.5
     assert site.placed("a") == {"a": "cloud"}
 
 
@@ -114,14 +114,14 @@ def test_each_pod_has_a_timer_of_its_own(site: Site) -> None:
     site.placed("a")
     assert site.waiting() == {"b"}
     site.placed("b")
-    assert 4 < time.monotonic() - began < 6
+    assert 4 < time.monotonic() - began < 7
 
 
 def test_timeout_waits_without_a_cap(site: Site) -> None:
     """O7."""
     two_units(site, "Timeout", gpus=0, timeout=SHORT)
     site.create_pod("a")
-    assert 2.5 < seconds_refused(site, "a") < 4
+    assert 2.5 < seconds_refused(site, "a") < 5.5
     assert site.placed("a") == {"a": "cloud"}
 
 

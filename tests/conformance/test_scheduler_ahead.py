@@ -57,9 +57,11 @@ def test_a_node_that_only_the_scheduler_knows_is_used_within_a_second(site: Site
     assert site.by_pool() == {"dc": TIMES}
 
 
-@pytest.mark.usefixtures("lagging")
-def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(site: Site) -> None:
+def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(
+    site: Site, lagging: LaggingApi
+) -> None:
     """E9, E11: the refusal was right by what the extender knew; it wakes the pod when it knows more."""
+    lagging.delay = 0.2  # and 0.3 s in which the scheduler could come back by itself
     site.create_policy(site.unit("dc"), site.unit("cloud"))
     took = []
     for i in range(TIMES_LABELLED):
