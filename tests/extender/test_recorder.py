@@ -1,4 +1,7 @@
-"""The record of a pod's unit is written once, after the binding, and not lost to a refusing API server (L3)."""
+"""The record of a pod's unit is written once, after the binding, and not lost to an API server that refuses.
+
+Owns what the recorder promises (L3); the writes are counted, not made.
+"""
 
 from extender.cache import Cache
 from extender.recorder import Recorder
@@ -12,11 +15,12 @@ def a_cache_with_a_placed_pod() -> tuple[Cache, ResourcePolicy]:
     cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=60, remembers_since=0.0)
     spec = {"units": [{"nodeSelector": {"pool": "a"}}, {}]}
     policy = ResourcePolicy.from_manifest({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec})
-    cache.upsert_policy(policy)
-    cache.upsert_node(Node("n", labels={"pool": "a"}))
-    pod = Pod(uid="u", namespace="ns", name="pod", created=0.0)
-    cache.reserve(pod, policy, 1, ())
-    cache.upsert_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0, node_name="n"))
+    with cache.lock:
+        cache.upsert_policy(policy)
+        cache.upsert_node(Node("n", labels={"pool": "a"}))
+        pod = Pod(uid="u", namespace="ns", name="pod", created=0.0)
+        cache.reserve(pod, policy, 1, ())
+        cache.upsert_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0, node_name="n"))
     return cache, policy
 
 
@@ -46,5 +50,6 @@ def test_a_record_that_was_not_written_stays_due() -> None:
 
 def test_nothing_is_written_on_a_pod_that_is_gone() -> None:
     cache, _ = a_cache_with_a_placed_pod()
-    cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
+    with cache.lock:
+        cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
     assert not cache.unrecorded
