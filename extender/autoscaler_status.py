@@ -1,0 +1,146 @@
+"""What cluster-autoscaler tells about itself: the ConfigMap cluster-autoscaler-status, as values.
+
+Owns reading it; must not know requests or policies. Group names are the cloud's: nothing maps them to units.
+Its shape: autoscaler.md, section 9. Empty fields are left out, and it goes stale when the autoscaler dies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import yaml
+
+from extender.connection import ApiError, Connection
+
+__all__ = ["UNKNOWN", "AutoscalerStatus", "NodeGroup", "Size", "decode_status", "read_status"]
+
+Size = tuple[int, int]
+"""How many nodes a group was told to have, and how many of them were still to come."""
+
+_NAME = "cluster-autoscaler-status"
+_UPDATED = "cluster-autoscaler.kubernetes.io/last-updated"
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """One node group; `backoff` holds the cloud's message while the group is in back-off."""
+
+    name: str
+    target: int = 0
+    registered: int = 0
+    max_size: int = 0
+    backoff: str = ""
+
+    @property
+    def size(self) -> Size:
+        """See `Size`."""
+        return self.target, max(0, self.target - self.registered)
+
+    def grew_since(self, before: Size) -> bool:
+        """Whether the group was told to grow. Its target alone may hide that: other nodes may have gone."""
+        target, coming = self.size
+        return target > before[0] or coming > before[1]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerStatus:
+    """`updated` is the time of its last loop, as it writes it; empty if there is no status at all."""
+
+    updated: str = ""
+    groups: tuple[NodeGroup, ...] = ()
+
+    @property
+    def sizes(self) -> Mapping[str, Size]:
+        """By group."""
+        return {group.name: group.size for group in self.groups}
+
+    @property
+    def troubles(self) -> str:
+        """Why groups cannot grow, for people."""
+        return "; ".join(f"{g.name}: {said}" for g in self.groups if (said := _trouble(g)))
+
+
+UNKNOWN = AutoscalerStatus()
+
+
+class _BackoffInfo(msgspec.Struct, rename="camel"):
+    error_code: str = ""
+    error_message: str = ""
+
+
+class _ScaleUp(msgspec.Struct, rename="camel"):
+    status: str = ""
+    backoff_info: _BackoffInfo | None = None
+
+
+class _Registered(msgspec.Struct):
+    total: int = 0
+
+
+class _NodeCounts(msgspec.Struct):
+    registered: _Registered | None = None
+
+
+class _Health(msgspec.Struct, rename="camel"):
+    cloud_provider_target: int = 0
+    max_size: int = 0
+    node_counts: _NodeCounts | None = None
+
+
+class _Group(msgspec.Struct, rename="camel"):
+    name: str = ""
+    health: _Health | None = None
+    scale_up: _ScaleUp | None = None
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    node_groups: list[_Group] | None = None
+
+
+class _Metadata(msgspec.Struct):
+    annotations: dict[str, str] | None = None
+
+
+class _ConfigMap(msgspec.Struct):
+    metadata: _Metadata
+    data: dict[str, str] | None = None
+
+
+def read_status(connection: Connection, namespace: str) -> AutoscalerStatus:
+    """The status as it is now; UNKNOWN where no autoscaler has written one."""
+    try:
+        return decode_status(connection.get(f"/api/v1/namespaces/{namespace}/configmaps/{_NAME}"))
+    except ApiError as error:
+        if error.status == _NOT_FOUND:
+            return UNKNOWN
+        raise
+
+
+def decode_status(body: bytes) -> AutoscalerStatus:
+    """The status in the bytes of its ConfigMap; UNKNOWN where its text is none of ours."""
+    written = msgspec.json.decode(body, type=_ConfigMap)
+    try:
+        # BaseLoader leaves every scalar text, times included; `strict=False` makes numbers of what should be.
+        text = yaml.load((written.data or {}).get("status", ""), Loader=yaml.BaseLoader)  # noqa: S506
+        status = msgspec.convert(text or {}, _Status, strict=False)
+    except (yaml.YAMLError, msgspec.ValidationError):
+        return UNKNOWN
+    updated = (written.metadata.annotations or {}).get(_UPDATED, "")
+    return AutoscalerStatus(updated, tuple(_group(group) for group in status.node_groups or ()))
+
+
+def _group(written: _Group) -> NodeGroup:
+    health, scale_up = written.health or _Health(), written.scale_up or _ScaleUp()
+    told = scale_up.backoff_info or _BackoffInfo()
+    message = " ".join(filter(None, (told.error_code, told.error_message))) or "in back-off"
+    backoff = message if scale_up.status == "Backoff" else ""
+    registered = (health.node_counts or _NodeCounts()).registered or _Registered()
+    return NodeGroup(written.name, health.cloud_provider_target, registered.total, health.max_size, backoff)
+
+
+def _trouble(group: NodeGroup) -> str:
+    if group.backoff:
+        return group.backoff
+    full = group.max_size and group.target >= group.max_size
+    return f"at its maximum of {group.max_size}" if full else ""

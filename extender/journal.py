@@ -1,0 +1,172 @@
+"""What an operator reads at night: what was asked, for whom, what came of it, after how many seconds.
+
+Owns the watcher's log lines, each once; must not know why a step is taken.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from extender.autoscaler import Answer, Request
+from extender.autoscaler_status import AutoscalerStatus
+from extender.memory import Memory, Sight
+from extender.steps import Why
+from policy.fit import admits, has_free
+from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.scale_up import Demand, wants_nodes
+
+__all__ = ["Journal"]
+
+log = logging.getLogger(__name__)
+
+_LANDING = 30.0
+"""Seconds that the scheduler gets to use a free node that was bought for a pod."""
+_NAMED = 3
+"""Pods of a demand that a line names."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """`clock` gives Unix seconds."""
+
+    clock: Callable[[], float]
+    _pending_since: dict[str, float] = field(default_factory=dict)
+    _units: dict[str, str] = field(default_factory=dict)
+    """Of each request, in words."""
+    _said: set[tuple[str, str]] = field(default_factory=set)
+    _free_since: dict[str, float] = field(default_factory=dict)
+    """Since when a node that was bought for the pod stands free."""
+    _deaf: bool = False
+    _would: tuple[str, ...] = ()
+
+    def look(self, sight: Sight, memory: Memory) -> None:
+        """Say what has changed by itself since the last round."""
+        self._note_pending(pod for governed in sight.governed.values() for pod in governed.open)
+        live = {request.name for request in sight.requests}
+        self._said = {(name, what) for name, what in self._said if name in live}
+        for request in sight.requests:
+            self._units[request.name] = _unit(request, sight)
+            self._answered(request)
+            self._unanswered(request, sight, memory)
+            self._refused(request, sight, memory)
+        if memory.deaf != self._deaf:
+            self._deaf = memory.deaf
+            self._tell_deaf()
+
+    def asked(self, demand: Demand, name: str) -> None:
+        """A demand was put."""
+        log.info("%s: asked for %s; %s", name, _words(demand), self._age(demand.pods))
+
+    def settled(self, request: Request) -> None:
+        """A request was taken back because it had been served without a word."""
+        log.info(
+            "%s: a node group was told to grow, and the request does not say so: taken as provisioned, "
+            "%.1f s after it was made, and deleted before it is served again",
+            request.name,
+            self.clock() - request.made_at,
+        )
+
+    def withdrawn(self, request: Request, why: Why, status: AutoscalerStatus) -> None:
+        """A request was deleted."""
+        trouble = " ".join(filter(None, (request.message, status.troubles))) if why is Why.FAILED else ""
+        log.log(
+            logging.WARNING if why in (Why.FAILED, Why.OVERDUE) else logging.INFO,
+            "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
+            request.name,
+            self.clock() - request.made_at,
+            len(request.pods),
+            self._units.pop(request.name, "a unit that is gone"),
+            why,
+            f" ({trouble})" if trouble else "",
+        )
+
+    def would_ask(self, found: Iterable[Demand]) -> None:
+        """What would be asked for if anybody could be asked; said once per change."""
+        words = tuple(sorted(map(_words, found)))
+        if words != self._would:
+            self._would = words
+            log.info("not asked, only observed: %s", "; ".join(words) or "nothing is wanted any more")
+
+    def _note_pending(self, pods: Iterable[Pod]) -> None:
+        now = self.clock()
+        wanting = {pod.uid for pod in pods if wants_nodes(pod)}
+        self._pending_since = {uid: self._pending_since.get(uid, now) for uid in wanting}
+
+    def _age(self, pods: Sequence[Pod]) -> str:
+        now = self.clock()
+        seen = min((self._pending_since.get(pod.uid, now) for pod in pods), default=now)
+        told = min((pod.unscheduled_since or now for pod in pods), default=now)
+        return (
+            f"{now - seen:.1f} s after we saw the first unschedulable ({now - told:.0f} s by its condition)"
+        )
+
+    def _once(self, request: Request, what: str) -> bool:
+        """Whether this is news."""
+        news = (request.name, what) not in self._said
+        self._said.add((request.name, what))
+        return news
+
+    def _answered(self, request: Request) -> None:
+        answers = (Answer.ACCEPTED, Answer.PROVISIONED)
+        if request.answer in answers and self._once(request, request.answer):
+            said = f"{request.answer} {request.message}".strip()
+            log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
+
+    def _unanswered(self, request: Request, sight: Sight, memory: Memory) -> None:
+        if memory.unanswered(request, sight) and self._once(request, "unanswered"):
+            log.warning(
+                "%s: no answer for %.0f s; %s",
+                request.name,
+                sight.now - request.made_at,
+                "cluster-autoscaler works, but not on requests: is --enable-provisioning-requests on?"
+                if memory.alive(request, sight)
+                else f"cluster-autoscaler shows no life (last seen: {sight.status.updated or 'never'})",
+            )
+
+    def _refused(self, request: Request, sight: Sight, memory: Memory) -> None:
+        """Bought, up and free, and not used: it is we or the scheduler who refuse it (section 5, step 3)."""
+        meant = sight.of(request)
+        if meant is None or request.answer is not Answer.PROVISIONED:
+            return
+        for pod in memory.waiting(request, meant[0]):
+            free = _free(pod, meant[0].policy, meant[1], sight)
+            if not free:
+                self._free_since.pop(pod.uid, None)
+                continue
+            since = self._free_since.setdefault(pod.uid, sight.now)
+            if sight.now - since > _LANDING and self._once(request, pod.uid):
+                log.warning(
+                    "%s: %s/%s stays pending though node %s of %s is free: see the pod's events",
+                    request.name,
+                    pod.namespace,
+                    pod.name,
+                    free[0],
+                    self._units[request.name],
+                )
+
+    def _tell_deaf(self) -> None:
+        if self._deaf:
+            log.warning("holds are released until cluster-autoscaler answers a request")
+        else:
+            log.info("cluster-autoscaler answers requests again: pods are held again")
+
+
+def _words(demand: Demand) -> str:
+    unit = demand.policy.units[demand.unit]
+    where = ",".join(f"{key}={value}" for key, value in sorted(unit.node_selector.items())) or "any node"
+    more = ", ..." if len(demand.pods) > _NAMED else ""
+    names = ", ".join(pod.name for pod in demand.pods[:_NAMED]) + more
+    return f"{len(demand.pods)} pod(s) in unit {demand.unit} ({where}) of {demand.policy.key}: {names}"
+
+
+def _unit(request: Request, sight: Sight) -> str:
+    meant = sight.of(request)
+    return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"
+
+
+def _free(pod: Pod, policy: ResourcePolicy, unit: int, sight: Sight) -> list[str]:
+    """The nodes of the unit that could take the pod."""
+    view = sight.view
+    nodes = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
+    return [n.name for n in nodes if admits(n, pod) and has_free(n, view.pods_on(n.name), pod)]

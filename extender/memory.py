@@ -1,0 +1,188 @@
+"""What one look at the cluster shows, and what looks leave for the next one: places, waits, first sightings.
+
+Owns the account of each request (A4): how many places it brings, which pods took them, who still waits. Must
+not know what is done about it (`steps`). A restart does without: it loses how long something was the case.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from extender.autoscaler import Answer, Request, shape_of
+from extender.autoscaler_status import UNKNOWN, AutoscalerStatus, Size
+from extender.setbacks import Setbacks
+from policy.objects import Pod
+from policy.planning import in_order
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+from policy.usage import recorded_unit
+
+__all__ = ["Governed", "Memory", "Sight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """A policy and the pods that it governs."""
+
+    policy: ResourcePolicy
+    open: tuple[Pod, ...] = ()
+    """Those that no node has yet."""
+    placed: tuple[Pod, ...] = ()
+    """Those that were bound since the oldest request was made."""
+
+    def unit(self, request: Request) -> int | None:
+        """The unit that a request is for, if the policy still has it."""
+        return recorded_unit(request.record, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look at the cluster."""
+
+    now: float
+    view: View
+    governed: Mapping[str, Governed]
+    """By the policy's key."""
+    requests: Sequence[Request] = ()
+    status: AutoscalerStatus = UNKNOWN
+
+    def of(self, request: Request) -> tuple[Governed, int] | None:
+        """The policy and unit of a request; None if either is gone."""
+        governed = self.governed.get(request.policy)
+        unit = governed.unit(request) if governed else None
+        return None if governed is None or unit is None else (governed, unit)
+
+
+@dataclass(slots=True)
+class Memory:
+    """`look` first, then ask."""
+
+    setbacks: Setbacks
+    answer_longest: float
+    arrival_longest: float
+    deaf: bool = False
+    """The autoscaler lives and does not answer: it must not be kept from acting by itself (A1, A8)."""
+    asked_since: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """When each unanswered request was first seen, and the autoscaler's last loop by then."""
+    accepted_at: dict[str, float] = field(default_factory=dict)
+    """When each request was first seen Accepted, without more."""
+    baselines: dict[str, Mapping[str, Size]] = field(default_factory=dict)
+    """The size of each group while the request was not yet Accepted."""
+    landed: dict[str, set[str]] = field(default_factory=dict)
+    """The pods that took the places of each request, by uid; they may be gone again."""
+    accounted: set[str] | None = None
+    """Pods that took a place of an ended request, or were placed before we looked: they take no other."""
+    idle_since: dict[str, float] = field(default_factory=dict)
+    """Since when no pod wants what a request brings."""
+
+    def look(self, sight: Sight) -> None:
+        """Note what only time or a comparison tells."""
+        for name in self.landed.keys() - {request.name for request in sight.requests}:
+            self.forget(name)
+        for request in sight.requests:
+            self._hear(request, sight)
+        self._land(sight)
+        for request in sight.requests:
+            if self._is_wanted(request, sight):
+                self.idle_since.pop(request.name, None)
+            else:
+                self.idle_since.setdefault(request.name, sight.now)
+        self.deaf = self._is_deaf(sight)
+
+    def forget(self, name: str) -> None:
+        """End the account of a request: another one may come by the same name."""
+        self.accounted = (self.accounted or set()) | self.landed.pop(name, set())
+        kept: tuple[dict[str, Any], ...] = (
+            self.asked_since,
+            self.accepted_at,
+            self.baselines,
+            self.idle_since,
+        )
+        for notes in kept:
+            notes.pop(name, None)
+
+    def places(self, request: Request) -> int:
+        """How many pods it still brings room for."""
+        return len(request.pods) - len(self.landed.get(request.name, ()))
+
+    def waiting(self, request: Request, governed: Governed) -> list[Pod]:
+        """The pods of the request that may count on its places.
+
+        Pods of one shape are alike to the scheduler: another one may have taken a place meanwhile.
+        """
+        own = in_order(pod for pod in governed.open if pod.uid in request.pods)
+        return own[: self.places(request)]
+
+    def spare(self, request: Request, governed: Governed) -> int:
+        """Places on their way that none of its own pods waits for any more."""
+        return self.places(request) - len(self.waiting(request, governed))
+
+    def unanswered(self, request: Request, sight: Sight) -> bool:
+        """Whether it has waited too long for the first word of an answer."""
+        since, _ = self.asked_since.get(request.name, (sight.now, ""))
+        return request.answer is Answer.ASKED and sight.now - since > self.answer_longest
+
+    def alive(self, request: Request, sight: Sight) -> bool:
+        """Whether the autoscaler has done a loop since the request was asked."""
+        _, updated = self.asked_since.get(request.name, (sight.now, ""))
+        return sight.status.updated not in ("", updated)
+
+    def _hear(self, request: Request, sight: Sight) -> None:
+        if request.answer is Answer.ACCEPTED:
+            self.accepted_at.setdefault(request.name, sight.now)
+        elif request.answer is Answer.ASKED:
+            self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
+            if sight.status.groups:
+                self.baselines[request.name] = sight.status.sizes
+
+    def _land(self, sight: Sight) -> None:
+        """Give each pod that was placed to one request: its own if it can be, else the oldest."""
+        placed = {pod.uid for governed in sight.governed.values() for pod in governed.placed}
+        own_pods = frozenset[str]().union(*(request.pods for request in sight.requests))
+        self.accounted = placed - own_pods if self.accounted is None else self.accounted & placed
+        taken = self.accounted.union(*self.landed.values())
+        requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
+        for own in (True, False):
+            for request in requests:
+                landed = self.landed.setdefault(request.name, set())
+                for pod in _arrivals(request, sight, own=own):
+                    if pod.uid not in taken and self.places(request):
+                        landed.add(pod.uid)
+                        taken.add(pod.uid)
+
+    def _is_wanted(self, request: Request, sight: Sight) -> bool:
+        meant = sight.of(request)
+        if meant is None or not self.places(request):
+            return False
+        governed, _ = meant
+        if self.waiting(request, governed):
+            return True
+        # What was bought is still to come: pods that replace those it was asked for need not ask again (A4).
+        others = frozenset[str]().union(*(other.pods for other in sight.requests))
+        return request.answer is Answer.PROVISIONED and any(
+            shape_of(pod) == request.shape for pod in governed.open if pod.uid not in others
+        )
+
+    def _is_deaf(self, sight: Sight) -> bool:
+        if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
+            return True
+        return self.deaf and all(r.answer in (Answer.UNSENT, Answer.ASKED) for r in sight.requests)
+
+
+def _arrivals(request: Request, sight: Sight, *, own: bool) -> Iterable[Pod]:
+    """The pods that were placed in the unit of a request and could have taken its places."""
+    meant = sight.of(request)
+    if meant is None:
+        return
+    governed, unit = meant
+    for pod in governed.placed:
+        share = sight.view.share(governed.policy, pod.uid)
+        if share is None or share.unit != unit:
+            continue
+        if pod.uid in request.pods if own else _came_later(pod, request):
+            yield pod
+
+
+def _came_later(pod: Pod, request: Request) -> bool:
+    # Both times are whole seconds. A pod that was bound in the very second may have found older room.
+    return (pod.bound_at or 0.0) > request.made_at and shape_of(pod) == request.shape

@@ -1,0 +1,164 @@
+"""What the watcher does next, decided from values: ask, settle, withdraw.
+
+Owns rules A2 to A6 as one pure function, `steps`; must not know how anything is read or written. In this
+package and not in `policy`, because it is about requests and their answers, which a policy knows nothing of.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from extender.autoscaler import IN_FLIGHT, Answer, Request, shape_of
+from extender.memory import Governed, Memory, Sight
+from policy.objects import Pod
+from policy.planning import in_order
+from policy.resourcepolicy import NextUnits, ResourcePolicy
+from policy.scale_up import Demand, demands, wants_nodes
+
+__all__ = ["SETTLE_AFTER", "Ask", "Settle", "Step", "Why", "Withdraw", "steps", "wanted"]
+
+SETTLE_AFTER = 0.3
+"""Seconds from Accepted in which a working autoscaler says Provisioned (autoscaler.md, section 5, step 2)."""
+_LINGER = 10.0
+"""Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
+
+
+class Why(StrEnum):
+    """Why a request is withdrawn."""
+
+    FAILED = "failed"
+    OVERDUE = "its nodes have not taken its pods in time"
+    DONE = "its places are taken"
+    UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
+    UNSENT = "cut off by a crash before it was sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put a demand."""
+
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Take a request that was served without a word out of the autoscaler's sight."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Delete a request."""
+
+    request: Request
+    why: Why
+
+
+Step: TypeAlias = Ask | Settle | Withdraw
+
+
+def steps(sight: Sight, memory: Memory) -> list[Step]:
+    """What to do now, in order, by a memory that has looked. At most one request is in flight (A2, A4)."""
+    tidy = {request.name: _tidy(request, sight, memory) for request in sight.requests}
+    done: list[Step] = [step for step in tidy.values() if step is not None]
+    kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
+    failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
+    if failed or any(request.answer in IN_FLIGHT for request in kept):
+        return done  # what comes of it decides about the next
+    return [*done, *(Ask(demand) for demand in wanted(sight, memory, kept)[:1])]
+
+
+def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> list[Demand]:
+    """What there is to ask for, in the order of the scheduler's queue by the first pod of each."""
+    found = [d for governed in sight.governed.values() for d in _demands(governed, sight, memory, requests)]
+    heads = {demand.pods[0].uid: demand for demand in found}
+    return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
+
+
+def _tidy(request: Request, sight: Sight, memory: Memory) -> Settle | Withdraw | None:
+    if request.answer is Answer.FAILED:
+        return Withdraw(request, Why.FAILED)
+    if request.answer is Answer.UNSENT:
+        return Withdraw(request, Why.UNSENT)
+    if request.name in memory.idle_since:
+        return _idle(request, sight, memory)
+    if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
+        return Settle(request)
+    return _late(request, sight, memory)
+
+
+def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+    if not memory.places(request):
+        return Withdraw(request, Why.DONE)
+    coming = request.answer is Answer.PROVISIONED and sight.of(request) is not None
+    if coming and sight.now - memory.idle_since[request.name] < _LINGER:
+        return None
+    return Withdraw(request, Why.UNWANTED)
+
+
+def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
+    """Accepted, silent since, and a group was told to grow: bought, and about to be bought again (A5)."""
+    accepted = memory.accepted_at.get(request.name)
+    if request.answer is not Answer.ACCEPTED or accepted is None or sight.now - accepted < SETTLE_AFTER:
+        return False
+    before = memory.baselines.get(request.name) or request.sizes
+    return bool(before) and any(
+        group.grew_since(before.get(group.name, (0, 0))) for group in sight.status.groups
+    )
+
+
+def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+    meant = sight.of(request)
+    if meant is None:
+        return None
+    accepted = sight.now - memory.accepted_at.get(request.name, sight.now)
+    half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest
+    if not half_answered and sight.now - request.made_at <= _patience(meant[0].policy, memory):
+        return None
+    return Withdraw(request, Why.OVERDUE if memory.waiting(request, meant[0]) else Why.UNWANTED)
+
+
+def _patience(policy: ResourcePolicy, memory: Memory) -> float:
+    """How long pods wait for nodes that were asked for: no longer than their policy lets them (O5)."""
+    overflow = policy.when_try_next_units
+    if overflow.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT):
+        return min(memory.arrival_longest, overflow.timeout)
+    return memory.arrival_longest
+
+
+def _demands(
+    governed: Governed, sight: Sight, memory: Memory, requests: Sequence[Request]
+) -> Iterable[Demand]:
+    policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
+    asked = _asked(governed, memory, own)
+    pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
+    stuck = memory.setbacks.stuck(policy, sight.now)
+    for demand in demands(policy, pending, sight.view, sight.now, asked, stuck):
+        fit = [pod for pod in demand.pods if _can_land(pod, demand)]
+        coming = sum(memory.spare(request, governed) for request in own if _is_for(request, demand))
+        rest = in_order(fit)[coming:][: memory.setbacks.batch(policy, demand.unit)]
+        if rest:
+            yield Demand(policy, demand.unit, tuple(rest))
+
+
+def _asked(governed: Governed, memory: Memory, requests: Iterable[Request]) -> dict[str, int]:
+    """The unit that was asked to grow for each waiting pod (W3)."""
+    return {
+        pod.uid: unit
+        for request in requests
+        if (unit := governed.unit(request)) is not None
+        for pod in memory.waiting(request, governed)
+    }
+
+
+def _is_for(request: Request, demand: Demand) -> bool:
+    meant = Governed(demand.policy).unit(request)
+    return meant == demand.unit and request.shape == shape_of(demand.pods[0])
+
+
+def _can_land(pod: Pod, demand: Demand) -> bool:
+    """Whether the pod's own node selector leaves it the unit: else a node would be bought in vain."""
+    pinned = demand.policy.units[demand.unit].node_selector
+    return all(pinned.get(key, value) == value for key, value in pod.node_selector.items())

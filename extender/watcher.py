@@ -1,0 +1,182 @@
+"""The watcher's loop: look at the cluster, decide, hold, ask, tidy (W1 to W5).
+
+Owns the order of a round; must not know how anything is decided (`steps`), how an autoscaler is told
+(`Autoscaler`) or what is logged (`Journal`). Ending it leaves holds and requests as they are: the next one
+goes on from them.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from threading import Event
+
+from extender.autoscaler import IN_FLIGHT, Autoscaler, Request
+from extender.autoscaler_status import UNKNOWN, AutoscalerStatus
+from extender.cache import Cache
+from extender.connection import ApiError, Unreachable
+from extender.holds import Change, changes
+from extender.journal import Journal
+from extender.memory import Governed, Memory, Sight
+from extender.reflector import Backoff
+from extender.setbacks import Setbacks
+from extender.settings import Backend, Settings
+from extender.steps import Ask, Settle, Step, Why, Withdraw, steps, wanted
+from policy.objects import Pod
+from policy.options import OnConflict
+
+__all__ = ["Watcher"]
+
+log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """`clock` gives Unix seconds; `hold` writes holds and releases."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        autoscaler: Autoscaler,
+        hold: Callable[[Iterable[Change]], None],
+        clock: Callable[[], float],
+        settings: Settings,
+    ) -> None:
+        self._cache = cache
+        self._autoscaler = autoscaler
+        self._hold = hold
+        self._clock = clock
+        self._settings = settings
+        own = settings.watcher
+        self._memory = Memory(
+            Setbacks(own.retry_first, own.retry_longest), own.answer_longest, own.arrival_longest
+        )
+        self._journal = Journal(clock)
+        self._requests: Sequence[Request] = ()
+        self._stale = True
+        """Whether there may be requests that were not read yet."""
+
+    def run(self, stop: Event) -> None:
+        """Round after round until `stop`."""
+        backoff = Backoff(first=self._settings.watcher.period)
+        while not stop.is_set():
+            began = self._clock()
+            try:
+                self.round()
+            except (ApiError, Unreachable) as error:
+                wait = backoff.failed()
+                log.warning("watcher: %s; next try in %.1f s", error, wait)
+            except Exception:
+                wait = backoff.failed()
+                log.exception("watcher: a bug; next try in %.1f s", wait)
+            else:
+                backoff.reset()
+                # A round may take long where thousands of pods wait: leave the informers as much time.
+                wait = max(self._settings.watcher.period, self._clock() - began)
+            stop.wait(wait)
+
+    def round(self) -> None:
+        """One look and what follows from it."""
+        works = self._works()
+        with self._cache.lock:
+            holds = self._holds(works=works and not self._memory.deaf)
+        self._hold(holds)
+        if works:
+            self._grow()
+        else:
+            self._observe()
+
+    def _works(self) -> bool:
+        return self._settings.watcher.backend is not Backend.NONE and self._autoscaler.available()
+
+    def _grow(self) -> None:
+        # In this order: sizes older than the answers, so that a purchase is never part of its own baseline,
+        # and answers older than the pods, so that a pod that was bound is not waited for.
+        in_flight = self._stale or any(request.answer in IN_FLIGHT for request in self._requests)
+        status = self._autoscaler.status() if in_flight else UNKNOWN
+        if in_flight or self._requests:
+            self._requests = self._autoscaler.requests()
+            self._stale = False
+        with self._cache.lock:
+            sight = self._sight(status)
+            self._memory.look(sight)
+            self._journal.look(sight, self._memory)
+            todo = steps(sight, self._memory)
+        for step in todo:
+            self._take(step, sight)
+
+    def _observe(self) -> None:
+        with self._cache.lock:
+            found = wanted(self._sight(UNKNOWN), self._memory)
+        self._journal.would_ask(found)
+
+    def _take(self, step: Step, sight: Sight) -> None:
+        self._stale = True
+        match step:
+            case Ask(demand):
+                name = self._autoscaler.ask(demand)
+                self._journal.asked(demand, name)
+            case Settle(request):
+                self._autoscaler.settle(request)
+                self._journal.settled(request)
+            case Withdraw(request, why):
+                self._autoscaler.withdraw(request)
+                self._memory.forget(request.name)
+                self._note(request, why, sight)
+                trouble = self._autoscaler.status() if why is Why.FAILED else UNKNOWN
+                self._journal.withdrawn(request, why, trouble)
+
+    def _note(self, request: Request, why: Why, sight: Sight) -> None:
+        meant = sight.of(request)
+        if meant is None:
+            return
+        (governed, unit), setbacks, now = meant, self._memory.setbacks, self._clock()
+        if why is Why.FAILED:
+            setbacks.failed(governed.policy, unit, len(request.pods), now)
+        elif why is Why.OVERDUE:
+            setbacks.failed(governed.policy, unit, 1, now)
+        elif why is Why.DONE:
+            setbacks.succeeded(governed.policy, unit)
+
+    def _sight(self, status: AutoscalerStatus) -> Sight:
+        oldest = min((request.made_at for request in self._requests), default=math.inf)
+        own = frozenset[str]().union(*(request.pods for request in self._requests))
+        placed = self._by_policy(p for p in self._cache.pods() if _is_arrival(p, own, oldest))
+        waiting = self._by_policy(p for p in self._cache.pods() if self._is_open(p) and self._may_land(p))
+        return Sight(
+            now=self._clock(),
+            view=self._cache,
+            governed={p.key: Governed(p, waiting[p.key], placed[p.key]) for p in self._cache.policies()},
+            requests=self._requests,
+            status=status,
+        )
+
+    def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
+        found: dict[str, list[Pod]] = {policy.key: [] for policy in self._cache.policies()}
+        for pod in pods:
+            policy = self._cache.governing(pod)
+            if policy is not None:
+                found[policy.key].append(pod)
+        return {key: tuple(governed) for key, governed in found.items()}
+
+    def _is_open(self, pod: Pod) -> bool:
+        """Whether the pod waits for a node, and the extender is asked about it (M8)."""
+        managed = self._settings.watcher.managed_resources
+        return not (pod.node_name or pod.finished or pod.terminating) and (
+            not managed or any(name in pod.requests for name in managed)
+        )
+
+    def _may_land(self, pod: Pod) -> bool:
+        """Whether the extender does not refuse the pod everywhere: growth would be in vain (M4)."""
+        rejects = self._settings.on_conflict is OnConflict.REJECT
+        return not rejects or len(self._cache.matching(pod)) <= 1
+
+    def _holds(self, *, works: bool) -> list[Change]:
+        if not works:
+            return changes(self._cache.pods(), due=())
+        waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
+        growing = [p for p in self._cache.policies() if any(unit.waits_for_nodes for unit in p.units)]
+        return changes(self._cache.pods(), {pod.uid for policy in growing for pod in waiting[policy.key]})
+
+
+def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:
+    """Whether the pod was placed while requests live, so that it may have taken a place of one."""
+    return bool(pod.node_name) and (pod.uid in asked or (pod.bound_at or 0.0) >= oldest)

@@ -1,0 +1,47 @@
+"""The watcher's composition: everything that `resourcepolicy watch` consists of, joined.
+
+Owns construction and the order of starting and stopping; contains no logic of its own. A signal ends it:
+holds and requests stay, and the next watcher goes on from them (W3).
+"""
+
+import logging
+import math
+import time
+from pathlib import Path
+from threading import Event
+
+from extender.cache import Cache
+from extender.connection import connect
+from extender.holds import Holds
+from extender.informers import Informers
+from extender.provisioning import ProvisioningRequests
+from extender.settings import Settings
+from extender.watcher import Watcher
+
+__all__ = ["watch"]
+
+log = logging.getLogger(__name__)
+
+
+def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
+    """Watch until `stop` is set."""
+    own = settings.watcher
+    # Two connections: closing the first, to wake its watches, must not cut off a write.
+    watching, writing = connect(kubeconfig), connect(kubeconfig)
+    # No call of the scheduler's comes here: all timers are derived from the API (O9).
+    cache = Cache(time.time, settings.kinds, settings.reservation, remembers_since=math.inf)
+    informers = Informers(watching, cache)
+    autoscaler = ProvisioningRequests(
+        writing, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace
+    )
+    watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, time.time, settings)
+    informers.start()
+    try:
+        while not informers.synced() and not stop.wait(0.05):
+            pass
+        log.info("watching; back-end: %s", own.backend)
+        watcher.run(stop)
+    finally:
+        informers.stop()
+        writing.close()
+    log.info("ended; holds and requests stay for the next watcher")
