@@ -168,7 +168,7 @@ def _nodes(scene: Scene) -> Table:
 
 
 def _pool_name(scene: Scene, node: Node) -> str:
-    return scene.pool(node.pool).name + (", made by the autoscaler" if node.group else "")
+    return scene.pool(node.pool).name + (" (new)" if node.group else "")
 
 
 def _state(thing: Followed) -> tuple[RenderableType, str]:
@@ -177,7 +177,7 @@ def _state(thing: Followed) -> tuple[RenderableType, str]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> Table:
-    made = Table(box=None, header_style="bold dim", pad_edge=False, padding=(0, 3, 0, 0))
+    made = Table(box=None, header_style="bold dim", pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
         made.add_column(head, overflow="fold", justify="right" if head == "SINCE" else "left")
     for row in rows:

@@ -1,9 +1,14 @@
 """`python -m demo` as a user runs it: it ends well, and leaves nothing behind however it ends."""
 
+import fcntl
+import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import environ
@@ -17,6 +22,7 @@ pytestmark = pytest.mark.plane
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 150
+SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 POD_ROW = re.compile(r"^qwen-chat-predictor-\S+ +(\d) (\S+) +(\S+) +\d+\.\d\d s$", re.MULTILINE)
 
 
@@ -109,6 +115,67 @@ def test_a_reader_that_goes_away_ends_it(tmp_path: Path) -> None:
         read_until(running, "nodes: one in")
         assert running.stdout
         running.stdout.close()
+        assert running.wait(timeout=30) == 130
+    assert_nothing_is_left(tmp_path)
+
+
+@contextmanager
+def on_a_terminal(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The demo, with a terminal of 80 by 24 as its own, and our end of that."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-c", OWN_TERMINAL],
+        cwd=ROOT,
+        env=environ | {"TMPDIR": str(directory), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as running:
+        os.close(theirs)
+        try:
+            yield running, ours
+        finally:
+            running.kill()
+
+
+# A session's leader that opens a terminal controls it: Ctrl-C and its closing are then signals to it.
+OWN_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from demo.__main__ import main
+sys.exit(main())
+"""
+
+
+def read_terminal(ours: int, text: bytes = b"") -> bytes:
+    """What comes until `text`, or until the program ends."""
+    seen = b""
+    while not text or text not in seen:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # so Linux says that nobody has the other end open
+            break
+    return seen
+
+
+def test_ctrl_c_on_a_terminal_gives_it_back_as_it_was(tmp_path: Path) -> None:
+    with on_a_terminal(tmp_path) as (running, ours):
+        assert b"data centre is full" in read_terminal(ours, b"data centre is full")
+        os.write(ours, b"\x03")
+        rest = read_terminal(ours)
+        assert running.wait(timeout=30) == 130
+        os.close(ours)
+    assert rest.rindex(SHOW_CURSOR) > rest.rfind(HIDE_CURSOR)
+    assert b"interrupted; everything is stopped and removed" in rest
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_terminal_that_closes_ends_it(tmp_path: Path) -> None:
+    with on_a_terminal(tmp_path) as (running, ours):
+        assert b"data centre is full" in read_terminal(ours, b"data centre is full")
+        os.close(ours)
         assert running.wait(timeout=30) == 130
     assert_nothing_is_left(tmp_path)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from demo.guide import CLOUD, DEPLOYMENT, POOLS
 from demo.reading import follow
 from demo.scene import Phase, Pod, PodState, Request, RequestState, Scene, Step
 from demo.screen import lines, phase_lines, table
@@ -93,18 +94,18 @@ def test_the_table_shows_where_each_pod_is() -> None:
         == """
   9.0 s
 
-POD    UNIT      NODE      STATE       SINCE
-rs-a   1 Edge    edge-1    running     1.0 s
-rs-b   2 Cloud   cloud-1   running     3.5 s
-rs-c   2 Cloud   cloud-2   running     3.2 s
+POD   UNIT     NODE     STATE      SINCE
+rs-a  1 Edge   edge-1   running    1.0 s
+rs-b  2 Cloud  cloud-1  running    3.5 s
+rs-c  2 Cloud  cloud-2  running    3.2 s
 
-REQUEST   NODES   IN      STATE     SINCE
-rp-1      2       Cloud   asked     2.8 s
+REQUEST  NODES  IN     STATE    SINCE
+rp-1     2      Cloud  asked    2.8 s
 
-NODE      POOL                            GPUS   STATE     SINCE
-edge-1    Edge                            1      ready     0.0 s
-cloud-1   Cloud, made by the autoscaler   1      ready     5.0 s
-cloud-2   Cloud, made by the autoscaler   1      ready     6.0 s"""
+NODE     POOL         GPUS  STATE    SINCE
+edge-1   Edge         1     ready    0.0 s
+cloud-1  Cloud (new)  1     ready    5.0 s
+cloud-2  Cloud (new)  1     ready    6.0 s"""
     )
 
 
@@ -116,6 +117,14 @@ def test_pods_that_wait_for_the_same_reason_share_its_line() -> None:
 def test_what_is_gone_is_not_in_the_table() -> None:
     gone = Pod(name="p-rs-gone", state=PodState.GONE)
     assert "gone" not in drawn(a_scene(gone, a_node("n", "d")))
+
+
+def test_the_storys_own_names_fit_80_columns_unbroken() -> None:
+    cloud = [a_node(f"gpu-v100-elastic-{name}", CLOUD.identity, group="g") for name in ("abcde", "fghij")]
+    pods = [a_pod(f"{DEPLOYMENT}-555b8ddd9-k{number}8wz", node.name) for number, node in enumerate(cloud)]
+    request = a_request("rp-1234567890abcdef", 2, 1.0, CLOUD.identity)
+    scene = replace(a_scene(*cloud, *pods, request), pools={pool.identity: pool for pool in POOLS})
+    assert drawn(scene, 80) == drawn(scene, 200)
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
