@@ -1,0 +1,235 @@
+"""What must hold in every run: caps, order, no needless waiting, no slot held for ever.
+
+Owns the accounts that the truth is compared with; must not know how the server keeps its own. Rules
+C7, O1, E6, E9.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import chain
+
+from extender.cache import Cache
+from faults.apiserver import ApiServer
+from faults.scheduler import Binding, Ticket
+from policy.objects import Pod
+from policy.planning import plan
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import Snapshot
+from policy.units import limit_reached
+from policy.usage import RECORD, Share, Usage, record_of, total
+
+__all__ = ["LONGEST_WAIT", "Accounts", "Invariant", "Violation", "seated"]
+
+LONGEST_WAIT = 30.0
+"""Seconds: the longest backoff (10), a lost poke's successor, and what settles around them."""
+
+
+class Invariant(StrEnum):
+    """What can be violated."""
+
+    CAP = "never above a cap"
+    ORDER = "never out of order by our own view"
+    ORDER_IN_TRUTH = "never out of order by the truth"
+    WAITING = "never pending beside open room"
+    RESERVATION = "every reservation ends"
+
+
+class Violation(Exception):  # noqa: N818  the word of this package
+    """An invariant did not hold."""
+
+    def __init__(self, invariant: Invariant, at: float, detail: str) -> None:
+        super().__init__(invariant, at, detail)
+        self.invariant = invariant
+        self.at = at
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.detail}"
+
+
+class _Still(Snapshot):
+    """A snapshot that counts once: it is asked many things about one moment."""
+
+    def _shares(self, policy: ResourcePolicy) -> dict[str, Share]:
+        kept: dict[str, dict[str, Share]] = self.__dict__.setdefault("kept", {})
+        if policy.key not in kept:
+            kept[policy.key] = super()._shares(policy)
+        return kept[policy.key]
+
+
+@dataclass(slots=True)
+class _Idle:
+    """Since when something is so, by uid."""
+
+    since: dict[str, float]
+
+    def update(self, uids: Collection[str], now: float) -> None:
+        self.since = {uid: self.since.get(uid, now) for uid in uids}
+
+    def longest(self, now: float, not_before: float) -> tuple[float, str]:
+        return max(((now - max(at, not_before), uid) for uid, at in self.since.items()), default=(0.0, ""))
+
+
+class Accounts:
+    """Kept beside one run."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+        self._placed: dict[str, Ticket] = {}
+        self._forms: dict[int, ResourcePolicy] = {}
+        self._waiting = _Idle({})
+        self._idle = _Idle({})
+        self.worst_wait = 0.0
+        """The longest that a pod was pending though it could run."""
+        self.worst_idle = 0.0
+        """The longest that a slot was held for a pod in no attempt."""
+
+    def policy_written(self, policy: ResourcePolicy) -> None:
+        """An edit is in force for whatever is decided from now on (C8)."""
+        self._forms[policy.generation] = policy
+
+    # Invariant 1.
+
+    def bound(self, binding: Binding, now: float) -> None:
+        """A binding was made: is its unit above every cap since the decision?"""
+        ticket = binding.ticket
+        if ticket is None or binding.node not in self._api.nodes:
+            return
+        self._placed[binding.pod.uid] = ticket
+        forms = [form for generation, form in self._forms.items() if generation >= ticket.generation]
+        ignoring = forms[-1].ignore_terminating_pod
+        mates = [pod.requests for pod in self._counted(ticket, ignoring=ignoring)]
+        own = binding.pod.requests
+        mates.remove(own)
+        refusals = [_refusal(form, ticket.unit, total(mates), own) for form in forms]
+        if all(refusals):
+            raise Violation(
+                Invariant.CAP,
+                now,
+                f"{binding.pod.name} on {binding.node} is one of {len(mates) + 1}: {refusals[-1]}",
+            )
+
+    def _counted(self, ticket: Ticket, *, ignoring: bool) -> list[Pod]:
+        return [
+            pod
+            for uid, pod in self._api.pods.items()
+            if (placed := self._placed.get(uid)) is not None
+            and (placed.policy, placed.unit, placed.group) == (ticket.policy, ticket.unit, ticket.group)
+            and not pod.finished
+            and pod.node_name in self._api.nodes
+            and not (pod.terminating and ignoring)
+        ]
+
+    # Invariant 2.
+
+    def placed(self, pod: Pod, candidates: Sequence[str], ticket: Ticket, cache: Cache, now: float) -> None:
+        """A pod was sent to a unit: was no earlier one open, with room, by the server's own view?"""
+        pods = {pod.uid: pod for pod in cache.pods()}
+        if any(pod.node_name and pod.node_name not in cache.nodes for pod in pods.values()):
+            # On a lost node only the server's own memory tells the unit.
+            return
+        view = _Still(
+            nodes=cache.nodes,
+            pods=pods,
+            policies=cache.policies(),
+            reservations={uid: kept for uid, kept in cache.reservations().items() if uid != pod.uid},
+        )
+        policy = cache.policy(ticket.policy)
+        if policy is not None:
+            self._ordered(Invariant.ORDER, pod, candidates, ticket, policy, view, now)
+
+    def placed_in_truth(
+        self, pod: Pod, candidates: Sequence[str], ticket: Ticket, view: Snapshot, now: float
+    ) -> None:
+        """The same, of a server that has seen everything, by the truth."""
+        policy = self._api.policies[ticket.policy]
+        self._ordered(Invariant.ORDER_IN_TRUTH, pod, candidates, ticket, policy, view, now)
+
+    def _ordered(
+        self,
+        invariant: Invariant,
+        pod: Pod,
+        candidates: Sequence[str],
+        ticket: Ticket,
+        policy: ResourcePolicy,
+        view: Snapshot,
+        now: float,
+    ) -> None:
+        for index, unit in enumerate(policy.units):
+            if unit.fingerprint == ticket.unit:
+                return
+            usage = view.usage(policy, index, ticket.group, but=pod.uid)
+            room = view.nodes_in(policy, index) & set(candidates)
+            if room and limit_reached(policy, index, usage, pod.requests) is None:
+                detail = f"{pod.name} passed units[{index}], which has {usage.pods} and {min(room)}"
+                raise Violation(invariant, now, detail)
+
+    # Invariants 3 and 4.
+
+    def truth(self, sent: Collection[Binding], cache: Cache, remembers_since: float) -> Snapshot:
+        """The cluster with the bindings on their way made; no slot is held."""
+        pods = dict(self._api.pods)
+        for uid, ticket in self._placed.items():
+            if uid in pods and pods[uid].node_name not in self._api.nodes:
+                policy = self._api.policies[ticket.policy]
+                record = record_of(policy, _index(policy, ticket.unit))
+                pods[uid] = replace(pods[uid], annotations={RECORD: record})
+        for binding in sent:
+            if binding.pod.uid in pods:
+                pods[binding.pod.uid] = replace(pods[binding.pod.uid], node_name=binding.node)
+        return _Still(
+            nodes=self._api.nodes,
+            pods=pods,
+            policies=tuple(self._api.policies.values()),
+            histories={uid: cache.history(uid) for uid in pods},
+            remembers_since=remembers_since,
+        )
+
+    def truth_and_slots(self, view: Snapshot, cache: Cache, now: float) -> Snapshot:
+        """The same, with slots held but for those whose pods have been in no attempt for long."""
+        held = {
+            uid: kept
+            for uid, kept in cache.reservations().items()
+            if now - self._idle.since.get(uid, now) <= LONGEST_WAIT
+        }
+        return replace(view, reservations=held)
+
+    def slots(self, uids: Collection[str], now: float, calm_since: float) -> None:
+        """These hold slots and are in no attempt."""
+        self._idle.update(uids, now)
+        self.worst_idle = max(self.worst_idle, self._idle.longest(now, calm_since)[0])
+
+    def waits(self, seated: Collection[str], now: float, calm_since: float) -> None:
+        """These could run and are in no attempt."""
+        self._waiting.update(seated, now)
+        wait, uid = self._waiting.longest(now, calm_since)
+        self.worst_wait = max(self.worst_wait, wait)
+        if wait > LONGEST_WAIT:
+            raise Violation(Invariant.WAITING, now, f"{uid} could run for {wait:.0f} s")
+
+    def sent(self, uid: str) -> None:
+        """The scheduler got a place for the pod: what it does with that is not ours."""
+        self._waiting.since.pop(uid, None)
+
+    def at_the_end(self, reservations: Collection[str], now: float) -> None:
+        if reservations:
+            raise Violation(Invariant.RESERVATION, now, f"slots are still held for {', '.join(reservations)}")
+
+
+def seated(view: Snapshot, now: float) -> list[str]:
+    """The uids of pending pods that could run now, all of them at once."""
+    pending = [pod for pod in view.pods.values() if not (pod.node_name or pod.finished or pod.terminating)]
+    if not pending:
+        return []
+    plans = [plan(policy, pending, view, now, {}, lambda _: False) for policy in view.policies]
+    return [pod.uid for pod, _ in chain.from_iterable(each.seated for each in plans)]
+
+
+def _refusal(policy: ResourcePolicy, fingerprint: str, usage: Usage, requests: Mapping[str, int]) -> str:
+    refusal = limit_reached(policy, _index(policy, fingerprint), usage, requests)
+    return refusal.text if refusal else ""
+
+
+def _index(policy: ResourcePolicy, fingerprint: str) -> int:
+    return next(i for i, unit in enumerate(policy.units) if unit.fingerprint == fingerprint)

@@ -1,0 +1,177 @@
+"""Our server as extender/server.py composes it: the real cache, verbs and pokes, on simulated watches.
+
+Owns when the requeue thread runs and what a restart loses; must not know schedulers.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from extender.cache import Cache
+from extender.metrics import Metrics
+from extender.readiness import Readiness
+from extender.reflector import Reflector
+from extender.requeue import Requeue
+from extender.service import Extender, NotReady
+from extender.settings import Settings
+from faults.apiserver import ApiServer, Object, Resource
+from faults.loop import Loop
+from faults.scheduler import Answer, Ticket
+from faults.watch import Sink, Watch
+from policy.objects import Node, Pod
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+
+__all__ = ["RESERVATION_SECONDS", "REVIEWED", "Build", "Server"]
+
+_SETTINGS = Settings()
+RESERVATION_SECONDS = _SETTINGS.reservation
+_PERIOD = 0.1
+_IDLE_PERIOD = 2.0
+"""Between rounds when nothing asks for one: timers run out all the same."""
+_METRICS = Metrics()
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The classes that a server is made of: the real ones, or mutants."""
+
+    cache: type[Cache] = Cache
+    extender: type[Extender] = Extender
+    requeue: type[Requeue] = Requeue
+    readiness: type[Readiness] = Readiness
+
+
+REVIEWED = Build()
+
+
+class Server:
+    """One process. `decided` sees every answer before the scheduler does."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        api: ApiServer,
+        lags: tuple[float, float, float],
+        poke: Callable[[Pod], bool],
+        build: Build = REVIEWED,
+    ) -> None:
+        self.started_at = loop.now
+        self.cache = build.cache(loop.clock, Kinds(), RESERVATION_SECONDS, remembers_since=loop.now)
+        self._loop = loop
+        nodes, pods, policies = lags
+        self.watches: Mapping[str, Watch] = {
+            "nodes": Watch(loop, api, Resource.NODES, self._nodes(), nodes),
+            "pods": Watch(loop, api, Resource.PODS, self._pods(), pods),
+            "policies": Watch(loop, api, Resource.POLICIES, self._policies(), policies),
+        }
+        # A watch here shows of itself what readiness reads of a reflector.
+        reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
+        readiness = build.readiness(
+            reflectors, loop.clock, settle=_SETTINGS.settle, silence=_SETTINGS.silence
+        )
+        self.why_not = readiness.why_not
+        self._poke = poke
+        self._owes = False
+        self._extender = build.extender(self.cache, loop.clock, self.why_not, unknown_node_seconds=0)
+        self._requeue = build.requeue(self.cache, loop.clock, self._poked, self.why_not, _METRICS)
+        self._stopped = False
+        self._due_at = math.inf
+        self._look_again()
+
+    @property
+    def current(self) -> bool:
+        """Whether its view is the truth."""
+        return all(watch.current for watch in self.watches.values())
+
+    def stop(self) -> None:
+        self._stopped = True
+        for watch in self.watches.values():
+            watch.stop()
+
+    def filter(self, pod: Pod, candidates: Sequence[str]) -> Answer:
+        """As app.Application answers it."""
+        try:
+            filtered = self._extender.filter(pod, candidates)
+        except NotReady as not_ready:
+            return Answer(error=str(not_ready))
+        self._look_soon()
+        if filtered is None:
+            return Answer(candidates)
+        decision, policy = filtered.decision, filtered.policy
+        if not decision.nodes:
+            refusals = {refusal.text for refusal in decision.refused.values()}
+            return Answer(refusal=", ".join(sorted(refusals)))
+        if decision.unit is None:
+            return Answer(decision.nodes)
+        unit = policy.units[decision.unit].fingerprint
+        return Answer(decision.nodes, ticket=Ticket(policy.key, unit, decision.group, policy.generation))
+
+    # The requeue thread: every 0.1 s, left out where it would find nothing to do.
+
+    def _poked(self, pod: Pod) -> bool:
+        done = self._poke(pod)
+        self._owes = not done
+        return done
+
+    def _look_soon(self) -> None:
+        if (self.cache.changes or self._owes) and self._due_at > self._loop.now + _PERIOD:
+            self._due_at = self._loop.now + _PERIOD
+            self._loop.at(self._due_at, self._look)
+
+    def _look(self) -> None:
+        if self._stopped or self._loop.now < self._due_at:
+            return
+        self._due_at = math.inf
+        self._owes = False
+        self._requeue.round()
+        self._look_soon()
+
+    def _look_again(self) -> None:
+        if not self._stopped:
+            self._requeue.round()
+            self._look_soon()
+            self._loop.after(_IDLE_PERIOD, self._look_again)
+
+    # What the informers do with what arrives.
+
+    def _nodes(self) -> Sink:
+        cache = self.cache
+        return Sink(
+            self._then(lambda items: cache.replace_nodes(cast(Sequence[Node], items))),
+            self._each(lambda node: cache.upsert_node(cast(Node, node))),
+            self._each(lambda node: cache.remove_node(cast(Node, node).name)),
+        )
+
+    def _pods(self) -> Sink:
+        cache = self.cache
+        return Sink(
+            self._then(lambda items: cache.replace_pods(cast(Sequence[Pod], items))),
+            self._each(lambda pod: cache.upsert_pod(cast(Pod, pod))),
+            self._each(lambda pod: cache.remove_pod(cast(Pod, pod))),
+        )
+
+    def _policies(self) -> Sink:
+        cache = self.cache
+        return Sink(
+            self._then(lambda items: cache.replace_policies(cast(Sequence[ResourcePolicy], items))),
+            self._each(lambda policy: cache.upsert_policy(cast(ResourcePolicy, policy))),
+            self._each(lambda policy: cache.remove_policy(cast(ResourcePolicy, policy).key)),
+        )
+
+    def _then(self, take: Callable[[Sequence[Object]], None]) -> Callable[[Sequence[Object]], None]:
+        def taking(items: Sequence[Object]) -> None:
+            with self.cache.lock:
+                take(items)
+            self._look_soon()
+
+        return taking
+
+    def _each(self, take: Callable[[Object], None]) -> Callable[[Object], None]:
+        def taking(item: Object) -> None:
+            with self.cache.lock:
+                take(item)
+            self._look_soon()
+
+        return taking

@@ -1,0 +1,120 @@
+"""A list and watch of one resource as a client lives it: late, twice, broken, listed again.
+
+Owns when changes arrive, in the order of their history; must not know what the client does with them. The
+real one is extender/reflector.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from faults.apiserver import ApiServer, Object, Resource
+from faults.loop import Loop
+
+__all__ = ["Sink", "Watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where the objects go."""
+
+    replace: Callable[[Sequence[Object]], None]
+    upsert: Callable[[Object], None]
+    remove: Callable[[Object], None]
+
+
+class Watch:
+    """Begins with a list. `lag` is how long everything takes to arrive."""
+
+    def __init__(self, loop: Loop, api: ApiServer, resource: Resource, sink: Sink, lag: float) -> None:
+        self.synced = False
+        self.disturbed_until = 0.0
+        self._loop = loop
+        self._api = api
+        self._resource = resource
+        self._sink = sink
+        self._lag = lag
+        self._position = 0
+        self._listing = False
+        self._held_until = 0.0
+        self._list_serial = 0
+        self._stopped = False
+        self._end = api.watch(resource, self._notified)
+        self.list_again()
+
+    @property
+    def current(self) -> bool:
+        """Whether every change has arrived."""
+        return self.synced and not self._listing and self._position == len(self._api.history[self._resource])
+
+    @property
+    def last_contact(self) -> float:
+        """Silence is not simulated: a watch that is late or broken is heard of."""
+        return self._loop.now
+
+    def stop(self) -> None:
+        """Nothing arrives any more."""
+        self._stopped = True
+        self._end()
+
+    def hold(self, seconds: float) -> None:
+        """What comes within this time arrives at its end."""
+        self._held_until = max(self._held_until, self._loop.now + seconds)
+        self._disturb(self._held_until)
+        self._loop.at(self._held_until, self._deliver)
+
+    def repeat(self, amount: int) -> None:
+        """The last changes arrive again, in their order: the connection broke before they were noted."""
+        if self._listing:
+            return
+        history = self._api.history[self._resource]
+        first = max(0, self._position - amount)
+        again = history[first : self._position]
+        for change in again:
+            self._take(change.object, deleted=change.deleted)
+
+    def list_again(self, after: float = 0.0) -> None:
+        """Nothing arrives until a new list does: what happened in between shows only in that."""
+        self._listing = True
+        self._list_serial += 1
+        serial = self._list_serial
+        self._disturb(self._loop.now + after + 2 * self._lag)
+        self._loop.after(after + self._lag, lambda: self._ask_list(serial))
+
+    def _ask_list(self, serial: int) -> None:
+        if self._stopped or serial != self._list_serial:
+            return
+        objects = self._api.objects(self._resource)
+        position = len(self._api.history[self._resource])
+        self._loop.after(self._lag, lambda: self._listed(objects, position, serial))
+
+    def _listed(self, objects: Sequence[Object], position: int, serial: int) -> None:
+        if self._stopped or serial != self._list_serial:
+            return
+        self._sink.replace(objects)
+        self._position = position
+        self.synced = True
+        self._listing = False
+        self._deliver()
+
+    def _disturb(self, until: float) -> None:
+        self.disturbed_until = max(self.disturbed_until, until)
+
+    def _notified(self) -> None:
+        self._loop.at(max(self._loop.now + self._lag, self._held_until), self._deliver)
+
+    def _deliver(self) -> None:
+        history = self._api.history[self._resource]
+        now = self._loop.now
+        while not (self._stopped or self._listing) and self._position < len(history):
+            change = history[self._position]
+            if now < self._held_until or change.at + self._lag > now + 1e-9:
+                self._loop.at(max(change.at + self._lag, self._held_until), self._deliver)
+                return
+            self._position += 1
+            self._take(change.object, deleted=change.deleted)
+
+    def _take(self, received: Object, *, deleted: bool) -> None:
+        if deleted:
+            self._sink.remove(received)
+        else:
+            self._sink.upsert(received)
