@@ -14,8 +14,8 @@ from tests.policy.cases import CAPPED, CLOUD, DC_2, NO_ROOM_IN_DC, ONE, TWO, Ask
 NOMINATED = a_pod(nominated_node="cloud-1")
 
 
-def promised(unit: int, node: str) -> History:
-    return History(promise=Promise(unit, frozenset({node}), NOW - 3600))
+def promised(unit: int, node: str, age: float = 3600) -> History:
+    return History(promise=Promise(unit, frozenset({node}), NOW - age))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,11 @@ def test_an_earlier_unit_with_room_is_used_before_a_later_one(ask: Ask, expected
             Ask(CAPPED, asking=NOMINATED, room=("cloud-1",), history=promised(0, "dc-1")),
             Reason.EARLIER_UNIT_FIRST,
             id="O1: a nomination that is not what we promised is not honoured",
+        ),
+        pytest.param(
+            Ask(CAPPED, asking=NOMINATED, room=("cloud-1",), history=promised(0, "dc-1", age=5)),
+            Reason.EARLIER_UNIT_FIRST,
+            id="O1: not even while the promise is fresh",
         ),
         pytest.param(
             Ask(CAPPED, asking=a_pod(nominated_node="dc-1"), room=("dc-1",)),
