@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 CONTROL = Pool("npdefault", "default-nodepool")
-EDGE = Pool("npedge", "GPU-V100-Edge", unit=1)
-CLOUD = Pool("npelastic", "GPU-V100-Elastic", unit=2)
+EDGE = Pool("npedge", "GPU-V100-Edge", unit=0)
+CLOUD = Pool("npelastic", "GPU-V100-Elastic", unit=1)
 POOLS = (CONTROL, EDGE, CLOUD)
 
 DEPLOYMENT = "qwen-chat-predictor"

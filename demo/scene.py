@@ -53,11 +53,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A node pool; `unit` is its place in the policy, from 1, and 0 if the policy does not name it."""
+    """A node pool; `unit` is its index in the policy, None if the policy does not name it."""
 
     identity: str
     name: str
-    unit: int = 0
+    unit: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`[0] NAME`, the index as in the policy's `units`, or the name alone."""
+        return self.name if self.unit is None else f"[{self.unit}] {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

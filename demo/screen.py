@@ -121,7 +121,7 @@ def _in_unit(scene: Scene, name: str) -> str:
     if node is None:
         return ""
     pool = scene.pool(node.pool)
-    return f", unit {pool.unit} {pool.name}" if pool.unit else f", {pool.name}"
+    return f", {pool.name}" if pool.unit is None else f", units{pool.place}"
 
 
 def _pods(scene: Scene) -> Table:
@@ -136,7 +136,7 @@ def _place(scene: Scene, pod: Pod) -> tuple[str, str]:
     pool = scene.pool_of(pod)
     if pool is None:
         return "", pod.node
-    return (f"{pool.unit} {pool.name}" if pool.unit else pool.name), pod.node
+    return pool.place, pod.node
 
 
 def _reasons(scene: Scene) -> list[RenderableType]:

@@ -11,7 +11,7 @@ from demo.scene import Node, NodeState, Pod, PodState, Request, RequestState, Sc
 
 __all__ = ["Verdict", "asked_after", "judge", "summarise"]
 
-FIRST_UNIT, SECOND_UNIT = 1, 2
+FIRST_UNIT, SECOND_UNIT = 0, 1
 AUTOSCALER_ALONE = "the autoscaler alone takes 30 s for GPU pods"
 
 
@@ -101,16 +101,16 @@ def _coming(scene: Scene) -> list[str]:
     return [f"node asked for -> last node ready: {max(ready) - asked:.2f} s (the boot is simulated)"]
 
 
-def _unit(scene: Scene, pod: Pod) -> int:
+def _unit(scene: Scene, pod: Pod) -> int | None:
     pool = scene.pool_of(pod)
-    return pool.unit if pool else 0
+    return pool.unit if pool else None
 
 
 def _unit_text(scene: Scene, pod: Pod) -> str:
     pool = scene.pool_of(pod)
     if pool is None:
         return "none"
-    return f"{pool.unit} {pool.name}" if pool.unit else f"none ({pool.name})"
+    return f"none ({pool.name})" if pool.unit is None else pool.place
 
 
 def _bought(scene: Scene, pod: Pod) -> bool:

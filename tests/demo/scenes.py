@@ -5,7 +5,7 @@ from demo.scene import Node, NodeState, Phase, Pod, PodState, Pool, Request, Req
 __all__ = ["FULL", "GUIDE", "a_node", "a_pod", "a_request", "a_scene"]
 
 POOLS = {
-    pool.identity: pool for pool in (Pool("e", "Edge", unit=1), Pool("c", "Cloud", unit=2), Pool("d", "rest"))
+    pool.identity: pool for pool in (Pool("e", "Edge", unit=0), Pool("c", "Cloud", unit=1), Pool("d", "rest"))
 }
 FULL = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.plane
 ROOT = Path(__file__).parents[2]
 SECONDS = 150
 SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
-POD_ROW = re.compile(r"^qwen-chat-predictor-\S+ +(\d) (\S+) +(\S+) +\d+\.\d\d s$", re.MULTILINE)
+POD_ROW = re.compile(r"^qwen-chat-predictor-\S+ +\[(\d)\] (\S+) +(\S+) +\d+\.\d\d s$", re.MULTILINE)
 
 
 @contextmanager
@@ -73,11 +73,11 @@ def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
     assert running.returncode == 0, out + err
     rows = [found.groups() for found in POD_ROW.finditer(out)]
     assert sorted((unit, pool) for unit, pool, _ in rows) == [
-        ("1", "GPU-V100-Edge"),
-        ("2", "GPU-V100-Elastic"),
-        ("2", "GPU-V100-Elastic"),
+        ("0", "GPU-V100-Edge"),
+        ("1", "GPU-V100-Elastic"),
+        ("1", "GPU-V100-Elastic"),
     ]
-    cloud = {node for unit, _, node in rows if unit == "2"}
+    cloud = {node for unit, _, node in rows if unit == "1"}
     assert len(cloud) == 2
     assert all(node.startswith("gpu-v100-elastic-") for node in cloud)
     assert "asked the autoscaler for 2 nodes in GPU-V100-Elastic" in out

@@ -26,9 +26,9 @@ def test_lines_tell_everything_in_order() -> None:
     assert told[-8:] == [
         "  2.5 s     pod p-rs-b: pending: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu.",
         "  2.8 s     request rp-1: asks for 2 nodes in Cloud",
-        "  3.2 s     pod p-rs-c: placed on cloud-2, unit 2 Cloud",
+        "  3.2 s     pod p-rs-c: placed on cloud-2, units[1] Cloud",
         "  3.2 s     pod p-rs-c: running",
-        "  3.5 s     pod p-rs-b: placed on cloud-1, unit 2 Cloud",
+        "  3.5 s     pod p-rs-b: placed on cloud-1, units[1] Cloud",
         "  3.5 s     pod p-rs-b: running",
         "  5.0 s     node cloud-1 (Cloud): ready",
         "  6.0 s     node cloud-2 (Cloud): ready",
@@ -94,10 +94,10 @@ def test_the_table_shows_where_each_pod_is() -> None:
         == """
   9.0 s
 
-POD   UNIT     NODE     STATE      SINCE
-rs-a  1 Edge   edge-1   running    1.0 s
-rs-b  2 Cloud  cloud-1  running    3.5 s
-rs-c  2 Cloud  cloud-2  running    3.2 s
+POD   UNIT       NODE     STATE      SINCE
+rs-a  [0] Edge   edge-1   running    1.0 s
+rs-b  [1] Cloud  cloud-1  running    3.5 s
+rs-c  [1] Cloud  cloud-2  running    3.2 s
 
 REQUEST  NODES  IN     STATE    SINCE
 rp-1     2      Cloud  asked    2.8 s
