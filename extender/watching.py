@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from extender.cache import Cache
+from extender.clock import SteadyClock
 from extender.connection import connect
 from extender.holds import Holds
 from extender.informers import Informers
@@ -25,16 +26,16 @@ log = logging.getLogger(__name__)
 
 def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     """Watch until `stop` is set."""
-    own = settings.watcher
+    own, clock = settings.watcher, SteadyClock()
     # Two connections: closing the first, to wake its watches, must not cut off a write.
     watching, writing = connect(kubeconfig), connect(kubeconfig)
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
-    cache = Cache(time.time, settings.kinds, settings.reservation, remembers_since=math.inf)
+    cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
     informers = Informers(watching, cache)
     autoscaler = ProvisioningRequests(
         writing, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace
     )
-    watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, time.time, settings)
+    watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):

@@ -1,0 +1,450 @@
+"""What the watcher does, told in rounds: real cache and rules, a fake clock, an autoscaler that records.
+
+Must not know how a request is written; that is test_provisioning. Rules: W1 to W5, A1 to A10.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from extender.autoscaler import Answer, Request, shape_of
+from extender.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup
+from extender.cache import Cache
+from extender.holds import DELAY, MARK, Change, changes
+from extender.request_objects import name_of
+from extender.setbacks import Setbacks
+from extender.settings import Backend, Settings, WatcherSettings
+from extender.watcher import Watcher
+from policy.objects import Node, Pod
+from policy.options import Kinds, OnConflict
+from policy.resourcepolicy import NextUnits, ResourcePolicy
+from policy.scale_up import Demand
+from policy.usage import record_of
+from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
+
+GPU = {"nvidia.com/gpu": "1"}
+DC, NEAR, FAR = a_unit("dc"), a_unit("near", resource="elastic"), a_unit("far", resource="elastic")
+SETTINGS = Settings(watcher=WatcherSettings(retry_first=60, retry_longest=600))
+
+
+class Recorder:
+    """An autoscaler that answers what the test says, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.serves = True
+        self.live: dict[str, Request] = {}
+        self.said = AutoscalerStatus("1", (NodeGroup("near", 0), NodeGroup("far", 0)))
+        self.asked: list[tuple[int, list[str]]] = []
+        self.settled: list[str] = []
+        self.now = NOW
+
+    def available(self) -> bool:
+        return self.serves
+
+    def status(self) -> AutoscalerStatus:
+        return self.said
+
+    def requests(self) -> Sequence[Request]:
+        return list(self.live.values())
+
+    def ask(self, demand: Demand) -> str:
+        name, pods = name_of(demand), sorted(pod.uid for pod in demand.pods)
+        self.asked.append((demand.unit, pods))
+        self.live[name] = Request(
+            name=name,
+            policy=demand.policy.key,
+            record=record_of(demand.policy, demand.unit),
+            pods=frozenset(pods),
+            shape=shape_of(demand.pods[0]),
+            answer=Answer.ASKED,
+            made_at=self.now,
+        )
+        return name
+
+    def settle(self, request: Request) -> None:
+        self.settled.append(request.name)
+        self.live[request.name] = replace(request, answer=Answer.PROVISIONED)
+
+    def withdraw(self, request: Request) -> None:
+        del self.live[request.name]
+
+    def answer(self, answer: Answer) -> None:
+        self.live = {
+            name: replace(r, answer=answer) if r.answer in (Answer.ASKED, Answer.ACCEPTED) else r
+            for name, r in self.live.items()
+        }
+
+
+class World:
+    """A watcher, its cluster and its autoscaler."""
+
+    def __init__(self, *policies: ResourcePolicy, settings: Settings = SETTINGS) -> None:
+        self.autoscaler = Recorder()
+        self.held: list[Change] = []
+        self.settings = settings
+        self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
+        self.cache.lock.acquire()  # one thread, to the end of the test
+        self.cache.replace_policies(policies)
+        self.restart()
+
+    def clock(self) -> float:
+        return self.autoscaler.now
+
+    def restart(self) -> None:
+        self.watcher = Watcher(self.cache, self.autoscaler, self.hold, self.clock, self.settings)
+
+    def hold(self, wanted: Iterable[Change]) -> None:
+        self.held = list(wanted)
+
+    def put(self, *objects: Pod | Node) -> None:
+        for item in objects:
+            if isinstance(item, Pod):
+                self.cache.upsert_pod(item)
+            else:
+                self.cache.upsert_node(item)
+
+    def bind(self, name: str, node: str) -> None:
+        self.put(replace(waiting(name), node_name=node, bound_at=self.clock() + 1, unschedulable=False))
+
+    def round(self, seconds: float = 0.2) -> list[tuple[int, list[str]]]:
+        """What was asked in it, as (unit, pods)."""
+        self.autoscaler.now += seconds
+        before = len(self.autoscaler.asked)
+        self.watcher.round()
+        return self.autoscaler.asked[before:]
+
+    def answered(self, answer: Answer) -> list[tuple[int, list[str]]]:
+        """What is asked for, once that answer is in."""
+        self.autoscaler.answer(answer)
+        return self.round() + self.round()
+
+    @property
+    def live(self) -> list[Request]:
+        return list(self.autoscaler.live.values())
+
+
+def waiting(name: str) -> Pod:
+    return a_pod(name, requests=GPU, unschedulable=True, unscheduled_since=NOW)
+
+
+def room(name: str, pool: str, gpus: int = 1) -> Node:
+    return a_node(name, pool, allocatable={"nvidia.com/gpu": str(gpus)})
+
+
+def test_one_request_stands_for_all_pods_that_wait_for_the_unit() -> None:
+    """A2, W1: the unit that the policy names, with a count."""
+    world = World(a_policy(DC, FAR))
+    world.put(waiting("a"), waiting("b"))
+    assert world.round() == [(1, ["a", "b"])]
+
+
+def test_a_capped_unit_is_passed_over_though_it_has_free_nodes() -> None:
+    """W2."""
+    world = World(a_policy(a_unit("dc", max=0), FAR))
+    world.put(room("dc-1", "dc"), waiting("a"))
+    assert world.round() == [(1, ["a"])]
+
+
+def test_no_more_is_asked_for_than_the_caps_leave() -> None:
+    """W3."""
+    world = World(a_policy(a_unit("far", resource="elastic", max=2)))
+    world.put(*map(waiting, "abc"))
+    assert world.round() == [(0, ["a", "b"])]
+    assert world.answered(Answer.PROVISIONED) == []
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer.ASKED, Answer.ACCEPTED, Answer.PROVISIONED], ids=lambda a: f"while it is {a}"
+)
+def test_nothing_is_asked_twice_not_even_by_the_next_watcher(answer: Answer) -> None:
+    """W3."""
+    world = World(a_policy(FAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(answer)
+    assert world.round() == []
+    world.restart()
+    assert [world.round() for _ in range(3)] == [[], [], []]
+
+
+def test_the_next_request_waits_for_the_answer_to_the_first() -> None:
+    """A4: one request in flight."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.put(waiting("b"))
+    assert world.round() == []
+    assert world.answered(Answer.PROVISIONED) == [(0, ["b"])]
+
+
+def test_a_request_ends_when_its_pods_are_bound() -> None:
+    """A5."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(Answer.PROVISIONED)
+    world.put(room("new", "near"))
+    world.bind("a", "new")
+    world.round()
+    assert not world.live
+
+
+def test_a_twin_that_took_the_place_ends_the_request_and_the_pod_asks_again() -> None:
+    """A4: places count, not pods; the scheduler takes either."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(Answer.PROVISIONED)
+    world.round(1)
+    world.put(room("new", "near"))
+    world.bind("twin", "new")
+    assert world.round(2) == [(0, ["a"])]
+
+
+def test_the_nodes_of_one_request_are_not_taken_for_those_of_a_later_one() -> None:
+    """W3: its pods arrive while the later one is still under way."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.put(waiting("b"))
+    assert world.round() == [(0, ["b"])]
+    world.answered(Answer.PROVISIONED)
+    world.put(room("first", "near"))
+    world.bind("a", "first")
+    assert [world.round(1) for _ in range(3)] == [[], [], []]
+    assert [request.pods for request in world.live] == [frozenset("b")]
+
+
+def test_a_replacement_takes_the_place_that_is_on_its_way() -> None:
+    """A4: a roll-out buys nothing more."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("old"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.cache.remove_pod(waiting("old"))
+    world.round(5)
+    world.put(waiting("new"))
+    assert [world.round(20) for _ in range(3)] == [[], [], []]
+
+
+def test_room_that_nobody_wants_any_more_is_given_up() -> None:
+    """A5."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("old"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.cache.remove_pod(waiting("old"))
+    world.round()
+    assert world.live
+    world.round(11)
+    assert not world.live
+
+
+def test_bought_without_a_word_is_settled_before_it_is_bought_again() -> None:
+    """A5, autoscaler.md section 5, step 2."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.round()
+    world.autoscaler.answer(Answer.ACCEPTED)
+    world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", target=1), NodeGroup("far")))
+    world.round()
+    assert not world.autoscaler.settled
+    world.round(0.4)
+    assert len(world.autoscaler.settled) == 1
+    assert world.round() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "settled"),
+    [
+        pytest.param(NodeGroup("g"), NodeGroup("g", target=1), True, id="its target rose"),
+        pytest.param(NodeGroup("g"), NodeGroup("g"), False, id="nothing rose"),
+        pytest.param(NodeGroup("g", 2, 2), NodeGroup("g", 2, 0), True, id="idle nodes went meanwhile"),
+        pytest.param(NodeGroup("g", 2, 2), NodeGroup("g", 1, 2), False, id="a node is on its way out"),
+        pytest.param(None, NodeGroup("g", target=3), False, id="nothing was known before"),
+    ],
+)
+def test_only_a_group_that_grew_tells_of_a_purchase(
+    before: NodeGroup | None, after: NodeGroup, *, settled: bool
+) -> None:
+    """A5: a guess would leave pods without a node, or buy two."""
+    world = World(a_policy(NEAR))
+    world.autoscaler.said = AutoscalerStatus("1", (before,)) if before else UNKNOWN
+    world.put(waiting("a"))
+    world.round()
+    world.round()
+    world.autoscaler.answer(Answer.ACCEPTED)
+    world.autoscaler.said = AutoscalerStatus("2", (after,))
+    world.round()
+    world.round(0.4)
+    assert bool(world.autoscaler.settled) is settled
+
+
+def test_what_a_former_watcher_knew_to_be_bought_is_settled_by_the_next() -> None:
+    """W3: it died between the two writes."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(Answer.BOUGHT)
+    world.restart()
+    assert world.round() == []
+    assert len(world.autoscaler.settled) == 1
+
+
+def test_a_request_that_was_never_sent_is_made_anew() -> None:
+    """A3."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(Answer.UNSENT)
+    world.restart()
+    assert world.round() == [(0, ["a"])]
+
+
+def test_a_failed_request_is_halved_until_the_unit_is_stuck_and_the_next_one_asked() -> None:
+    """A6, W4: a request is all or nothing."""
+    world = World(a_policy(NEAR, FAR))
+    world.put(*map(waiting, "abcd"))
+    assert world.round() == [(0, ["a", "b", "c", "d"])]
+    assert world.answered(Answer.FAILED) == [(0, ["a", "b"])]
+    assert world.answered(Answer.FAILED) == [(0, ["a"])]
+    assert world.answered(Answer.FAILED) == [(1, ["a", "b", "c", "d"])]
+
+
+def test_a_policy_that_waits_asks_no_later_unit_while_the_first_is_stuck() -> None:
+    """W4 under O5: stuck is no room, and the timer runs."""
+    world = World(a_policy(NEAR, FAR, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX, timeout="30s"))
+    world.put(waiting("a"))
+    world.round()
+    assert world.answered(Answer.FAILED) == []
+    assert world.round(31) == [(1, ["a"])]
+
+
+def test_a_stuck_unit_is_tried_again_with_one_pod() -> None:
+    """W4."""
+    world = World(a_policy(NEAR))
+    world.put(*map(waiting, "ab"))
+    world.round()
+    assert world.answered(Answer.FAILED) == [(0, ["a"])]
+    assert world.answered(Answer.FAILED) == []
+    assert world.round(50) == []
+    assert world.round(11) == [(0, ["a"])]
+
+
+def test_nodes_that_do_not_come_in_time_count_as_not_coming() -> None:
+    """A6, W4: for a policy with a timeout, no later than its pods may go on (O5)."""
+    world = World(a_policy(NEAR, FAR, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX, timeout="30s"))
+    world.put(waiting("a"))
+    world.round()
+    assert world.answered(Answer.PROVISIONED) == []
+    world.round(31)
+    assert world.round() == [(1, ["a"])]
+
+
+def test_a_pod_whose_own_node_selector_excludes_the_unit_buys_nothing() -> None:
+    """W3: the node would stay empty."""
+    world = World(a_policy(NEAR))
+    world.put(replace(waiting("a"), node_selector={"pool": "elsewhere"}))
+    assert world.round() == []
+
+
+def test_a_policy_that_is_gone_takes_its_requests_along() -> None:
+    """A5."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.cache.remove_policy("default/policy")
+    world.round()
+    assert not world.live
+
+
+def test_where_several_policies_mean_refusal_nothing_is_asked() -> None:
+    """M4: the extender refuses the pod everywhere."""
+    settings = Settings(on_conflict=OnConflict.REJECT)
+    world = World(a_policy(NEAR), a_policy(FAR, name="other"), settings=settings)
+    world.put(waiting("a"))
+    assert world.round() == []
+    assert [change.held for change in world.held] == [True]
+
+
+def test_pods_that_the_extender_is_not_asked_about_are_left_alone() -> None:
+    """M8."""
+    world = World(a_policy(NEAR))
+    world.put(a_pod("a", requests={"cpu": "1"}, unschedulable=True))
+    assert world.round() == []
+    assert not world.held
+
+
+@pytest.mark.parametrize(
+    ("backend", "serves"), [(Backend.NONE, True), (Backend.AUTO, False)], ids=["switched off", "not served"]
+)
+def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, serves: bool) -> None:
+    """A1, A8, A10, W5."""
+    world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
+    world.autoscaler.serves = serves
+    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    assert world.round() == []
+    assert [change.held for change in world.held] == [False]
+
+
+def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_does() -> None:
+    """A1, A8: requests are switched off there, and a held pod would get no node at all."""
+    world = World(a_policy(NEAR))
+    held = replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"})
+    world.put(held)
+    world.round()
+    world.round()
+    world.autoscaler.said = replace(world.autoscaler.said, updated="2")
+    world.round(61)
+    world.round()
+    assert [change.held for change in world.held] == [False]
+    world.put(waiting("a"))
+    world.answered(Answer.PROVISIONED)
+    assert [change.held for change in world.held] == [True]
+
+
+def test_holds_stay_while_the_autoscaler_is_dead() -> None:
+    """A8: nothing could act on them, and it will serve the request when it is back."""
+    world = World(a_policy(NEAR))
+    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    world.round()
+    for _ in range(3):
+        world.round(61)
+    assert not world.held
+
+
+OURS, THEIRS = {DELAY: "8760h", MARK: "true"}, {DELAY: "5m"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "due", "change"),
+    [
+        pytest.param(a_pod("a"), True, True, id="a pending pod is held"),
+        pytest.param(a_pod("a", annotations=THEIRS), True, None, id="what the user set is left alone"),
+        pytest.param(a_pod("a", annotations=OURS), True, None, id="held once"),
+        pytest.param(a_pod("a", annotations=OURS), False, False, id="released when no longer due"),
+        pytest.param(a_pod("a", annotations=THEIRS), False, None, id="what the user set is not removed"),
+        pytest.param(a_pod("a", on="n", annotations=OURS), False, None, id="a placed pod needs no release"),
+        pytest.param(a_pod("a", terminating=True), True, None, id="a leaving pod needs no hold"),
+    ],
+)
+def test_a_hold_is_put_and_taken_where_it_is_ours(pod: Pod, *, due: bool, change: bool | None) -> None:
+    """A1, A10."""
+    found = changes([pod], {"a"} if due else set())
+    assert [c.held for c in found] == ([] if change is None else [change])
+
+
+def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_after_success() -> None:
+    """W4: as the autoscaler does."""
+    policy, setbacks, waits = a_policy(NEAR), Setbacks(60, 600), []
+    for _ in range(6):
+        setbacks.failed(policy, 0, 1, NOW)
+        waits.append(setbacks.retry_at(policy, 0) - NOW)
+    assert waits == [60, 120, 240, 480, 600, 600]
+    setbacks.succeeded(policy, 0)
+    setbacks.failed(policy, 0, 1, NOW)
+    assert setbacks.retry_at(policy, 0) == NOW + 60
