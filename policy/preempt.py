@@ -4,10 +4,11 @@ Owns both decisions; must not know the wire, nor how victims are chosen: kube-sc
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policy.fit import admits, has_free
 from policy.objects import Pod
+from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
 from policy.units import Asked, limit_reached, walk
@@ -41,56 +42,58 @@ def decide(
         group = group_of(pod.labels, policy)
     except MissingLabelError:
         return Choice()
-    helped: dict[int, list[str]] = {}
+    asking = _Asking(pod, candidates, policy, view, group)
+    unit = walk(policy, asking.asked(now)).unit
+    return Choice() if unit is None else Choice(unit, group, asking.helped[unit])
 
-    def helps(index: int) -> bool:
-        members = view.nodes_in(policy, index)
-        usage = view.usage(policy, index, group, but=pod.uid)
-        helped[index] = [
-            node
-            for node, victims in candidates.items()
-            if victims
-            and node in members
-            # P3: victims of the same policy free their slots
-            and not limit_reached(
-                policy,
-                index,
-                usage.without(_part(victims, policy, view, index, group)),
-                pod.requests,
-            )
-        ]
-        return bool(helped[index])
 
-    history = view.history(pod.uid)
-    outcome = walk(
-        policy,
-        Asked(
-            closed=lambda index: (
-                None
-                if helps(index)
-                else limit_reached(policy, index, view.usage(policy, index, group, but=pod.uid), pod.requests)
-            ),
-            has_room=lambda index: bool(helped[index]),
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One preemptor's question, and the candidates that help by unit."""
+
+    pod: Pod
+    candidates: Mapping[str, Collection[str]]
+    policy: ResourcePolicy
+    view: View
+    group: Group
+    helped: dict[int, list[str]] = field(default_factory=dict)
+
+    def asked(self, now: float) -> Asked:
+        view, policy = self.view, self.policy
+        return Asked(
+            closed=self.closed,
+            has_room=lambda index: bool(self.helped[index]),
             terminating=lambda index: view.terminating(policy, index),
             preempting=lambda _: False,
-            refused_since=history.refused_since,
-            unscheduled_since=view.unscheduled_since(pod),
+            refused_since=view.history(self.pod.uid).refused_since,
+            unscheduled_since=view.unscheduled_since(self.pod),
             now=now,
-        ),
-    )
-    if outcome.unit is None:
-        return Choice()
-    return Choice(outcome.unit, group, helped[outcome.unit])
+        )
 
+    def closed(self, index: int) -> Refusal | None:
+        members = self.view.nodes_in(self.policy, index)
+        self.helped[index] = [
+            node
+            for node, victims in self.candidates.items()
+            if victims and node in members and self._helps(index, victims)
+        ]
+        return None if self.helped[index] else self._limit(index, Usage())
 
-def _part(victims: Collection[str], policy: ResourcePolicy, view: View, unit: int, group: Group) -> Usage:
-    """What the victims use of the unit and group."""
-    shares = (view.share(policy, uid) for uid in victims)
-    return total(
-        share.requests
-        for share in shares
-        if share and share.counted and (share.unit, share.group) == (unit, group)
-    )
+    def _helps(self, index: int, victims: Collection[str]) -> bool:
+        """P3: the victims' slots are free again. P2: none of them may reopen an earlier unit to wait in."""
+        shares = [share for uid in victims if (share := self.view.share(self.policy, uid))]
+        if any(share.unit < index for share in shares):
+            return False
+        freed = total(
+            share.requests
+            for share in shares
+            if share.counted and (share.unit, share.group) == (index, self.group)
+        )
+        return self._limit(index, freed) is None
+
+    def _limit(self, index: int, freed: Usage) -> Refusal | None:
+        usage = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
+        return limit_reached(self.policy, index, usage.without(freed), self.pod.requests)
 
 
 def may_help(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:

@@ -5,7 +5,6 @@ Owns the sum over containers, init containers, sidecars, pod-level resources and
 for.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,24 +28,29 @@ def total_requests(
     pod_level: Amounts | None = None,
 ) -> dict[str, int]:
     """The larger of start-up and running, the pod's own figure where it gives one, plus overhead."""
-    running: Counter[str] = Counter()
+    running: dict[str, int] = {}
     for requests in containers:
-        running.update(requests)
+        running = _sum(running, requests)
     starting, sidecars = _starting(init_containers)
-    running.update(sidecars)
-    total = {**(running | starting), **(pod_level or {})}
-    for name, amount in (overhead or {}).items():
-        total[name] = total.get(name, 0) + amount
-    return total
+    total = {**_larger(_sum(running, sidecars), starting), **(pod_level or {})}
+    return _sum(total, overhead or {})
 
 
-def _starting(init_containers: Iterable[InitContainer]) -> tuple[Counter[str], Counter[str]]:
+def _starting(init_containers: Iterable[InitContainer]) -> tuple[Amounts, Amounts]:
     """Peak of start-up: each init container runs beside the sidecars started before it."""
-    peak: Counter[str] = Counter()
-    sidecars: Counter[str] = Counter()
+    peak: Amounts = {}
+    sidecars: Amounts = {}
     for init in init_containers:
-        beside = sidecars + Counter(init.requests)
-        peak |= beside
+        beside = _sum(sidecars, init.requests)
+        peak = _larger(peak, beside)
         if init.sidecar:
             sidecars = beside
     return peak, sidecars
+
+
+def _sum(one: Amounts, other: Amounts) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in one.keys() | other.keys()}
+
+
+def _larger(one: Amounts, other: Amounts) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in one.keys() | other.keys()}

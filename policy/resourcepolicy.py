@@ -147,7 +147,7 @@ Seconds = Annotated[float, BeforeValidator(lambda t: parse_duration(t) if isinst
 class _Part(BaseModel):
     """A frozen piece of the object."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
     _drop_nulls = model_validator(mode="before")(_without_nulls)
 
@@ -185,7 +185,10 @@ class Unit(_Part):
     @property
     def fingerprint(self) -> str:
         """Names this unit in the record on a pod (L3); the same after units are reordered or recapped."""
-        identity = [self.resource, sorted(self.node_selector.items()), *map(sorted, self.marks)]
+        # U4: elastic and ecs with the wait label are the same, so an author may go from one to the other.
+        virtual = self.resource in (ResourceKind.ECI, ResourceKind.ACS)
+        kind = str(self.resource) if virtual else "ordinary"
+        identity = [kind, sorted(self.node_selector.items()), *(sorted(m.items()) for m in self.marks)]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
 
 
@@ -193,7 +196,7 @@ class WhenTryNextUnits(_Part):
     """`spec.whenTryNextUnits`."""
 
     policy: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX
-    timeout: Seconds = Field(default=_DEFAULT_TIMEOUT, gt=0)
+    timeout: Seconds = Field(default=_DEFAULT_TIMEOUT, gt=0, allow_inf_nan=False)
 
 
 class ResourcePolicy(_Part):

@@ -42,5 +42,4 @@ class Requirement:
                 return labels.get(self.key) not in self.values
             case Operator.EXISTS:
                 return self.key in labels
-            case Operator.DOES_NOT_EXIST:
-                return self.key not in labels
+        return self.key not in labels

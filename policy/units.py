@@ -95,30 +95,36 @@ def _hold(
     policy: ResourcePolicy, index: int, asked: Asked, timers_over: int, *, exhausted: bool
 ) -> _Hold | None:
     """What may keep a pod in a unit that it found exhausted or without room."""
-    unit = policy.units[index]
-    match policy.when_try_next_units.policy:
-        case NextUnits.LACK_RESOURCE_OR_EXCEED_MAX:  # O3
-            waits = None
-        case NextUnits.EXCEED_MAX:  # O4
-            waits = _Hold(Reason.WAITING_FOR_ROOM) if unit.capped and not exhausted else None
-        case NextUnits.TIMEOUT_OR_EXCEED_MAX:  # O5
-            may_wait = (unit.capped or unit.waits_for_nodes) and not exhausted
-            waits = _timer(policy, index, asked, timers_over) if may_wait else None
-        case NextUnits.LACK_RESOURCE_AND_NO_TERMINATING:  # O6
-            leaving = asked.terminating(index)
-            waits = _Hold(Reason.WAITING_FOR_TERMINATING) if leaving else None
-        case NextUnits.TIMEOUT:  # O7
-            waits = _timer(policy, index, asked, timers_over)
+    waits = _waits(policy, index, asked, timers_over, exhausted=exhausted)
     if waits is None and asked.preempting(index):  # P1
         return _Hold(Reason.WAITING_FOR_PREEMPTION)
     return waits
 
 
+def _waits(
+    policy: ResourcePolicy, index: int, asked: Asked, timers_over: int, *, exhausted: bool
+) -> _Hold | None:
+    """The wait that each mode of whenTryNextUnits asks for."""
+    unit = policy.units[index]
+    match policy.when_try_next_units.policy:
+        case NextUnits.EXCEED_MAX:  # O4
+            return _Hold(Reason.WAITING_FOR_ROOM) if unit.capped and not exhausted else None
+        case NextUnits.TIMEOUT_OR_EXCEED_MAX:  # O5
+            may_wait = (unit.capped or unit.waits_for_nodes) and not exhausted
+            return _timer(policy, index, asked, timers_over) if may_wait else None
+        case NextUnits.LACK_RESOURCE_AND_NO_TERMINATING:  # O6
+            leaving = asked.terminating(index)
+            return _Hold(Reason.WAITING_FOR_TERMINATING) if leaving else None
+        case NextUnits.TIMEOUT:  # O7
+            return _timer(policy, index, asked, timers_over)
+    return None  # O3: LackResourceOrExceedMax never waits
+
+
 def _timer(policy: ResourcePolicy, index: int, asked: Asked, timers_over: int) -> _Hold:
     """The timer of O5, which starts at the pod's first refusal in the unit.
 
-    Where memory does not reach back so far the API tells when the pod was first refused at all (O9): the timers
-    of earlier units ran from then on, one after the other.
+    Where memory does not reach back so far the API tells when the pod was first refused at all (O9): the
+    timers of earlier units ran from then on, one after the other.
     """
     timeout = policy.when_try_next_units.timeout
     since = asked.refused_since.get(index)

@@ -6,6 +6,8 @@ as Kubernetes writes them.
 
 from collections.abc import Collection, Iterable, Mapping
 
+from pydantic.alias_generators import to_camel
+
 from policy.history import History
 from policy.objects import Node, Phase, Pod, Taint, Toleration
 from policy.options import Kinds
@@ -103,10 +105,14 @@ def a_node(
     )
 
 
+def _as_written(fields: Mapping[str, object]) -> dict[str, object]:
+    return {to_camel(name): value for name, value in fields.items()}
+
+
 def a_unit(pool: str = "", **fields: object) -> Unit:
     """A unit of the nodes labelled `pool: <pool>`; `fields` as in a manifest, or in Python's spelling."""
     pooled = {"node_selector": {"pool": pool}} if pool else {}
-    return Unit.model_validate({**pooled, **fields})
+    return Unit.model_validate(_as_written({**pooled, **fields}))
 
 
 def a_policy(
@@ -127,7 +133,7 @@ def a_policy(
         "when_try_next_units": {"policy": mode, "timeout": timeout},
         **fields,
     }
-    return ResourcePolicy.model_validate(written)
+    return ResourcePolicy.model_validate(_as_written(written))
 
 
 def recorded_in(policy: ResourcePolicy, unit: int) -> dict[str, str]:

@@ -54,6 +54,17 @@ def test_nodes_outside_every_unit(ask: Ask, expected: Outcome) -> None:
             ["cloud-1", "attic-1"],
             id="U6: only nodes of no unit are outside, those of a full one are not",
         ),
+        pytest.param(
+            Ask(
+                a_policy(a_unit("dc", max=2)),
+                pods=FULL,
+                room=["dc-1", "left-1"],
+                departed=["left-1"],
+                outside=LAST,
+            ),
+            [],
+            id="U6: a node that has just gone is not one outside",
+        ),
     ],
 )
 def test_what_is_outside(ask: Ask, expected: list[str]) -> None:

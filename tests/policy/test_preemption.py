@@ -106,6 +106,16 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
             id="P2: not one that terminating pods keep closed",
         ),
         pytest.param(
+            Preempt(
+                {"cloud-1": ["r"]},
+                EXCEED_MAX,
+                pods=[web("a", "dc-2"), a_pod("r", on="cloud-1", annotations=recorded_in(EXCEED_MAX, 0))],
+            ),
+            None,
+            [],
+            id="P2: not where a victim's slot reopens an earlier unit that then waits",
+        ),
+        pytest.param(
             Preempt({"dc-1": ["x"]}, by_rev),
             None,
             [],

@@ -48,6 +48,7 @@ def sidecar(**requests: int) -> InitContainer:
             {"cpu": 6},
             id="sidecars add up",
         ),
+        pytest.param([{"gpu": 0}], [], {"gpu": 0}, id="a request of zero is a request"),
     ],
 )
 def test_start_up_or_running_whichever_is_larger(
