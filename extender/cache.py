@@ -400,9 +400,10 @@ class Cache:
 
     def _reindex_namespace(self, namespace: str) -> None:
         # A slot may be held for a pod that the watch has not brought yet.
-        reserved = {uid: reservation.pod for uid, reservation in self._reservations.items()}
-        pods = {**reserved, **self._pods}.values()
-        self._reindex([pod for pod in pods if pod.namespace == namespace])
+        asked_about = [reservation.pod for reservation in self._reservations.values()]
+        pods = {pod.uid: pod for pod in asked_about if pod.namespace == namespace}
+        pods.update((uid, pod) for uid, pod in self._pods.items() if pod.namespace == namespace)
+        self._reindex(list(pods.values()))
         for policy in self._policies[namespace]:
             self._note_change(policy.key)
 

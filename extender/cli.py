@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from author.commands import lint, simulate
 from extender.connection import NotConfigured
 from extender.settings import InvalidSettings, Settings, load_settings
 
@@ -97,6 +98,10 @@ def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run(kubeconfig, settings, stop)
+
+
+main.add_command(lint)
+main.add_command(simulate)
 
 
 def _prepare(config: Path | None, *, verbose: bool) -> Settings:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _PERIOD = 0.1
 _SETTLE = 0.3
 """Seconds that the scheduler has to ask again by itself: most changes wake it too."""
+_PAUSE = 1.0
 _AT_ONCE = 50
 """Pokes in one round; the next follows at once."""
 
@@ -46,6 +47,7 @@ class Requeue:
         self._poked: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
         """Pods to poke, by uid, in the order in which they are due."""
+        self._paused_until = 0.0
         self._adopted = False
         self._stop = Event()
         self._thread = Thread(target=self._run, name="requeue", daemon=True)
@@ -75,10 +77,17 @@ class Requeue:
             self._cache.expire()
             self._adopt()
             self._collect()
+        if self._clock() >= self._paused_until:
+            self._poke_some()
+
+    def _poke_some(self) -> None:
+        """A refused write goes to the end of the queue, and the rest of the queue waits a moment with it."""
         for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
-            if not self._poke(pod):
-                return
             del self._owed[uid]
+            if not self._poke(pod):
+                self._owed[uid] = pod
+                self._paused_until = self._clock() + _PAUSE
+                return
             self._poked[uid] = self._clock()
             self._metrics.pokes.inc()
 

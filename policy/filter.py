@@ -124,8 +124,9 @@ class _Asking:
         if self.policy.preempt_policy is not PreemptPolicy.BEFORE_NEXT_UNIT:
             return False
         promise = self.promise()
-        if promise is not None:
-            return promise.unit == index
+        leaving = promise.unit if promise is not None else self.nominated_unit()
+        if leaving is not None:
+            return leaving == index
         if index in self.view.history(self.pod.uid).preempted_in_vain:
             return False
         return may_help(self.pod, self.policy, index, self.view)
@@ -134,6 +135,12 @@ class _Asking:
         promise = self.view.history(self.pod.uid).promise
         lives = promise is not None and promise.lives(self.pod.nominated_node, self.now)
         return promise if lives else None
+
+    def nominated_unit(self) -> int | None:
+        """The unit in which victims leave for the pod, as the API tells it after a restart."""
+        units = range(len(self.policy.units))
+        named = self.pod.nominated_node
+        return next((i for i in units if named in self.view.nodes_in(self.policy, i)), None)
 
     def earlier_than_nominated(self) -> int | None:
         """A unit that may have room, if the scheduler shows only a nominated node of a later one (O1).

@@ -6,6 +6,7 @@ as Kubernetes writes them.
 
 from collections.abc import Collection, Iterable, Mapping
 
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from policy.history import History
@@ -105,14 +106,10 @@ def a_node(
     )
 
 
-def _as_written(fields: Mapping[str, object]) -> dict[str, object]:
-    return {to_camel(name): value for name, value in fields.items()}
-
-
 def a_unit(pool: str = "", **fields: object) -> Unit:
-    """A unit of the nodes labelled `pool: <pool>`; `fields` as in a manifest, or in Python's spelling."""
-    pooled = {"node_selector": {"pool": pool}} if pool else {}
-    return Unit.model_validate(_as_written({**pooled, **fields}))
+    """A unit of the nodes labelled `pool: <pool>`; `fields` are named as in Python or as in a manifest."""
+    pooled = {"nodeSelector": {"pool": pool}} if pool else {}
+    return Unit.model_validate({**pooled, **_as_in_a_manifest(Unit, fields)})
 
 
 def a_policy(
@@ -130,10 +127,17 @@ def a_policy(
         "name": name,
         "created": created,
         "units": units or (a_unit("dc"), a_unit("cloud")),
-        "when_try_next_units": {"policy": mode, "timeout": timeout},
-        **fields,
+        "whenTryNextUnits": {"policy": mode, "timeout": timeout},
+        **_as_in_a_manifest(ResourcePolicy, fields),
     }
-    return ResourcePolicy.model_validate(_as_written(written))
+    return ResourcePolicy.model_validate(written)
+
+
+def _as_in_a_manifest(model: type[BaseModel], fields: Mapping[str, object]) -> dict[str, object]:
+    """The models ignore what they do not know, so that a slip of the pen here would go unseen."""
+    written = {to_camel(name): value for name, value in fields.items()}
+    assert written.keys() <= {field.alias for field in model.model_fields.values()}, written
+    return written
 
 
 def recorded_in(policy: ResourcePolicy, unit: int) -> dict[str, str]:

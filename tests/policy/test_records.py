@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy.resourcepolicy import ResourcePolicy
+from policy.resourcepolicy import WAIT_LABEL, ResourcePolicy
 from tests.builders import a_pod, a_policy, a_snapshot, a_unit, recorded_in
 from tests.policy.cases import CAPPED, CLOUD, DC_2, NODES
 
@@ -25,6 +25,20 @@ twins = a_policy(a_unit("dc", max=1), a_unit("dc", max=1))
             CAPPED,
             None,
             id="L3: another policy's record is none, the node decides",
+        ),
+        pytest.param(
+            a_policy(a_unit("dc", resource="elastic")),
+            0,
+            a_policy(a_unit("dc", pod_labels={WAIT_LABEL: "true"})),
+            0,
+            id="L3: elastic is the same unit in its modern spelling",
+        ),
+        pytest.param(
+            a_policy(a_unit("dc", pod_labels={"tier": "gold"})),
+            0,
+            a_policy(CLOUD, a_unit("dc", pod_labels={"tier": "lead"})),
+            None,
+            id="L3: other podLabels are another unit, though their keys are the same",
         ),
         pytest.param(
             a_policy(a_unit("gone")), 0, CAPPED, None, id="L3: a unit that is gone, the node decides"

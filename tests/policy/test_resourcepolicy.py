@@ -1,4 +1,4 @@
-"""The object a user writes: defaults, both spellings, nulls, and the examples of ACK's manual."""
+"""The object a user writes: defaults, spellings, nulls, and the examples of ACK's manual."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
