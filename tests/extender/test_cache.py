@@ -31,7 +31,7 @@ from policy.usage import (
 from tests.builders import LATER, NOW, POLICY_CREATED, a_node, a_pod, a_policy, a_unit, recorded_in
 
 HELD_SECONDS = 10.0
-UIDS = [f"pod-{number}" for number in range(4)]
+UIDS = [f"pod-{number}" for number in range(8)]
 NODES = ["n-1", "n-2", "n-3"]
 TEAMS: list[dict[str, str]] = [{}, {"team": "red"}, {"team": "blue"}]
 GROUPS: list[Group] = [(), ("red",), ("blue",)]
@@ -54,7 +54,7 @@ OLDER = [
     a_policy(ALL, A, name="older", created=POLICY_CREATED / 2, selector={"team": "blue"}),
 ]
 ELSEWHERE = [a_policy(A, B, namespace="elsewhere")]
-POLICIES = [*FIRST, *OLDER, *ELSEWHERE]
+KEYS = [FIRST[0].key, OLDER[0].key, ELSEWHERE[0].key]
 
 nodes = st.builds(
     a_node,
@@ -66,18 +66,19 @@ nodes = st.builds(
 pods = st.builds(
     a_pod,
     st.sampled_from(UIDS),
-    on=st.sampled_from(["", "", *NODES, "ghost"]),
+    on=st.sampled_from(["", "", "", *NODES, "ghost"]),
     requests=st.sampled_from([{}, {"cpu": "1"}, {"cpu": "2", "memory": "1Gi"}]),
     labels=st.sampled_from(TEAMS),
     annotations=st.sampled_from([{}, {}, recorded_in(FIRST[0], 1), recorded_in(OLDER[1], 0)]),
-    namespace=st.sampled_from(["default", "default", "default", "elsewhere"]),
-    phase=st.sampled_from([Phase.PENDING, Phase.PENDING, Phase.RUNNING, Phase.FAILED]),
-    terminating=st.booleans(),
+    phase=st.sampled_from([*[Phase.PENDING] * 5, Phase.FAILED]),
+    terminating=st.sampled_from([False, False, True]),
     bound_at=st.sampled_from([None, POLICY_CREATED - 800, LATER]),
     nominated_node=st.sampled_from(["", "", "n-1"]),
-)
-written = st.sampled_from(POLICIES)
-rejected = st.builds(Rejected, st.sampled_from([p.key for p in POLICIES]), st.just(2), st.just(("no",)))
+).map(lambda pod: replace(pod, namespace="elsewhere") if pod.uid == UIDS[-1] else pod)
+waiting = pods.map(lambda pod: replace(pod, node_name="", phase=Phase.PENDING))
+uids = st.sampled_from(UIDS)
+written = st.sampled_from([*FIRST, *FIRST, *OLDER, *ELSEWHERE])
+rejected = st.builds(Rejected, st.sampled_from(KEYS), st.just(2), st.just(("no",)))
 
 
 class EventsAndCalls(RuleBasedStateMachine):
@@ -99,12 +100,12 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.asked: set[str] = set()
         """Uids that a call left something about."""
 
-    # What the informers bring.
+    # What the informers bring. A list is what is known but for one thing, and something new.
 
-    @initialize(policy=st.sampled_from(FIRST), listed=st.lists(nodes, min_size=2))
+    @initialize(policy=st.sampled_from(FIRST), listed=st.lists(nodes, min_size=3))
     def begin(self, policy: ResourcePolicy, listed: list[Node]) -> None:
-        self.list_policies([policy])
-        self.list_nodes(listed)
+        self.tell_policy(policy)
+        self.list_nodes("", listed)
 
     @rule(node=nodes)
     def tell_node(self, node: Node) -> None:
@@ -118,8 +119,9 @@ class EventsAndCalls(RuleBasedStateMachine):
         if self.nodes.pop(name, None):
             self.departed.add(name)
 
-    @rule(listed=st.lists(nodes))
-    def list_nodes(self, listed: list[Node]) -> None:
+    @rule(but=st.sampled_from(NODES), new=st.lists(nodes, max_size=2))
+    def list_nodes(self, but: str, new: list[Node]) -> None:
+        listed = [*(node for node in self.nodes.values() if node.name != but), *new]
         self.cache.replace_nodes(listed)
         self.departed |= self.nodes.keys()
         self.nodes = {node.name: node for node in listed}
@@ -130,13 +132,20 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.cache.upsert_pod(pod)
         self._pod_seen(pod)
 
+    @rule(uid=uids, on=st.sampled_from([*NODES, "ghost"]))
+    def tell_that_a_pod_is_bound(self, uid: str, on: str) -> None:
+        known = self.reservations[uid].pod if uid in self.reservations else self.pods.get(uid)
+        if known is not None:
+            self.tell_pod(replace(known, node_name=on))
+
     @rule(pod=pods)
     def pod_is_gone(self, pod: Pod) -> None:
         self.cache.remove_pod(pod)
         self._pod_died(pod.uid)
 
-    @rule(listed=st.lists(pods))
-    def list_pods(self, listed: list[Pod]) -> None:
+    @rule(but=uids, new=st.lists(pods, max_size=2))
+    def list_pods(self, but: str, new: list[Pod]) -> None:
+        listed = [*(pod for pod in self.pods.values() if pod.uid != but), *new]
         self.cache.replace_pods(listed)
         for uid in self.pods.keys() - {pod.uid for pod in listed}:
             self._pod_died(uid)
@@ -148,15 +157,16 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.cache.upsert_policy(policy)
         self._policy_seen(policy)
 
-    @rule(policy=written)
-    def policy_is_gone(self, policy: ResourcePolicy) -> None:
-        self.cache.remove_policy(policy.key)
-        self._policy_gone(policy.key)
+    @rule(key=st.sampled_from(KEYS))
+    def policy_is_gone(self, key: str) -> None:
+        self.cache.remove_policy(key)
+        self._policy_gone(key)
 
-    @rule(listed=st.lists(written | rejected, max_size=3))
-    def list_policies(self, listed: list[ResourcePolicy | Rejected]) -> None:
-        self.cache.replace_policies(listed)
-        kept = {policy.key: policy for policy in listed}
+    @rule(but=st.sampled_from(KEYS), new=st.lists(written | rejected, max_size=2))
+    def list_policies(self, but: str, new: list[ResourcePolicy | Rejected]) -> None:
+        known = [policy for policy in self.policies.values() if policy.key != but]
+        kept = {policy.key: policy for policy in [*known, *new]}
+        self.cache.replace_policies(kept.values())
         for key in (self.policies.keys() | self.rejected.keys()) - kept.keys():
             self._policy_gone(key)
         for policy in kept.values():
@@ -164,7 +174,7 @@ class EventsAndCalls(RuleBasedStateMachine):
 
     # What calls leave behind.
 
-    @rule(pod=pods, unit=st.integers(0, 2))
+    @rule(pod=waiting, unit=st.integers(0, 2))
     def ask(self, pod: Pod, unit: int) -> None:
         """The scheduler's pod may be older or newer than the one that the watch brought."""
         policy = governing(pod, self.policies.values())
@@ -181,7 +191,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         if pod.uid not in self.dead and not known.node_name and not known.finished:
             self.reservations[pod.uid] = Reservation(pod, policy.key, unit, group, self.now)
 
-    @rule(pod=pods)
+    @rule(pod=waiting)
     def remember(self, pod: Pod) -> None:
         attempt = Attempt(pod, "default/policy", self.now, refused=True, retry_at=self.now)
         self.cache.remember(attempt, History(nomination_refused=True))
@@ -189,7 +199,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         if pod.uid not in self.dead and not (known and known.node_name):
             self.asked.add(pod.uid)
 
-    @rule(uid=st.sampled_from(UIDS))
+    @rule(uid=uids)
     def forget(self, uid: str) -> None:
         self.cache.forget(uid)
         self.reservations.pop(uid, None)
@@ -328,5 +338,5 @@ def plain(usage: Usage) -> tuple[int, Mapping[str, int]]:
 
 TestEventsAndCalls = EventsAndCalls.TestCase
 TestEventsAndCalls.settings = settings(
-    parent=settings(), max_examples=max(120, settings().max_examples // 4), stateful_step_count=40
+    parent=settings(), max_examples=max(150, settings().max_examples // 2), stateful_step_count=40
 )

@@ -316,6 +316,33 @@ def test_a_bound_pod_gets_no_second_slot() -> None:
     assert world.used(CAPPED, 0) == 1
 
 
+def test_a_finished_pod_gets_no_slot() -> None:
+    """Its last call came before its end and is answered after it."""
+    world = standard(a_pod("a", phase=Phase.FAILED))
+    assert world.ask(a_pod("a")) == 0
+    assert world.held == {}
+    assert world.ask(a_pod("b")) == 0
+
+
+def test_a_pod_whose_node_is_gone_holds_its_unit_only_by_its_record() -> None:
+    """U5, L3: without one nobody can say any more where it was."""
+    world = standard(a_pod("a"), bound("b", "cloud-1"))
+    world.ask(a_pod("a"))
+    world.tell(bound("a", "dc-1"))
+    world.tell_gone(DC, CLOUD)
+    assert [world.used(CAPPED, unit) for unit in (0, 1)] == [1, 0]
+
+
+def test_a_slot_that_a_nomination_holds_delays_no_others_end() -> None:
+    world = standard(a_pod("a", nominated_node="cloud-1"), a_pod("b"))
+    world.ask(a_pod("a"), ["cloud-1"])
+    world.ask(a_pod("a"), ["cloud-1"])
+    world.ask(a_pod("b"))
+    world.clock.now += 600
+    assert world.ask(a_pod("c")) == 0
+    assert world.held == {"a": 1, "c": 0}
+
+
 def test_a_slot_expires_when_nobody_speaks_of_it_any_more() -> None:
     world = standard(a_pod("a"))
     world.ask(a_pod("a"))
