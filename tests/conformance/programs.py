@@ -73,6 +73,16 @@ class Extender:
             self._process.terminate()
             self._process = None
 
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """It runs and listens, and does not answer."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def restart(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
         """Kill it and start another one."""
         self.kill()

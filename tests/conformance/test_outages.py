@@ -4,7 +4,8 @@ Owns the outages. Must not know: late watches, which are `test_scheduler_ahead`.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,7 @@ from controlplane import ControlPlane
 from tests.conformance.conftest import install
 from tests.conformance.objects import Site
 from tests.conformance.programs import Extender
+from tests.conformance.test_counting import census
 
 WATCHED = (
     "/api/v1/nodes",
@@ -48,6 +50,47 @@ def test_pods_placed_before_a_crash_are_counted_after_it(site: Site) -> None:
     site.create_pods(*after)
     site.placed(*before, *after)
     assert site.by_pool() == {"cloud": 3, "dc": 5}
+
+
+def burst_through(site: Site, accident: Callable[[], None]) -> int:
+    """40 pods at once, and an accident among them; the largest number in the data centre, whose max is 15."""
+    site.add_nodes("dc", 6, gpus=8)
+    site.add_nodes("cloud", 6, gpus=8)
+    site.create_policy(site.unit("dc", max=15), site.unit("cloud"))
+    names = [f"p{i}" for i in range(40)]
+    with census(site, "dc") as counted, ThreadPoolExecutor(8) as creating:
+        created = [creating.submit(site.create_pod, name) for name in names]
+        site.plane.wait(lambda: sum(site.by_pool().values()) >= 8, what="the first pods to be placed")
+        accident()
+        for pod in created:
+            pod.result()
+        site.placed(*names, seconds=40)
+    assert site.by_pool() == {"cloud": 25, "dc": 15}
+    return counted.largest
+
+
+def test_a_crash_in_a_burst_never_exceeds_max(site: Site) -> None:
+    """C7: slots of pods that were sent and not bound yet were in the memory that is lost."""
+    assert burst_through(site, site.extender.restart) == 15
+
+
+def test_a_crash_of_the_scheduler_in_a_burst_never_exceeds_max(site: Site) -> None:
+    """C7, E6: slots held for what it had decided and not yet bound are used by the same pods again."""
+    assert burst_through(site, lambda: site.plane.restart("kube-scheduler")) == 15
+
+
+def test_a_hung_extender_keeps_gpu_pods_waiting_and_no_others(site: Site) -> None:
+    """E10: and once it goes on, so do they."""
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    with site.extender.hung():
+        site.create_pods("a", "b")
+        assert site.refused("a", "Client.Timeout exceeded")["reason"] == "SchedulerError"
+        site.create_pod("cpu", gpus=0)
+        site.placed("cpu")
+        assert site.waiting() == {"a", "b"}
+    assert sorted(site.placed("a", "b").values()) == ["cloud", "dc"]
 
 
 def test_a_crash_does_not_restart_the_wait(site: Site) -> None:

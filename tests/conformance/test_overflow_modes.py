@@ -117,6 +117,26 @@ def test_each_pod_has_a_timer_of_its_own(site: Site) -> None:
     assert 4 < time.monotonic() - began < 7
 
 
+def test_a_pod_whose_wait_is_over_in_vain_is_left_alone(site: Site) -> None:
+    """E8: the other unit is full; it is not tried for ever, until something happens."""
+    site.add_nodes("dc", gpus=0)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(
+        site.unit("dc", max=5),
+        site.unit("cloud", max=1),
+        whenTryNextUnits={"policy": "TimeoutOrExceedMax", "timeout": "1s"},
+    )
+    site.create_pod("first")
+    site.placed("first")
+    site.create_pod("last")
+    site.refused("last", "node(s) in units[1] of ResourcePolicy policy, which is full")
+    began, asked = time.monotonic(), site.extender.asked()
+    site.plane.wait(lambda: time.monotonic() - began > 3, what="three more timeouts")
+    assert site.extender.asked() <= asked + 2  # the scheduler's own write about it wakes the pod once
+    site.delete_pod("first")
+    assert site.placed("last", seconds=15) == {"last": "cloud"}
+
+
 def test_timeout_waits_without_a_cap(site: Site) -> None:
     """O7."""
     two_units(site, "Timeout", gpus=0, timeout=SHORT)

@@ -35,6 +35,15 @@ def test_nodes_outside_every_unit_may_be_last_on_request(site: Site) -> None:
     site.refused("c", "in no unit of ResourcePolicy requires")
 
 
+def test_virtual_nodes_are_a_unit_by_their_kind(site: Site) -> None:
+    """U2, U3: they are no ordinary nodes, even for a unit without a nodeSelector."""
+    site.add_nodes("virtual", gpus=8, labels={"type": "virtual-kubelet"})
+    site.add_nodes("dc", gpus=1)
+    site.create_policy({"resource": "ecs"}, {"resource": "eci"})
+    site.create_pods("a", "b")
+    assert site.placed("a", "b") == {"a": "dc", "b": "virtual"}
+
+
 def two_policies(site: Site) -> Object:
     """Both match; the older one, created in another second, wants the data centre."""
     site.add_nodes("dc", gpus=8)
@@ -98,6 +107,26 @@ def test_another_unit_in_the_policy_wakes_the_pods_that_wait(site: Site) -> None
     units = [site.unit("dc"), site.unit("cloud")]
     site.api.patch(site.api.path_of(policy), {"spec": {"units": units}})
     assert site.placed("a", "b", seconds=5) == {"a": "dc", "b": "cloud"}
+
+
+def test_without_its_policy_a_pod_that_waits_is_free(site: Site) -> None:
+    """M5, E9: the deletion alone wakes it."""
+    site.add_nodes("cloud", gpus=1)
+    policy = site.create_policy(site.unit("dc"))
+    site.create_pod("a")
+    site.refused("a", "in no unit")
+    site.api.delete(site.api.path_of(policy))
+    assert site.placed("a", seconds=5) == {"a": "cloud"}
+
+
+def test_a_pod_that_changes_its_labels_changes_its_policy(site: Site) -> None:
+    """M2."""
+    site.add_nodes("dc", gpus=8)
+    site.create_policy(site.unit("dc", max=0), selector={"app": "closed"})
+    site.create_pods("a", labels={"app": "closed"})
+    site.refused("a", "full: max 0 pod(s)")
+    site.api.patch(f"{site.pods_path}/a", {"metadata": {"labels": {"app": "open"}}})
+    assert site.placed("a", seconds=5) == {"a": "dc"}
 
 
 def test_an_edit_moves_no_pod_that_runs(site: Site) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.conformance.objects import Site
+from tests.conformance.test_counting import census
 
 
 class Priorities:
@@ -27,9 +28,11 @@ class Priorities:
         affinity = {"nodeAffinity": node_affinity} if only else {}
         self._site.create_pod(name, labels=labels, priorityClassName=self._high, affinity=affinity)
 
-    def low(self, *names: str) -> None:
+    def low(self, *names: str, gone_after: str = "200ms") -> None:
+        """Placed one after the other; when evicted, each is Terminating for so long."""
+        annotations = {"controlplane/gone-after": gone_after}
         for name in names:
-            self._site.create_pod(name, priorityClassName=self._low)
+            self._site.create_pod(name, annotations=annotations, priorityClassName=self._low)
             self._site.placed(name)
 
     def polite(self, name: str) -> None:
@@ -75,6 +78,47 @@ def test_before_next_unit_preempts_instead_of_overflow(site: Site, pods: Priorit
     pods.high("high")
     assert site.placed("high") == {"high": "dc"}
     assert names(site) == {"high"}
+
+
+def test_before_next_unit_waits_for_victims_that_leave_slowly(site: Site, pods: Priorities) -> None:
+    """P1, E7: the promise holds; overflow in the meantime would make the eviction pointless."""
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc"), site.unit("cloud"), preemptPolicy="BeforeNextUnit")
+    pods.low("low", gone_after="4s")
+    pods.high("high")
+    assert site.placed("high") == {"high": "dc"}
+
+
+def test_a_nomination_gives_way_to_room_in_an_earlier_unit(site: Site, pods: Priorities) -> None:
+    """O1: the scheduler alone would stay with the node where it preempted."""
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=1)
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    pods.high("top")
+    site.placed("top")
+    pods.low("low", gone_after="6s")
+    pods.high("high")
+    site.plane.wait(
+        lambda: ".cloud." in site.pod("high")["status"].get("nominatedNodeName", ""),
+        what="high to be nominated to the cloud",
+    )
+    site.delete_pod("top")
+    assert site.placed("high") == {"high": "dc"}
+
+
+def test_many_preemptors_never_exceed_max(site: Site, pods: Priorities) -> None:
+    """P3, C7: each takes the slot of one victim, and the last one waits."""
+    site.add_nodes("dc", gpus=4)
+    site.add_nodes("cloud", gpus=2)
+    site.create_policy(site.unit("dc", max=4), site.unit("cloud", max=2), preemptPolicy="BeforeNextUnit")
+    pods.low(*(f"low-{i}" for i in range(6)))
+    with census(site, "dc") as dc, census(site, "cloud") as cloud:
+        for i in range(7):
+            pods.high(f"high-{i}")
+        site.plane.wait(lambda: names(site) == {f"high-{i}" for i in range(7)}, what="all to be evicted")
+        site.plane.wait(lambda: len(site.waiting()) == 1, what="all but one to be placed")
+    assert (dc.largest, cloud.largest) == (4, 2)
 
 
 @pytest.fixture

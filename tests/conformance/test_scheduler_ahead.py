@@ -12,6 +12,7 @@ from controlplane import ControlPlane
 from controlplane.nodes import node
 from tests.conformance.objects import Site, is_bound
 from tests.conformance.programs import Extender, LaggingApi
+from tests.conformance.test_counting import census
 
 DELAY = 0.3
 TIMES = 50
@@ -86,6 +87,24 @@ def test_a_node_seen_too_late_is_an_error_that_the_scheduler_repeats(site: Site,
     told = site.refused("p", "not seen yet by the extender")
     assert told["reason"] == "SchedulerError"
     assert site.placed("p") == {"p": "dc"}
+
+
+def test_a_late_watch_of_pods_never_exceeds_max(site: Site, extender: Extender) -> None:
+    """C7: pods are sent, bound and deleted before the extender hears of any of it."""
+    with LaggingApi(site.plane, "/api/v1/pods", 1.0) as late:
+        extender.restart(kubeconfig=late.kubeconfig)
+        site.add_nodes("dc", gpus=20)
+        site.add_nodes("cloud", gpus=20)
+        site.create_policy(site.unit("dc", max=5), site.unit("cloud"))
+        with census(site, "dc") as counted:
+            site.create_pods(*(f"a{i}" for i in range(8)))
+            site.placed(*(f"a{i}" for i in range(8)))
+            site.delete_pod("a0")
+            site.delete_pod("a7")
+            site.create_pods(*(f"b{i}" for i in range(4)))
+            site.placed(*(f"b{i}" for i in range(4)))
+        assert counted.largest == 5
+        extender.kill()
 
 
 def test_a_watch_that_is_cut_goes_on_where_it_was(site: Site, lagging: LaggingApi) -> None:
