@@ -163,6 +163,23 @@ def promise(unit: int, node: str, age: float = 0) -> History:
             id="P1: victims that leave in the next unit do not hold in this",
         ),
         pytest.param(
+            Ask(first, asking=a_pod(priority=10, nominated_node="dc-1"), nodes=dc_node(), room=NO_DC),
+            Reason.WAITING_FOR_PREEMPTION,
+            id="P1: after a restart the nomination tells where victims leave",
+        ),
+        pytest.param(
+            Ask(
+                first,
+                asking=a_pod(priority=10, nominated_node="cloud-1"),
+                pods=[minor],
+                nodes=dc_node(),
+                room=NO_DC,
+                history=History(nomination_refused=True),
+            ),
+            1,
+            id="P1: after a restart a nomination in the next unit does not hold in this",
+        ),
+        pytest.param(
             Ask(first_by_timer, asking=urgent, pods=[minor], nodes=dc_node(), room=NO_DC),
             Reason.WAITING_FOR_TIMEOUT,
             id="P1: a wait for room is a chance to preempt as well",
