@@ -1,0 +1,33 @@
+"""The cluster that a command is about: a snapshot, the live one, or none.
+
+Owns the choice; must not know how either is read, nor what the command does with it.
+"""
+
+import sys
+from pathlib import Path
+
+from author.cluster import Cluster, cluster_in
+from author.live import live_cluster
+from author.mistakes import Mistake
+
+__all__ = ["chosen_cluster"]
+
+
+def chosen_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool) -> Cluster | None:
+    """The cluster that the options name, if any.
+
+    Raises:
+        Mistake: they name two, or one that cannot be read.
+    """
+    if live and snapshot:
+        raise Mistake("--live and --snapshot name two clusters; write one of them")
+    if live:
+        return live_cluster(kubeconfig)
+    if snapshot is None:
+        return None
+    if snapshot == "-":
+        return cluster_in("<stdin>", sys.stdin.buffer.read())
+    try:
+        return cluster_in(snapshot, Path(snapshot).read_bytes())
+    except OSError as error:
+        raise Mistake(f"{snapshot}: {error.strerror}; name a file, or - for stdin") from None

@@ -1,0 +1,117 @@
+"""What `resourcepolicy lint` does.
+
+Owns what it reads and its exit code; must not know rules (policy.lint) or formats (report).
+"""
+
+import ast
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path as File
+
+import click
+
+from author.chosen import chosen_cluster
+from author.cluster import Cluster
+from author.live import live_workloads
+from author.mistakes import Mistake
+from author.report import FORMATS
+from author.workloads import workloads_in
+from author.yamltext import documents_in, read
+from extender.settings import load_settings
+from policy.duration import parse_duration
+from policy.lint.documents import NODES_START, Document, Given, Path, Position
+from policy.lint.findings import Severity
+from policy.lint.run import lint
+
+__all__ = ["Asked", "run", "server_in"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options, as they are typed."""
+
+    files: Sequence[str]
+    live: bool
+    kubeconfig: File | None
+    snapshot: str | None
+    scheduler_config: str | None
+    server_config: str | None
+    config: File | None
+    nodes_start: str
+    ignore: Collection[str]
+    form: str
+
+
+def run(asked: Asked) -> None:
+    """Read, lint, print.
+
+    Raises:
+        Mistake: something cannot be read.
+        SystemExit: with 1, if there is an error.
+    """
+    findings = [finding for finding in lint(_given(asked)) if finding.code not in asked.ignore]
+    click.echo(FORMATS[asked.form](findings))
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise SystemExit(1)
+
+
+def _given(asked: Asked) -> Given:
+    cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
+    named = [*asked.files, *([asked.scheduler_config] if asked.scheduler_config else [])]
+    documents = list(_documents(named))
+    workloads = list(workloads_in(documents))
+    if asked.live:
+        workloads += workloads_in(live_workloads(asked.kubeconfig))
+    if cluster is not None and not asked.files:
+        documents += _policies(cluster)
+    if not documents and asked.server_config is None:
+        raise Mistake("nothing to lint; name a FILE with a ResourcePolicy, or --live")
+    settings = load_settings(asked.config)
+    server = next(read(asked.server_config)) if asked.server_config else None
+    return Given(
+        documents,
+        workloads,
+        cluster.snapshot(settings.kinds) if cluster else None,
+        server_in(*server) if server else None,
+        _seconds(asked.nodes_start),
+    )
+
+
+def _documents(names: list[str]) -> Iterator[Document]:
+    for name in names:
+        for source, text in read(name):
+            yield from documents_in(source, text)
+
+
+def _policies(cluster: Cluster) -> Iterator[Document]:
+    for manifest in cluster.manifests:
+        metadata = manifest.get("metadata") or {}
+        yield Document(f"resourcepolicy/{metadata.get('name')} -n {metadata.get('namespace')}", manifest)
+
+
+def _seconds(written: str) -> float:
+    try:
+        return parse_duration(written) or NODES_START
+    except ValueError as error:
+        raise Mistake(f"--nodes-start: {error}") from None
+
+
+def server_in(source: str, text: str) -> Document:
+    """The plain assignments of a Python file, which is not run.
+
+    Raises:
+        Mistake: it is no Python.
+    """
+    content: dict[str, object] = {}
+    positions: dict[Path, Position] = {(): Position(1, 1)}
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError as error:
+        raise Mistake(f"{source}:{error.lineno}: no Python; name the extender's gunicorn.conf.py") from None
+    for statement in statements:
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    content[target.id] = statement.value.value
+                    positions[target.id,] = Position(statement.lineno, statement.col_offset + 1)
+    return Document(source, content, positions)

@@ -1,0 +1,14 @@
+"""A mistake of the user: one line, exit code 2, never a traceback.
+
+Owns the exception; must not know what can go wrong. The line says where, what, and what to do about it.
+"""
+
+import click
+
+__all__ = ["Mistake"]
+
+
+class Mistake(click.ClickException):
+    """`place: what is wrong; what to do`."""
+
+    exit_code = 2

@@ -1,0 +1,191 @@
+"""What `resourcepolicy simulate` does.
+
+Owns putting a snapshot, a scenario and a policy on the stage, and the progress bar; must not know rules, nor
+how answers are shown.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import click
+
+from author.answers import SHOWN
+from author.chosen import chosen_cluster
+from author.cluster import Cluster
+from author.mistakes import Mistake
+from author.scenario import Arrivals, arrivals, moment, policies_in
+from author.stage import Furnished
+from extender.settings import Settings, load_settings
+from policy.duration import parse_duration
+from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.simulation.conclude import conclude
+from policy.simulation.growth import node_like, template
+from policy.simulation.outcome import Outcome
+from policy.simulation.play import Play, Wanted
+
+__all__ = ["Asked", "run"]
+
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options, as they are typed."""
+
+    policy: str | None
+    snapshot: str | None
+    live: bool
+    kubeconfig: Path | None
+    scale: Sequence[str]
+    pod: str | None
+    add_nodes: Sequence[str]
+    nodes_start: str | None
+    compare: str | None
+    config: Path | None
+    form: str
+
+
+@dataclass(slots=True)
+class _Setting:
+    """What all plays of one command share."""
+
+    cluster: Cluster
+    settings: Settings
+    now: float
+    nodes_start: float | None
+    asked: Asked
+
+
+def run(asked: Asked) -> None:
+    """Play and print.
+
+    Raises:
+        Mistake: something cannot be read, or is not there.
+    """
+    cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
+    if cluster is None:
+        raise Mistake("simulate needs a cluster; give --snapshot FILE, - for stdin, or --live")
+    start = _seconds(asked.nodes_start)
+    setting = _Setting(cluster, load_settings(asked.config), moment(cluster), start, asked)
+    played = [_played(setting, asked.policy)]
+    if asked.compare:
+        played.append(_played(setting, asked.compare))
+    click.echo(SHOWN[asked.form](played))
+
+
+def _seconds(written: str | None) -> float | None:
+    try:
+        return None if written is None else parse_duration(written)
+    except ValueError as error:
+        raise Mistake(f"--nodes-start: {error}") from None
+
+
+def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
+    """One play; what it is called, and the answers for each policy that governs a pod of it."""
+    cluster, asked = setting.cluster, setting.asked
+    mine = policies_in(name, setting.now, cluster.policies) if name else []
+    replaced = {policy.key for policy in mine}
+    there = [*mine, *(policy for policy in cluster.policies if policy.key not in replaced)]
+    coming = arrivals(asked.scale, asked.pod, cluster, setting.now, there)
+    stage = Furnished(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
+    notes = _add_nodes(setting, stage, mine or _governing(stage, coming.new, there), coming)
+    waiting = [
+        replace(pod, nominated_node="")
+        for pod in cluster.pods
+        if not (pod.node_name or pod.finished or pod.terminating or pod.gated)
+    ]
+    affinities = {**cluster.affinities, **coming.affinities}
+    play = Play(stage, Wanted(coming.new, waiting, affinities, setting.nodes_start))
+    subjects = mine or _governing(stage, [*coming.new, *waiting], there)
+    before = {policy.key: _counts(stage, policy) for policy in subjects}
+    with _Progress(len(coming.new) + len(waiting)) as progress:
+        play.progress = progress
+        play.run()
+    outcomes = [
+        conclude(play, policy, before[policy.key], coming.scaled, coming.excess, notes) for policy in subjects
+    ]
+    return name or "the cluster's policies", outcomes
+
+
+def _governing(
+    stage: Furnished, pods: Sequence[Pod], there: Sequence[ResourcePolicy]
+) -> list[ResourcePolicy]:
+    """The policies that govern any of the pods."""
+    keys = {policy.key for pod in pods if (policy := stage.governing(pod)) is not None}
+    return [policy for policy in there if policy.key in keys]
+
+
+def _counts(stage: Furnished, policy: ResourcePolicy) -> Counter[int | None]:
+    """How many pods each unit holds (C1)."""
+    shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
+    return Counter(share.unit for share in shares if share is not None and share.counted)
+
+
+def _add_nodes(
+    setting: _Setting, stage: Furnished, subjects: Sequence[ResourcePolicy], coming: Arrivals
+) -> tuple[str, ...]:
+    """Nodes like those that the unit has, and a note where there is none to take after."""
+    notes = []
+    for written in setting.asked.add_nodes:
+        policy, unit, number = _addition(written, subjects)
+        pod = next((p for p in coming.new if stage.governing(p) == policy), None)
+        model = template(policy, unit, stage.view, pod)
+        if model is None:
+            raise Mistake(
+                f"--add-nodes {written}: units[{unit}] has no node to take the size from; "
+                "let a pod arrive (--scale) that a node is to hold"
+            )
+        if not model.like:
+            notes.append(f"units[{unit}] has no node: each added one is taken to hold one pod")
+        for index in range(number):
+            stage.add_node(node_like(model, f"added-{policy.name}-{unit}-{index}"))
+    return tuple(notes)
+
+
+def _addition(written: str, subjects: Sequence[ResourcePolicy]) -> tuple[ResourcePolicy, int, int]:
+    place, _, number = written.partition("=")
+    name, _, unit = place.rpartition("/")
+    if not (unit.isdecimal() and number.isdecimal()):
+        raise Mistake(f"--add-nodes {written}: write UNIT=N, a unit's index and how many nodes: 1=4")
+    named = [policy for policy in subjects if name in ("", policy.name)]
+    if len(named) != 1:
+        names = ", ".join(policy.name for policy in subjects) or "none"
+        raise Mistake(f"--add-nodes {written}: write POLICY/UNIT=N; the policies here: {names}")
+    if int(unit) >= len(named[0].units):
+        last = len(named[0].units) - 1
+        raise Mistake(f"--add-nodes {written}: {named[0].name} has units 0 to {last}; write one of them")
+    return named[0], int(unit), int(number)
+
+
+class _Progress:
+    """A bar on stderr, if it is a terminal and the play takes long."""
+
+    def __init__(self, total: int) -> None:
+        self._started = time.monotonic()
+        self._bar = click.progressbar(length=total, label="pods", file=sys.stderr)
+        self._shown = False
+        self._told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if not sys.stderr.isatty() or (done % 100 and done != total):
+            return
+        if not self._shown and time.monotonic() - self._started < _PATIENCE:
+            return
+        if not self._shown:
+            self._bar.__enter__()
+            self._shown = True
+        self._bar.update(done - self._told)
+        self._told = done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._bar.__exit__(None, None, None)

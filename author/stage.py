@@ -1,0 +1,88 @@
+"""The simulator's cluster: the cache and the service that answer kube-scheduler, with a clock of their own.
+
+Owns putting them together; must not know the play. So that the answers are the server's, to the letter.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from extender.cache import Cache
+from extender.service import Extender
+from extender.settings import Settings
+from policy.filter import Decision
+from policy.objects import Node, Phase, Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+from policy.usage import Group
+
+__all__ = ["Furnished"]
+
+
+class Furnished:
+    """A `policy.simulation.stage.Stage`."""
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        pods: Iterable[Pod],
+        policies: Iterable[ResourcePolicy],
+        settings: Settings,
+        now: float,
+    ) -> None:
+        self.now = now
+        self._cache = Cache(self._clock, settings.kinds, math.inf, remembers_since=now)
+        self._extender = Extender(
+            self._cache,
+            self._clock,
+            lambda: "",
+            on_conflict=settings.on_conflict,
+            outside_units=settings.outside_units,
+            unknown_node_seconds=0,
+        )
+        self._cache.lock.acquire()  # the play is one thread, from here to its end
+        self._cache.replace_nodes(nodes)
+        self._cache.replace_policies(policies)
+        self._cache.replace_pods(pods)
+
+    def _clock(self) -> float:
+        return self.now
+
+    @property
+    def view(self) -> View:
+        """See `Stage`."""
+        return self._cache
+
+    def pods(self) -> Collection[Pod]:
+        """See `Stage`."""
+        return self._cache.pods()
+
+    def governing(self, pod: Pod) -> ResourcePolicy | None:
+        """See `Stage`."""
+        return self._cache.governing(pod)
+
+    def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
+        """See `Stage`."""
+        filtered = self._extender.filter(pod, candidates)
+        return filtered.decision if filtered else None
+
+    def bind(self, pod: Pod, node: str) -> None:
+        """See `Stage`."""
+        placed = replace(pod, node_name=node, bound_at=self.now, phase=Phase.RUNNING)
+        self._cache.upsert_pod(placed)
+
+    def remove(self, pod: Pod) -> None:
+        """See `Stage`."""
+        self._cache.remove_pod(pod)
+
+    def add_node(self, node: Node) -> None:
+        """See `Stage`."""
+        self._cache.upsert_node(node)
+
+    def hold(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+        """See `Stage`."""
+        self._cache.reserve(pod, policy, unit, group)
+
+    def release(self, pod: Pod) -> None:
+        """See `Stage`."""
+        self._cache.forget(pod.uid)

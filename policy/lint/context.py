@@ -1,0 +1,59 @@
+"""What every rule starts from: the usable policies, and which pods each of them selects.
+
+Owns the sorting of documents by kind; must not know any rule. A policy that cannot be used is a finding of
+its own (M6), and no other rule looks at it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policy.lint.documents import Document, Given, Path, Policy, Workload
+from policy.lint.findings import Code, Finding, Severity
+from policy.match import matches
+from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
+
+__all__ = ["Context", "context_of", "found"]
+
+_GROUP = "scheduling.alibabacloud.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is given, sorted."""
+
+    given: Given
+    written: tuple[Document, ...]
+    """The documents that mean to be policies."""
+    policies: tuple[Policy, ...]
+    schedulers: tuple[Document, ...]
+
+    def workloads_of(self, policy: ResourcePolicy) -> Iterator[Workload]:
+        """The workloads among the documents whose pods the policy selects."""
+        return (workload for workload in self.given.workloads if matches(policy, workload.pod))
+
+
+def context_of(given: Given) -> Context:
+    """Sort the documents."""
+    written = tuple(document for document in given.documents if _means_policy(document))
+    policies = tuple(policy for document in written if (policy := _policy_of(document)) is not None)
+    schedulers = tuple(d for d in given.documents if d.kind == "KubeSchedulerConfiguration")
+    return Context(given, written, policies, schedulers)
+
+
+def _means_policy(document: Document) -> bool:
+    version = str(document.content.get("apiVersion") or "")
+    return document.kind == "ResourcePolicy" and version.startswith(_GROUP)
+
+
+def _policy_of(document: Document) -> Policy | None:
+    try:
+        return Policy(document, ResourcePolicy.from_manifest(document.content))
+    except InvalidPolicyError:
+        return None
+
+
+def found(
+    code: Code, document: Document, path: Path, why: str, instead: str, severity: Severity | None = None
+) -> Finding:
+    """A finding of the code's usual severity, unless another is given."""
+    return Finding(code, document.place(*path), why, instead, severity or code.severity)

@@ -1,0 +1,137 @@
+"""Rules RP001 to RP006: what is wrong with the text of one policy, whatever the cluster.
+
+Owns faults, unknown and repeated keys and fields without effect; must not know units' order or workloads.
+Rules M2, M6, M7, O5, C2 to C4; what the API server refuses by manifests/crd.yaml is an error here, too.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from pydantic import BaseModel
+
+from policy.lint.context import Context, found
+from policy.lint.documents import Document, Path, Policy
+from policy.lint.findings import Code, Finding
+from policy.resourcepolicy import (
+    InvalidPolicyError,
+    NextUnits,
+    ResourcePolicy,
+    Unit,
+    WhenTryNextUnits,
+)
+
+__all__ = ["written_findings"]
+
+_TIMED = (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)
+_IDENTITY = {"namespace", "name", "uid", "created", "generation"}
+_TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
+_STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
+
+
+def written_findings(context: Context) -> Iterator[Finding]:
+    """RP001 to RP006."""
+    for document in context.written:
+        yield from _faults(document)
+        yield from _unknown(document)
+    for document in context.given.documents:
+        for path in document.twice:
+            why = f"{path[-1]} is written more than once here; only the last one counts."
+            yield found(Code.DUPLICATE_KEY, document, path, why, "keep one of them")
+    for policy in context.policies:
+        yield from _timeout(policy)
+        yield from _without_effect(policy)
+        yield from _every_pod(policy)
+
+
+def _faults(document: Document) -> Iterator[Finding]:
+    try:
+        ResourcePolicy.from_manifest(document.content)
+    except InvalidPolicyError as error:
+        for fault in error.errors:
+            place, _, what = fault.partition(": ")
+            why = f"{place}: {what}. A policy that cannot be used governs no pod (M6)."
+            path = _path(place, document)
+            yield found(Code.INVALID, document, path, why, "what the message names; see docs/rules.md")
+    if not document.at("metadata", "name"):
+        why = "The policy has no name; the API server refuses it."
+        yield found(Code.INVALID, document, ("metadata",), why, "metadata: {name: …}")
+
+
+def _path(place: str, document: Document) -> Path:
+    """The path of a fault that is spelled `spec.units[0].max`; a dotted key ends it at its mapping."""
+    path: Path = ()
+    for index, key in _STEP.findall(place):
+        longer = (*path, int(index) if index else key)
+        if document.at(*longer) is None:
+            break
+        path = longer
+    return path
+
+
+def _names(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _unknown(document: Document) -> Iterator[Finding]:
+    yield from _strangers(document, (), _TOP)
+    yield from _strangers(document, ("spec",), _names(ResourcePolicy) - _IDENTITY)
+    units = document.at("spec", "units")
+    for index in range(len(units) if isinstance(units, list) else 0):
+        yield from _strangers(document, ("spec", "units", index), _names(Unit))
+    yield from _strangers(document, ("spec", "whenTryNextUnits"), _names(WhenTryNextUnits))
+
+
+def _strangers(document: Document, at: Path, known: set[str]) -> Iterator[Finding]:
+    part = document.at(*at)
+    for key in part if isinstance(part, Mapping) else ():
+        if key in known:
+            continue
+        like = get_close_matches(str(key), known, n=1)
+        why = (
+            f"No ResourcePolicy has a field {key} here. kubectl refuses it, other clients lose it in "
+            "silence: a cap that is misspelt is no cap."
+        )
+        instead = like[0] if like else f"one of {', '.join(sorted(known))}"
+        yield found(Code.UNKNOWN_FIELD, document, (*at, str(key)), why, instead)
+
+
+def _timeout(written: Policy) -> Iterator[Finding]:
+    mode = written.policy.when_try_next_units.policy
+    path: Path = ("spec", "whenTryNextUnits", "timeout")
+    if written.document.at(*path) is not None and mode not in _TIMED:
+        why = f"{mode} has no timer: the timeout would mean nothing, and the CRD refuses it (O5)."
+        yield found(
+            Code.TIMEOUT_UNUSED, written.document, path, why, "policy: TimeoutOrExceedMax, or no timeout"
+        )
+
+
+def _without_effect(written: Policy) -> Iterator[Finding]:
+    policy, document = written.policy, written.document
+    units = range(len(policy.units))
+    idle: list[Path] = [("spec", "consumerRef")]
+    idle += [("spec", "units", i, name) for i in units for name in ("spotInstance", "scaleInWeight")]
+    for path in idle:
+        if document.at(*path) is not None:
+            why = f"{path[-1]} is accepted and kept, as ACK's types have it, and has no effect (M7)."
+            yield found(Code.FIELD_WITHOUT_EFFECT, document, path, why, f"leave out {path[-1]}")
+    if any(unit.capped for unit in policy.units):
+        return
+    for name in ("ignorePreviousPod", "matchLabelKeys"):
+        if document.at("spec", name):
+            why = f"{name} says how pods are counted towards max and maxResources, and no unit has either."
+            path = ("spec", name)
+            instead = f"max on a unit, or no {name}"
+            yield found(Code.FIELD_WITHOUT_EFFECT, document, path, why, instead)
+
+
+def _every_pod(written: Policy) -> Iterator[Finding]:
+    policy = written.policy
+    if not policy.selector and not policy.match_expressions:
+        why = (
+            f"Without a selector {written.name} governs every pod of namespace {policy.namespace}, those of "
+            "other teams and of add-ons included (M2)."
+        )
+        yield found(
+            Code.EVERY_POD, written.document, ("spec",), why, "selector: {app: …}, if that is not meant"
+        )

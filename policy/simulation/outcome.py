@@ -1,0 +1,100 @@
+"""What a simulation answers, as plain values.
+
+Owns the answers' shape; must not know how they are found or shown. Times are seconds from the start.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["Outcome", "Pending", "Purchase", "Removal", "Spill", "Step", "UnitCount"]
+
+Place = int | None
+"""A unit's index; None: outside every unit, or pending, as the field says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A pod arrived, or one that waited was placed."""
+
+    at: float
+    arrives: bool
+    placed: bool
+    unit: int | None
+    """Of the policy that the outcome is about; None: outside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCount:
+    """One unit before and after."""
+
+    unit: int
+    resource: str
+    selector: str
+    cap: str
+    waits_for_nodes: bool
+    nodes: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """The first pod that went on to a unit, and why each earlier one did not take it."""
+
+    unit: int
+    pod: int
+    """Which of the arriving pods it was, counted from 1."""
+    at: float
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Pods that are left, for one and the same reason."""
+
+    pods: int
+    example: str
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """Nodes that an autoscaler would be asked for (W1)."""
+
+    at: float
+    unit: int
+    pods: int
+    nodes: int
+    like: str
+    """The node whose size was taken; empty: there is none in the unit, each node is taken for one pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Pods that scale-in takes together (L2)."""
+
+    place: str
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything about one policy."""
+
+    policy: str
+    """`namespace/name`."""
+    arrived: int
+    waiting_before: int
+    """How many of them were pending already."""
+    outside: int
+    units: tuple[UnitCount, ...]
+    spills: tuple[Spill, ...]
+    pending: tuple[Pending, ...]
+    purchases: tuple[Purchase, ...]
+    removals: tuple[Removal, ...]
+    """The first to go first."""
+    removed: tuple[str, ...]
+    """If fewer pods are wanted than there are: those that go."""
+    steps: tuple[Step, ...]
+    lasted: float
+    """Seconds from the first arrival until nothing changes any more."""
+    notes: tuple[str, ...]

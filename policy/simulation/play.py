@@ -1,0 +1,232 @@
+"""The play: pods arrive one by one, wait, go on when a timer ends, land on nodes that were bought.
+
+Owns the order of events; must not know rules: each answer is the stage's, each feasibility the room's. All
+pods arrive at once, in the scheduler's order, as after `kubectl scale`; time then jumps to the next thing
+that changes an answer: a timer (O5), terminating pods that are gone (O6), nodes that come (W1).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from policy.filter import Decision
+from policy.objects import Node, Pod
+from policy.planning import in_order
+from policy.reasons import Reason
+from policy.resourcepolicy import ResourcePolicy
+from policy.simulation.affinity import Affinity
+from policy.simulation.growth import Order, Seeker, closed, orders, packed, template
+from policy.simulation.room import Demand, Room
+from policy.simulation.stage import Stage
+
+__all__ = ["Attempt", "Play", "Wanted"]
+
+_TERMINATION = 30.0
+"""Kubernetes' default grace period: how long terminating pods are taken to stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to happen."""
+
+    arriving: Sequence[Pod]
+    waiting: Sequence[Pod] = ()
+    """Pods that are pending in the cluster already; they come first."""
+    affinities: Mapping[str, Affinity] = field(default_factory=dict)
+    """By the pod's uid."""
+    nodes_start: float | None = None
+    """After how long bought nodes are there; None: never."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What became of one pod."""
+
+    number: int
+    """In order of arrival, from 1."""
+    pod: Pod
+    demand: Demand
+    policy: ResourcePolicy | None
+    node: str = ""
+    unit: int | None = None
+    at: float = 0.0
+    """When it was placed, from the start."""
+    refusals: tuple[str, ...] = ()
+    """What its event says (O10)."""
+    retry_at: float = math.inf
+    passed: tuple[str, ...] = ()
+    """Why each earlier unit did not take it; told for the first pod in a unit only."""
+
+
+@dataclass(slots=True)
+class Play:
+    """One play on one stage."""
+
+    stage: Stage
+    wanted: Wanted
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    room: Room = field(default_factory=Room)
+    attempts: list[Attempt] = field(default_factory=list)
+    placed: list[Attempt] = field(default_factory=list)
+    """In order of placement."""
+    orders: list[Order] = field(default_factory=list)
+    _started: float = 0.0
+    _first_in: set[tuple[str, int]] = field(default_factory=set)
+    _coming: list[tuple[float, Order]] = field(default_factory=list)
+    _terminating: list[Pod] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Until nothing changes any more."""
+        self._started = self.stage.now
+        self._furnish()
+        arriving = [*in_order(self.wanted.waiting), *self.wanted.arriving]
+        for number, pod in enumerate(arriving, 1):
+            self._arrive(number, pod)
+            self.progress(number, len(arriving))
+        self._buy()
+        while self._next_moment():
+            self._buy()
+
+    @property
+    def lasted(self) -> float:
+        """Seconds from the start."""
+        return self.stage.now - self._started
+
+    def pending(self) -> list[Attempt]:
+        """Those that are not placed, in order."""
+        return [attempt for attempt in self.attempts if not attempt.node]
+
+    def _furnish(self) -> None:
+        for node in self.stage.view.nodes.values():
+            self.room.add_node(node)
+        for pod in self.stage.pods():
+            if pod.node_name and not pod.finished:
+                self.room.take(pod.node_name, self._demand(pod))
+        self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
+
+    def _demand(self, pod: Pod) -> Demand:
+        return Demand.of(pod, self.wanted.affinities.get(pod.uid, ()))
+
+    def _arrive(self, number: int, pod: Pod) -> None:
+        policy = self.stage.governing(pod)
+        attempt = Attempt(number, pod, self._demand(pod), policy)
+        self.attempts.append(attempt)
+        self._try(attempt)
+
+    def _try(self, attempt: Attempt) -> None:
+        """One scheduling attempt."""
+        candidates = self._candidates(attempt)
+        attempt.refusals, attempt.retry_at = (), math.inf
+        if not candidates:
+            return
+        decision = self._decide(attempt, candidates)
+        if decision is None:
+            self._place(attempt, candidates[0], None)
+        elif decision.nodes:
+            self._place(attempt, decision.nodes[0], decision.unit)
+        else:
+            attempt.refusals = tuple(dict.fromkeys(refusal.text for refusal in decision.refused.values()))
+            attempt.retry_at = decision.retry_at
+
+    def _decide(self, attempt: Attempt, candidates: Sequence[str]) -> Decision | None:
+        """Preemption is not played: a unit in which it is tried first is passed at the next attempt (P1)."""
+        decision = self.stage.decide(attempt.pod, candidates)
+        for _ in attempt.policy.units if attempt.policy else ():
+            waits = decision.waits if decision else None
+            if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
+                break
+            decision = self.stage.decide(attempt.pod, candidates)
+        return decision
+
+    def _candidates(self, attempt: Attempt) -> list[str]:
+        """For each unit its best node: a unit has room if one of its nodes fits, whichever it is."""
+        policy, room = attempt.policy, self.room
+        if policy is None:
+            best = room.best(attempt.demand, attempt.pod, None, lambda: self.stage.view.nodes)
+            return [best] if best else []
+        areas = [*range(len(policy.units)), None]
+        found = (self._best(attempt, policy, area) for area in areas)
+        return list(dict.fromkeys(name for name in found if name))
+
+    def _best(self, seeker: Seeker | Attempt, policy: ResourcePolicy, unit: int | None) -> str | None:
+        """The best node of a unit, or of what is in no unit."""
+        area = policy.key, unit
+        return self.room.best(seeker.demand, seeker.pod, area, lambda: self._names(policy, unit))
+
+    def _names(self, policy: ResourcePolicy, unit: int | None) -> Iterable[str]:
+        if unit is not None:
+            return self.stage.view.nodes_in(policy, unit)
+        units = (self.stage.view.nodes_in(policy, index) for index in range(len(policy.units)))
+        return self.stage.view.nodes.keys() - set().union(*units)
+
+    def _place(self, attempt: Attempt, node: str, unit: int | None) -> None:
+        policy = attempt.policy
+        if policy and unit and (policy.key, unit) not in self._first_in:
+            self._first_in.add((policy.key, unit))
+            attempt.passed = self._why_passed(attempt, policy, unit)
+        self.stage.bind(attempt.pod, node)
+        self.room.take(node, attempt.demand)
+        attempt.node, attempt.unit, attempt.at = node, unit, self.lasted
+        self.placed.append(attempt)
+
+    def _why_passed(self, attempt: Attempt, policy: ResourcePolicy, unit: int) -> tuple[str, ...]:
+        reasons = []
+        for index in range(unit):
+            refusal = closed(self.stage.view, policy, index, attempt.pod)
+            reasons.append(refusal.text if refusal else f"no node of units[{index}] has room")
+        return tuple(reasons)
+
+    def _buy(self) -> None:
+        """Ask for nodes, once for each pod and unit (W3)."""
+        asked = {seeker.pod.uid: o.unit for o in self.orders for seeker in o.seekers}
+        seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
+        for order in orders(self.stage, seekers, self._has_room, asked, self.lasted):
+            self.orders.append(order)
+            if self.wanted.nodes_start is not None:
+                self._coming.append((self.stage.now + self.wanted.nodes_start, order))
+
+    def _has_room(self, seeker: Seeker, unit: int) -> bool:
+        return self._best(seeker, seeker.policy, unit) is not None
+
+    def _next_moment(self) -> bool:
+        """Go to the next time at which an answer may change, and ask again; False: there is none."""
+        pending = self.pending()
+        timers = [a.retry_at for a in pending if a.retry_at > self.stage.now]
+        coming = [at for at, _ in self._coming]
+        leaving = [self._started + _TERMINATION] if self._terminating else []
+        moments = [at for at in (*timers, *coming, *leaving) if at < math.inf]
+        if not (pending and moments):
+            return False
+        self.stage.now = min(moments)
+        changed = self._leave() | self._come()
+        for attempt in pending:
+            if changed or attempt.retry_at <= self.stage.now:
+                self._try(attempt)
+        return True
+
+    def _leave(self) -> bool:
+        """Terminating pods are gone when their time is over (O6)."""
+        if not self._terminating or self.stage.now < self._started + _TERMINATION:
+            return False
+        for pod in self._terminating:
+            self.stage.remove(pod)
+            self.room.give(pod.node_name, self._demand(pod))
+        self._terminating = []
+        return True
+
+    def _come(self) -> bool:
+        """Nodes that were bought are there."""
+        due = [order for at, order in self._coming if at <= self.stage.now]
+        self._coming = [(at, order) for at, order in self._coming if at > self.stage.now]
+        nodes = [node for order in due for node in self.bought(order)]
+        for node in nodes:
+            self.stage.add_node(node)
+            self.room.add_node(node)
+        return bool(nodes)
+
+    def bought(self, order: Order) -> list[Node]:
+        """The nodes that an order means."""
+        model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
+        place = self.orders.index(order)
+        named = f"new-{order.policy.name}-{order.unit}-{place}"
+        return packed(model, order.seekers, lambda number: f"{named}-{number}") if model else []

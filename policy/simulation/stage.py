@@ -1,0 +1,50 @@
+"""What the play needs of the cluster that it plays in.
+
+Owns that one interface; must not know who keeps the cluster. `decide` is the answer that kube-scheduler
+would get, with all that it leaves behind: slots held, timers begun.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from policy.filter import Decision
+from policy.objects import Node, Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+from policy.usage import Group
+
+__all__ = ["Stage"]
+
+
+class Stage(Protocol):
+    """A cluster with a clock that only the play moves."""
+
+    now: float
+
+    @property
+    def view(self) -> View:
+        """The cluster as decisions see it."""
+
+    def pods(self) -> Collection[Pod]:
+        """Every pod in it."""
+
+    def governing(self, pod: Pod) -> ResourcePolicy | None:
+        """The policy that governs the pod (M4)."""
+
+    def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
+        """The answer of filter; None: no policy governs the pod (M5)."""
+
+    def bind(self, pod: Pod, node: str) -> None:
+        """The pod is on the node."""
+
+    def remove(self, pod: Pod) -> None:
+        """The pod is gone."""
+
+    def add_node(self, node: Node) -> None:
+        """A node is there."""
+
+    def hold(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+        """A slot is held for the pod."""
+
+    def release(self, pod: Pod) -> None:
+        """The slot is given back."""

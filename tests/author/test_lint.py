@@ -1,0 +1,75 @@
+"""What lint finds: every code with the examples that docs/lint.md gives for it.
+
+The page is the table: its first example of a section fails, its second passes.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from author.workloads import workloads_in
+from author.yamltext import documents_in, read
+from policy.lint.documents import Given
+from policy.lint.findings import Code, Severity
+from policy.lint.run import lint
+from tests.author.examples import EXAMPLES, PAGE, Example, found_in
+
+ROOT = Path(__file__).parents[2]
+ACK = Path(__file__).parent / "ack.yaml"
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.code}: {e.title}")
+
+
+def test_the_page_has_each_code_once_in_order_with_its_title_and_severity() -> None:
+    assert [(e.code, e.title, e.severity) for e in EXAMPLES] == [(c, c.headline, c.severity) for c in Code]
+
+
+def test_the_pages_table_is_its_sections() -> None:
+    rows = re.findall(r"^\| \[(RP\d+)\]\(#(\S+)\) \| (\w+) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert [(code, severity, title) for code, _, severity, title in rows] == [
+        (code, code.severity, code.headline) for code in Code
+    ]
+    assert [anchor for _, anchor, _, _ in rows] == [
+        re.sub(r"[^\w -]", "", f"{code} {code.headline}".lower()).replace(" ", "-") for code in Code
+    ]
+
+
+@each_example
+def test_the_first_example_is_found(example: Example) -> None:
+    found = [f for f in found_in(example.failing, example.language) if f.code == example.code]
+    assert found
+    assert {finding.severity for finding in found} == {example.severity}
+
+
+@each_example
+def test_the_second_example_is_not_found(example: Example) -> None:
+    found = found_in(example.passing, example.language)
+    assert example.code not in {finding.code for finding in found}
+    assert Severity.ERROR not in {finding.severity for finding in found}, found
+
+
+@each_example
+def test_a_finding_says_where_why_and_what_instead(example: Example) -> None:
+    for finding in found_in(example.failing, example.language):
+        assert finding.place.position.line > 0
+        assert finding.place.position.line <= example.failing.count("\n")
+        assert finding.place.path
+        assert finding.why.endswith(".")
+        assert finding.instead
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ACK, *sorted((ROOT / "manifests").rglob("*.yaml")), *sorted((ROOT / "config").glob("*.yaml"))],
+    ids=lambda path: path.name,
+)
+def test_what_ack_publishes_and_what_is_shipped_has_no_error(path: Path) -> None:
+    ((source, text),) = read(str(path))
+    documents = documents_in(source, text)
+    findings = lint(Given(documents, list(workloads_in(documents))))
+    assert not [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+def test_the_shipped_scheduler_configuration_has_no_finding_at_all() -> None:
+    assert found_in((ROOT / "config/kube-scheduler.yaml").read_text()) == []
