@@ -80,6 +80,7 @@ class Memory:
         for name in self.landed.keys() - {request.name for request in sight.requests}:
             self.forget(name)
         for request in sight.requests:
+            self.landed.setdefault(request.name, set())
             self._hear(request, sight)
         self._land(sight)
         for request in sight.requests:
@@ -136,15 +137,20 @@ class Memory:
                 self.baselines[request.name] = sight.status.sizes
 
     def _land(self, sight: Sight) -> None:
-        """Give each pod that was placed to one request: its own if it can be, else the oldest."""
+        """Give each pod that was placed to one request of those whose nodes it may have found.
+
+        That is its own, if that was served; else the oldest that was: alike pods take each other's nodes. Last, its
+        own that has no answer yet: it found room elsewhere.
+        """
         placed = {pod.uid for governed in sight.governed.values() for pod in governed.placed}
         own_pods = frozenset[str]().union(*(request.pods for request in sight.requests))
         self.accounted = placed - own_pods if self.accounted is None else self.accounted & placed
         taken = self.accounted.union(*self.landed.values())
         requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
-        for own in (True, False):
-            for request in requests:
-                landed = self.landed.setdefault(request.name, set())
+        served = [request for request in requests if request.answer is Answer.PROVISIONED]
+        for candidates, own in ((served, True), (served, False), (requests, True)):
+            for request in candidates:
+                landed = self.landed[request.name]
                 for pod in _arrivals(request, sight, own=own):
                     if pod.uid not in taken and self.places(request):
                         landed.add(pod.uid)
@@ -157,11 +163,9 @@ class Memory:
         governed, _ = meant
         if self.waiting(request, governed):
             return True
-        # What was bought is still to come: pods that replace those it was asked for need not ask again (A4).
-        others = frozenset[str]().union(*(other.pods for other in sight.requests))
-        return request.answer is Answer.PROVISIONED and any(
-            shape_of(pod) == request.shape for pod in governed.open if pod.uid not in others
-        )
+        # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
+        covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
+        return any(shape_of(pod) == request.shape for pod in governed.open if pod.uid not in covered)
 
     def _is_deaf(self, sight: Sight) -> bool:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):

@@ -82,20 +82,21 @@ def _tidy(request: Request, sight: Sight, memory: Memory) -> Settle | Withdraw |
         return Withdraw(request, Why.FAILED)
     if request.answer is Answer.UNSENT:
         return Withdraw(request, Why.UNSENT)
-    if request.name in memory.idle_since:
-        return _idle(request, sight, memory)
     if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
         return Settle(request)
+    if request.name in memory.idle_since:
+        return _idle(request, sight, memory)
     return _late(request, sight, memory)
 
 
 def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
-    if not memory.places(request):
-        return Withdraw(request, Why.DONE)
-    coming = request.answer is Answer.PROVISIONED and sight.of(request) is not None
-    if coming and sight.now - memory.idle_since[request.name] < _LINGER:
+    done = not memory.places(request)
+    # A request in flight may have been served already: its purchase must not be taken for that of the next.
+    # And nodes that were asked for come, whoever went away meanwhile.
+    awaited = request.answer in IN_FLIGHT or (not done and sight.of(request) is not None)
+    if awaited and sight.now - memory.idle_since[request.name] < _LINGER:
         return None
-    return Withdraw(request, Why.UNWANTED)
+    return Withdraw(request, Why.DONE if done else Why.UNWANTED)
 
 
 def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:

@@ -218,6 +218,37 @@ def test_the_nodes_of_one_request_are_not_taken_for_those_of_a_later_one() -> No
     assert [request.pods for request in world.live] == [frozenset("b")]
 
 
+def test_a_younger_twin_that_lands_first_leaves_its_own_request_to_the_older_pod() -> None:
+    """A4: a node for each is on its way, whoever takes the first."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("older"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.put(waiting("younger"))
+    assert world.round() == [(0, ["younger"])]
+    world.put(room("first", "near"))
+    world.bind("younger", "first")
+    assert [world.round(1) for _ in range(3)] == [[], [], []]
+    assert world.answered(Answer.PROVISIONED) == []
+    world.put(room("second", "near"))
+    world.bind("older", "second")
+    assert world.round() == []
+    assert not world.live
+
+
+def test_a_request_in_flight_is_not_withdrawn_before_its_answer() -> None:
+    """A5: it may have been served, and its purchase would be taken for that of the next."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.put(room("dc-1", "near"))
+    world.bind("a", "dc-1")
+    world.round()
+    world.put(waiting("b"))
+    assert world.round() == []
+    assert world.live
+
+
 def test_a_replacement_takes_the_place_that_is_on_its_way() -> None:
     """A4: a roll-out buys nothing more."""
     world = World(a_policy(NEAR))
@@ -357,6 +388,7 @@ def test_a_policy_that_is_gone_takes_its_requests_along() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
+    world.answered(Answer.PROVISIONED)
     world.cache.remove_policy("default/policy")
     world.round()
     assert not world.live
