@@ -139,8 +139,8 @@ class Memory:
     def _land(self, sight: Sight) -> None:
         """Give each pod that was placed to one request of those whose nodes it may have found.
 
-        That is its own, if that was served; else the oldest that was: alike pods take each other's nodes. Last, its
-        own that has no answer yet: it found room elsewhere.
+        That is its own, if that was served; else the oldest that was: alike pods take each other's nodes.
+        Last, its own that has no answer yet: it found room elsewhere.
         """
         placed = {pod.uid for governed in sight.governed.values() for pod in governed.placed}
         own_pods = frozenset[str]().union(*(request.pods for request in sight.requests))
