@@ -161,6 +161,10 @@ class Site:
     def pod(self, name: str) -> Object:
         return self.api.get(f"{self.pods_path}/{name}")
 
+    def annotations(self, name: str) -> dict[str, str]:
+        """Those of a pod."""
+        return dict(self.pod(name)["metadata"].get("annotations", {}))
+
     def pod_node(self, name: str) -> str:
         """The node of a pod, once it is bound."""
         self.placed(name)

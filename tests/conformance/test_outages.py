@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from controlplane import ControlPlane
+from policy.usage import RECORD
 from tests.conformance.conftest import install
 from tests.conformance.objects import Site
 from tests.conformance.programs import Extender
@@ -50,6 +51,24 @@ def test_pods_placed_before_a_crash_are_counted_after_it(site: Site) -> None:
     site.create_pods(*after)
     site.placed(*before, *after)
     assert site.by_pool() == {"cloud": 3, "dc": 5}
+
+
+def test_units_of_the_same_nodes_are_told_apart_after_a_crash(site: Site) -> None:
+    """L3, U5, C7: by the record on each pod; their nodes would put all of them into the first unit."""
+    site.add_nodes("dc", gpus=20)
+    site.create_policy(site.unit("dc", max=2), site.unit("dc", max=2, podLabels={"place": "second"}))
+    site.create_pods("a", "b", "c", "d", "e")
+    site.placed("a", "b", "c", "d")
+    site.refused("e", "full: max 2 pod(s)")
+    site.plane.wait(
+        lambda: all(RECORD in site.annotations(name) for name in "abcd"),
+        what="the units of all to be recorded",
+    )
+    site.extender.restart()
+    site.create_pod("f")
+    site.refused("f", "full: max 2 pod(s)")
+    site.delete_pod("c")
+    site.plane.wait(lambda: len(site.waiting()) == 1, what="one pod to take its place")
 
 
 def burst_through(site: Site, accident: Callable[[], None]) -> int:

@@ -90,6 +90,18 @@ def test_before_next_unit_waits_for_victims_that_leave_slowly(site: Site, pods: 
     assert site.placed("high") == {"high": "dc"}
 
 
+def test_a_crash_forgets_no_promised_preemption(site: Site, pods: Priorities) -> None:
+    """P1, E7: the nomination tells what the former server had promised; else the victim died in vain."""
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc"), site.unit("cloud"), preemptPolicy="BeforeNextUnit")
+    pods.low("low", gone_after="8s")
+    pods.high("high")
+    site.plane.wait(lambda: site.pod("high")["status"].get("nominatedNodeName"), what="high to be nominated")
+    site.extender.restart()
+    assert site.placed("high") == {"high": "dc"}
+
+
 def test_a_nomination_gives_way_to_room_in_an_earlier_unit(site: Site, pods: Priorities) -> None:
     """O1: the scheduler alone would stay with the node where it preempted."""
     site.add_nodes("dc", gpus=1)
