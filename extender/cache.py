@@ -21,6 +21,7 @@ from threading import Condition, RLock
 from cachetools import TTLCache
 
 from extender.index import PolicyIndex
+from policy.doubt import has_room
 from policy.history import NO_HISTORY, History
 from policy.match import matches, precedence
 from policy.objects import Node, Pod
@@ -42,6 +43,9 @@ __all__ = ["Attempt", "Cache", "Change"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
+_EXPIRE_PERIOD = 1.0
+_SEEN_AFTER = 5.0
+"""Seconds in which the watch has certainly shown what made the scheduler place a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Cache:
         self._histories: dict[str, History] = {}
         self._attempts: dict[str, Attempt] = {}
         self._swept_at = clock()
+        self._expired_at = clock()
+        self._listed_at = clock()
         self._gone_nodes: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
@@ -215,18 +221,28 @@ class Cache:
             self._note_change(reservation.policy)
 
     def expire(self) -> None:
-        """Give back slots held for too long, unless a nomination holds them (E7)."""
-        before = self._clock() - self._reservation_seconds
-        # Reservations are replaced, never renewed in place: the dict is in order of age.
-        while self._reservations:
-            uid, oldest = next(iter(self._reservations.items()))
-            if oldest.made_at > before:
-                return
-            if uid in self._pods and self._pods[uid].nominated_node:
-                del self._reservations[uid]
-                self._reservations[uid] = replace(oldest, made_at=self._clock())
-            else:
+        """Give back slots that nobody will use; a nomination holds its slot (E7).
+
+        A slot that is a few seconds old and whose unit has no room for the pod is such a one: for a binding
+        under way the scheduler holds room that we still see as free. The others go when they are held for too
+        long.
+        """
+        now = self._clock()
+        if now - self._expired_at < _EXPIRE_PERIOD:
+            return
+        self._expired_at = now
+        for uid, reservation in list(self._reservations.items()):
+            if self._is_idle(reservation, now):
                 self.forget(uid)
+
+    def _is_idle(self, reservation: Reservation, now: float) -> bool:
+        pod, age = reservation.pod, now - reservation.made_at
+        nominated = self._pods.get(pod.uid, pod).nominated_node
+        promise = self.history(pod.uid).promise
+        if age < _SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
+            return False
+        policy = self._indexes[reservation.policy].policy
+        return age >= self._reservation_seconds or not has_room(pod, policy, reservation.unit, self)
 
     def remember(self, attempt: Attempt, history: History) -> None:
         """Keep what the last call about a pod leaves for the next."""
@@ -286,11 +302,18 @@ class Cache:
             index.drop_node(name)
         self._reindex(self._pods_on.get(name, {}).values())
 
+    def begin_list_of_pods(self) -> None:
+        """A list is asked for now: a pod that was asked about before, and is not in it, is gone."""
+        self._listed_at = self._clock()
+
     def replace_pods(self, pods: Iterable[Pod]) -> None:
         """A complete list: what is not in it is gone."""
         listed = {pod.uid: pod for pod in pods}
         for uid in self._pods.keys() - listed.keys():
             self.remove_pod(self._pods[uid])
+        for uid, reservation in list(self._reservations.items()):
+            if uid not in listed and reservation.made_at < self._listed_at:
+                self.remove_pod(reservation.pod)
         for pod in listed.values():
             self.upsert_pod(pod)
 

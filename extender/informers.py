@@ -38,6 +38,11 @@ class _Into(Generic[R]):
     replaced: Callable[[Sequence[R]], None]
     upserted: Callable[[R], None]
     removed: Callable[[R], None]
+    begun: Callable[[], None] = lambda: None
+
+    def begin_list(self) -> None:
+        with self.cache.lock:
+            self.begun()
 
     def replace(self, items: Sequence[R]) -> None:
         with self.cache.lock:
@@ -73,7 +78,13 @@ class Informers:
             "pods": Reflector(
                 connection,
                 Resource("/api/v1/pods", PodObject, pod_of),
-                _Into(cache, cache.replace_pods, cache.upsert_pod, cache.remove_pod),
+                _Into(
+                    cache,
+                    cache.replace_pods,
+                    cache.upsert_pod,
+                    cache.remove_pod,
+                    cache.begin_list_of_pods,
+                ),
             ),
             "resourcepolicies": Reflector(
                 connection,

@@ -1,7 +1,6 @@
 """When the server may answer (E4, C7).
 
-Owns the reasons not to; must not know what is answered. A server that starts, or takes the lead, waits
-`settle` seconds: what its predecessor approved is then bound and seen, or was never bound.
+Owns the reasons not to; must not know what is answered.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,16 +19,13 @@ class Readiness:
         reflectors: Iterable[Reflector[object, object]],
         clock: Callable[[], float],
         *,
-        settle: float,
         silence: float,
         lease: Lease | None = None,
     ) -> None:
         self._reflectors = tuple(reflectors)
         self._clock = clock
-        self._settle = settle
         self._silence = silence
         self._lease = lease
-        self._started_at = clock()
 
     def synced(self) -> bool:
         """Whether each first list has arrived."""
@@ -41,11 +37,6 @@ class Readiness:
             return "the cache has not synced yet"
         if self._lease is not None and not self._lease.held:
             return "another replica leads"
-        if self._led_for() < self._settle:
-            return "waiting for bindings that were under way when it started"
         if any(self._clock() - (r.last_contact or 0.0) > self._silence for r in self._reflectors):
             return "the API server has been silent for too long"
         return ""
-
-    def _led_for(self) -> float:
-        return self._clock() - self._started_at if self._lease is None else self._lease.held_for

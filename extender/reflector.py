@@ -40,6 +40,9 @@ NOT_UNDERSTOOD = (ValueError, msgspec.DecodeError)
 class Sink(Protocol[R_contra]):
     """Where the objects go. Called by the reflector's thread only."""
 
+    def begin_list(self) -> None:
+        """A list is asked for: it will hold nothing older than this moment."""
+
     def replace(self, items: Sequence[R_contra]) -> None:
         """Take a complete, consistent list: whatever is not in it is gone."""
 
@@ -197,6 +200,7 @@ class Reflector(Generic[W, R]):
         items: list[R] = []
         refused: set[str] = set()
         query = {"limit": str(self._limit)}
+        self._sink.begin_list()
         while not stop.is_set():
             body = self._connection.get(self._resource.path, query, LIST_SECONDS)
             self.last_contact = self._clock()

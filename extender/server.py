@@ -45,7 +45,6 @@ class Server:
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             time.monotonic,
-            settle=settings.settle,
             silence=settings.silence,
             lease=self._lease,
         )
@@ -59,6 +58,7 @@ class Server:
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
             unknown_node_seconds=settings.unknown_node,
+            settle_seconds=settings.settle,
         )
         self.application = Application(
             extender, self._metrics, self._readiness.why_not, settings.body_limit, self._refresh

@@ -7,9 +7,12 @@ or HTTP. The rules are in `policy`.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from extender.cache import Attempt, Cache
+from extender.settling import Settling
 from policy import filter as filter_verb
 from policy import preempt as preempt_verb
 from policy import prioritize as prioritize_verb
@@ -20,8 +23,12 @@ from policy.options import OnConflict, OutsideUnits
 from policy.preempt import Choice
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
 
 __all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
+
+
+A = TypeVar("A", Decision, Choice)
 
 
 class NotReady(Exception):  # noqa: N818  a state, and the one that /readyz reports
@@ -59,11 +66,13 @@ class Extender:
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
         unknown_node_seconds: float = 0.5,
+        settle_seconds: float = 60.0,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._why_not = why_not
         self._unready = True
+        self._settling = Settling(cache, clock, settle_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
         self._unknown_node_seconds = unknown_node_seconds
@@ -71,8 +80,8 @@ class Extender:
     def filter(self, pod: Pod, candidates: Sequence[str]) -> Filtered | None:
         """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
 
-        Raises:
-            NotReady: there is no consistent view (E4), or it lacks nodes that the scheduler knows (E11).
+        Raises: NotReady: there is no consistent view (E4), it lacks nodes that the scheduler knows (E11), or
+        the answer hangs on bindings that a predecessor approved (C7).
         """
         deadline = monotonic() + self._unknown_node_seconds
         with self._cache.lock:
@@ -80,7 +89,8 @@ class Extender:
                 policy = self._governing(pod)
                 if policy is None:
                     return None
-                decision = self._decide(pod, candidates, policy)
+                decide = partial(self._decide, pod, candidates, policy)
+                decision = self._settled(policy, decide)
                 if not decision.unknown:
                     self._leave(pod, policy, decision)
                     return Filtered(policy, decision)
@@ -108,7 +118,7 @@ class Extender:
             if policy is None:
                 return None
             now = self._clock()
-            choice = preempt_verb.decide(pod, victims, policy, self._cache, now)
+            choice = self._settled(policy, lambda view: preempt_verb.decide(pod, victims, policy, view, now))
             if choice.unit is not None:
                 self._cache.reserve(pod, policy, choice.unit, choice.group)
                 promise = Promise(choice.unit, frozenset(choice.nodes), now)
@@ -123,17 +133,27 @@ class Extender:
         reason = self._why_not()
         if not reason and self._unready:
             self._cache.adopt_nominations()
+            self._settling.begin()
         self._unready = bool(reason)
         if reason:
             raise NotReady(f"ResourcePolicy: {reason}")
+        self._settling.asked(pod.uid)
+        self._cache.expire()
         return self._cache.governing(pod)
 
-    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> Decision:
-        self._cache.expire()
+    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
         if self._on_conflict is OnConflict.REJECT and len(self._cache.matching(pod)) > 1:
             return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
         now = self._clock()
-        return filter_verb.decide(pod, candidates, policy, self._cache, now, self._outside_units)
+        return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)
+
+    def _settled(self, policy: ResourcePolicy, decide: Callable[[View], A]) -> A:
+        """The answer, if it is the same whether or not the doubtful pods are bound (C7)."""
+        answer = decide(self._cache)
+        doubting = self._settling.view(policy)
+        if doubting is not None and decide(doubting).unit != answer.unit:
+            raise NotReady("ResourcePolicy: bindings from before its start may be under way")
+        return answer
 
     def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
         now = self._clock()

@@ -61,7 +61,7 @@ class Settings(_Part):
     outside_units: OutsideUnits = OutsideUnits.NEVER
     resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
     reservation: float = Field(default=600.0, gt=0)
-    settle: float = Field(default=3.0, ge=0)
+    settle: float = Field(default=60.0, ge=0)
     silence: float = Field(default=300.0, gt=0)
     lease: str = Field(default="", pattern="^([a-z0-9-]+/[a-z0-9.-]+)?$")
     unknown_node: float = Field(default=0.5, ge=0, le=60)

@@ -69,7 +69,7 @@ def decide(
     if outcome.unit is not None:
         nodes = _leaving_last(asking.rooms[outcome.unit], view.nodes)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
-        unknown = view.unknown(candidates) if outcome.lacking else ()
+        unknown = view.unknown(candidates) if outcome.lacked_room else ()
         return Decision(nodes, outcome.unit, asking.group, unknown=unknown)
     unknown = view.unknown(candidates)
     outside = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST

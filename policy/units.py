@@ -41,8 +41,8 @@ class Walk:
     unit: int | None
     full: Mapping[int, Refusal]
     """Why each exhausted unit on the way is closed, by index."""
-    lacking: tuple[int, ...]
-    """The units on the way that had no room, though no cap closes them."""
+    lacked_room: bool
+    """Whether a unit on the way had no room though no cap closes it."""
     waits: Refusal | None = None
     """What keeps the pod from going on past `waits.unit`; None if nothing did."""
     retry_at: float = math.inf
@@ -60,22 +60,22 @@ class _Hold:
 def walk(policy: ResourcePolicy, asked: Asked) -> Walk:
     """The first open unit with room (O1), starting at unit 0 on every attempt (O8)."""
     full: dict[int, Refusal] = {}
-    lacking: list[int] = []
+    lacked_room = False
     timers_over = 0
     for index in range(len(policy.units)):
         closed = asked.closed(index)
         if closed is not None:
             full[index] = closed
         elif asked.has_room(index):
-            return Walk(index, full, tuple(lacking))
+            return Walk(index, full, lacked_room)
         else:
-            lacking.append(index)
+            lacked_room = True
         hold = _hold(policy, index, asked, timers_over, exhausted=closed is not None)
         if hold is not None and asked.now < hold.until:
             waits = Refusal(hold.reason, policy, index)
-            return Walk(None, full, tuple(lacking), waits, hold.until)
+            return Walk(None, full, lacked_room, waits, hold.until)
         timers_over += hold is not None
-    return Walk(None, full, tuple(lacking))
+    return Walk(None, full, lacked_room)
 
 
 def limit_reached(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from extender.cache import Attempt, Cache
+from policy.doubt import has_room
 from policy.history import NO_HISTORY, History
 from policy.match import governing
 from policy.objects import Node, Phase, Pod
@@ -31,6 +32,7 @@ from policy.usage import (
 from tests.builders import LATER, NOW, POLICY_CREATED, a_node, a_pod, a_policy, a_unit, recorded_in
 
 HELD_SECONDS = 10.0
+SEEN_AFTER = 5.0
 UIDS = [f"pod-{number}" for number in range(8)]
 NODES = ["n-1", "n-2", "n-3"]
 TEAMS: list[dict[str, str]] = [{}, {"team": "red"}, {"team": "blue"}]
@@ -208,12 +210,12 @@ class EventsAndCalls(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.cache.expire()
+        recount = self._recount()
         for uid, held in list(self.reservations.items()):
-            if held.made_at > self.now - HELD_SECONDS:
+            age = self.now - held.made_at
+            if age < SEEN_AFTER or self.pods.get(uid, held.pod).nominated_node:
                 continue
-            if uid in self.pods and self.pods[uid].nominated_node:
-                self.reservations[uid] = replace(held, made_at=self.now)
-            else:
+            if age >= HELD_SECONDS or not has_room(held.pod, self.policies[held.policy], held.unit, recount):
                 del self.reservations[uid]
 
     # What of it counts.

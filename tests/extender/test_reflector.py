@@ -44,6 +44,8 @@ class Recorder:
         self.items: dict[str, int] = {}
         self.calls: list[str] = []
 
+    def begin_list(self) -> None: ...
+
     def replace(self, items: Sequence[tuple[str, int]]) -> None:
         self.calls.append("replace")
         self.items = dict(items)

@@ -56,6 +56,7 @@ class World:
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
         unknown_node_seconds: float = 0.0,
+        settle_seconds: float = 0.0,
     ) -> None:
         self.clock = Clock()
         self.cache = Cache(self.clock, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
@@ -66,6 +67,7 @@ class World:
             on_conflict=on_conflict,
             outside_units=outside_units,
             unknown_node_seconds=unknown_node_seconds,
+            settle_seconds=settle_seconds,
         )
         self.tell(*told)
 

@@ -1,0 +1,92 @@
+"""After a start: what a predecessor approved may still land (C7), and what nobody will use is given back.
+
+Owns the time after a start and the end of idle slots; how one call leaves a slot is test_service's.
+"""
+
+import pytest
+
+from extender.service import NotReady
+from tests.builders import a_pod, a_policy, a_unit
+from tests.extender.test_service import CAPPED, CLOUD, DC, World
+
+GPU = "nvidia.com/gpu"
+
+
+def restarted(*told: object) -> World:
+    return World(DC, CLOUD, *told, settle_seconds=60.0)  # type: ignore[arg-type]
+
+
+def test_a_slot_is_not_given_away_while_a_binding_from_before_may_need_it() -> None:
+    world = restarted(CAPPED, a_pod("before"))
+    with pytest.raises(NotReady, match="from before its start"):
+        world.ask(a_pod("new"))
+    assert not world.held
+
+
+def test_a_pod_that_is_asked_about_is_not_on_its_way() -> None:
+    world = restarted(CAPPED, a_pod("before"))
+    assert world.ask(a_pod("before")) == 0
+    assert world.ask(a_pod("new")) == 1
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param([a_pod("before", on="cloud-1")], id="C7: it was bound elsewhere"),
+        pytest.param([], id="C7: it is gone"),
+    ],
+)
+def test_the_doubt_ends_when_the_pod_is_settled(after: list[object]) -> None:
+    world = restarted(CAPPED, a_pod("before"))
+    with pytest.raises(NotReady):
+        world.ask(a_pod("new"))
+    if after:
+        world.tell(*after)  # type: ignore[arg-type]
+    else:
+        world.tell_gone(a_pod("before"))
+    assert world.ask(a_pod("new")) == 0
+
+
+def test_the_doubt_ends_with_the_time_to_settle() -> None:
+    world = restarted(CAPPED, a_pod("before"))
+    with pytest.raises(NotReady):
+        world.ask(a_pod("new"))
+    world.clock.now += 60
+    assert world.ask(a_pod("new")) == 0
+
+
+def test_an_answer_that_does_not_hang_on_the_doubt_is_given_at_once() -> None:
+    uncapped = a_policy(a_unit("dc"), a_unit("cloud"))
+    assert restarted(uncapped, a_pod("before")).ask(a_pod("new")) == 0
+
+
+def test_a_pod_for_which_no_node_has_room_is_not_on_its_way() -> None:
+    """A binding under way holds room that our view shows as free."""
+    world = restarted(CAPPED, a_pod("before", requests={GPU: "9"}))
+    assert world.ask(a_pod("new")) == 0
+
+
+def test_a_slot_whose_unit_has_no_room_for_the_pod_is_given_back() -> None:
+    """Its binding failed and another took the room: nobody will ask about it again."""
+    world = World(DC, CLOUD, CAPPED, a_pod("stuck", requests={GPU: "9"}))
+    world.ask(a_pod("stuck", requests={GPU: "9"}))
+    assert world.ask(a_pod("next")) == 1
+    world.clock.now += 5
+    assert world.ask(a_pod("next")) == 0
+
+
+def test_a_slot_is_kept_while_its_unit_has_room_for_the_pod() -> None:
+    world = World(DC, CLOUD, CAPPED, a_pod("slow"))
+    world.ask(a_pod("slow"))
+    world.clock.now += 300
+    assert world.ask(a_pod("next")) == 1
+
+
+def test_a_pod_that_a_later_list_lacks_is_gone_though_no_watch_ever_brought_it() -> None:
+    world = World(DC, CLOUD, CAPPED)
+    world.ask(a_pod("short-lived"))
+    world.clock.now += 1
+    with world.cache.lock:
+        world.cache.begin_list_of_pods()
+        world.cache.replace_pods([])
+    assert world.ask(a_pod("next")) == 0
