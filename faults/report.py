@@ -67,7 +67,7 @@ def story(schedule: Schedule, violation: Violation) -> str:
             f"  nodes: {nodes}",
             f"  policy: {world.policy}",
             f"  {world.schedulers} scheduler(s), bind {world.bind:g} s, patch {world.patch:g} s",
-            f"  watches late: the extender's by {world.server_lags}, the scheduler's by {world.scheduler_lags}",
+            f"  late watches: extender {world.server_lags}, scheduler {world.scheduler_lags}",
             *(f"  {event}" for event in schedule.events),
         ]
     )

@@ -18,6 +18,7 @@ from faults.watch import Watch
 from policy.objects import Node, Phase, Pod
 from policy.quantity import parse_quantity
 from policy.resourcepolicy import ResourcePolicy
+from policy.usage import RECORD
 
 __all__ = ["Outcome", "run"]
 
@@ -189,6 +190,10 @@ class _Run:
         self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, _POKED, at))
         return True
 
+    def _record(self, pod: Pod, record: str) -> bool:
+        self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, RECORD, record))
+        return True
+
     # Events.
 
     def _apply(self, event: Event) -> None:
@@ -293,7 +298,8 @@ class _Run:
             self._loop.after(event.seconds, self._start_server)
 
     def _start_server(self) -> None:
-        self._server = Server(self._loop, self._api, self._world.server_lags, self._poke, self._build)
+        lags = self._world.server_lags
+        self._server = Server(self._loop, self._api, lags, self._poke, self._record, self._build)
 
     def _restart_scheduler(self, event: Event) -> None:
         scheduler = self._schedulers.pop(event.name, None)

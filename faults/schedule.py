@@ -13,7 +13,7 @@ from policy.resourcepolicy import NextUnits
 __all__ = ["FAULTS", "GPU", "Event", "Kind", "NodeShape", "PolicyShape", "Schedule", "World", "draw"]
 
 GPU = "nvidia.com/gpu"
-_LAST = 90.0
+_LAST = 60.0
 """Seconds from the beginning of a run to its last event."""
 
 
@@ -33,16 +33,18 @@ class Kind(StrEnum):
     LOST_ANSWER = "bind done, answer lost"
     LATE_PATCH = "condition patch late"
     FILTER_TIMEOUT = "filter answer lost"
+    POKE_LOST = "poke failed"
     WATCH_LATE = "watch late"
     WATCH_TWICE = "watch events twice"
     WATCH_BROKEN = "watch broken, listed again"
     WATCH_GONE = "watch 410, listed again"
-    POKE_LOST = "poke failed"
     SERVER_RESTART = "extender restarted"
     SCHEDULER_RESTART = "scheduler restarted"
 
 
 FAULTS = tuple(Kind)[6:]
+_OF_CALLS = tuple(Kind)[8:14]
+"""These happen to the next such call about a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +133,12 @@ class _Drawing:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._hot = tuple(random.uniform(1, _LAST) for _ in range(random.choice((0, 1, 1, 2))))
+        self._hot = tuple(random.uniform(1, _LAST) for _ in range(random.choice((1, 1, 2))))
         """Moments around which much happens at once."""
 
     def schedule(self, seed: int) -> Schedule:
         world = self._world()
-        pods = [f"p{number}" for number in range(self._random.randint(2, 14))]
+        pods = [f"p{number}" for number in range(self._random.choice((3, 6, 10, 16)))]
         events = [*self._life(world, pods), *self._faults(world, pods)]
         return Schedule(seed, world, tuple(sorted(events, key=lambda event: event.at)))
 
@@ -146,7 +148,7 @@ class _Drawing:
         nodes = [
             NodeShape(f"{pool}{number}", pool, random.choice((1, 2, 4)))
             for pool in pools
-            for number in range(random.randint(1, 3))
+            for number in range(random.choice((1, 1, 2, 3)))
         ]
         return World(
             nodes=tuple(nodes),
@@ -183,13 +185,15 @@ class _Drawing:
     def _time(self) -> float:
         """Often near others, so that events meet."""
         random = self._random
-        first = random.choice(self._hot) if self._hot and self._may(0.7) else random.uniform(0, _LAST)
+        first = random.choice(self._hot) if self._may(0.7) else random.uniform(0, _LAST)
         return first + random.choice((0.0, 0.01, 0.06, 0.4, 1.2, 3.0))
 
     def _life(self, world: World, pods: list[str]) -> list[Event]:
         random = self._random
         events = [
-            Event(self._pod_time(), Kind.POD, pod, label=self._traits(world), amount=random.choice((1, 1, 2)))
+            Event(
+                self._pod_time(), Kind.POD, pod, label=self._traits(world), amount=random.choice((1, 1, 2, 3))
+            )
             for pod in pods
         ]
         for kind, chance in ((Kind.DELETE, 0.35), (Kind.FINISH, 0.25)):
@@ -208,7 +212,7 @@ class _Drawing:
 
     def _pod_time(self) -> float:
         random = self._random
-        return random.choice((0.0, 0.0, random.random() * 0.2, self._time()))
+        return random.choice((0.0, self._hot[0] + random.random() * 0.2, self._time(), self._time()))
 
     def _traits(self, world: World) -> str:
         """Scheduler and group."""
@@ -233,31 +237,28 @@ class _Drawing:
         return Event(self._time(), Kind.EDIT, policy=shape)
 
     def _faults(self, world: World, pods: list[str]) -> list[Event]:
-        return [self._fault(world, pods) for _ in range(self._random.choice((0, 2, 4, 8)))]
+        return [self._fault(world, pods) for _ in range(self._random.choice((0, 3, 6, 12)))]
 
     def _fault(self, world: World, pods: list[str]) -> Event:
         random = self._random
-        kind = random.choice(FAULTS)
+        kind = random.choice((*FAULTS, *_OF_CALLS))
         at, seconds = self._time(), random.choice((0.3, 1.0, 3.0, 8.0))
-        if kind in (
-            Kind.SLOW_BIND,
-            Kind.FAILED_BIND,
-            Kind.LOST_ANSWER,
-            Kind.LATE_PATCH,
-            Kind.FILTER_TIMEOUT,
-            Kind.POKE_LOST,
-        ):
-            # From the beginning on, for the next such call about the pod.
+        if kind in _OF_CALLS:
             return Event(random.choice((0.0, at)), kind, random.choice(pods), seconds)
         if kind is Kind.NODE_LOST:
             return Event(at, kind, random.choice(world.nodes).name)
         if kind is Kind.LATE_LABEL:
             return Event(
-                at, kind, f"late{int(at)}", seconds, random.choice((1, 2)), random.choice(world.policy.pools)
+                at,
+                kind,
+                f"late{int(at * 100)}",
+                seconds,
+                random.choice((1, 2)),
+                random.choice(world.policy.pools),
             )
         if kind in (Kind.SERVER_RESTART, Kind.SCHEDULER_RESTART):
             name = f"s{random.randrange(world.schedulers)}" if kind is Kind.SCHEDULER_RESTART else ""
-            return Event(at, kind, name, random.choice((0.05, 0.3, 1.0, 3.0)))
+            return Event(at, kind, name, random.choice((0.05, 0.05, 0.3, 3.0)))
         watch = random.choice(
             ("extender/nodes", "extender/pods", "extender/pods", "extender/policies", "s0/nodes", "s0/pods")
         )

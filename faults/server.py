@@ -1,6 +1,6 @@
 """Our server as extender/server.py composes it: the real cache, verbs and pokes, on simulated watches.
 
-Owns when the requeue thread runs and what a restart loses; must not know schedulers.
+Owns when its threads run and what a restart loses; must not know schedulers.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import cast
 from extender.cache import Cache
 from extender.metrics import Metrics
 from extender.readiness import Readiness
+from extender.recorder import Recorder
 from extender.reflector import Reflector
 from extender.requeue import Requeue
 from extender.service import Extender, NotReady
@@ -28,6 +29,7 @@ __all__ = ["RESERVATION_SECONDS", "REVIEWED", "Build", "Server"]
 _SETTINGS = Settings()
 RESERVATION_SECONDS = _SETTINGS.reservation
 _PERIOD = 0.1
+_RECORDER_PERIOD = 0.2
 _IDLE_PERIOD = 2.0
 """Between rounds when nothing asks for one: timers run out all the same."""
 _METRICS = Metrics()
@@ -41,6 +43,7 @@ class Build:
     extender: type[Extender] = Extender
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
+    settle: float = _SETTINGS.settle
 
 
 REVIEWED = Build()
@@ -55,6 +58,7 @@ class Server:
         api: ApiServer,
         lags: tuple[float, float, float],
         poke: Callable[[Pod], bool],
+        record: Callable[[Pod, str], bool],
         build: Build = REVIEWED,
     ) -> None:
         self.started_at = loop.now
@@ -68,14 +72,20 @@ class Server:
         }
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
-        readiness = build.readiness(
-            reflectors, loop.clock, settle=_SETTINGS.settle, silence=_SETTINGS.silence
-        )
+        readiness = build.readiness(reflectors, loop.clock, silence=_SETTINGS.silence)
         self.why_not = readiness.why_not
         self._poke = poke
         self._owes = False
-        self._extender = build.extender(self.cache, loop.clock, self.why_not, unknown_node_seconds=0)
+        self._extender = build.extender(
+            self.cache,
+            loop.clock,
+            self.why_not,
+            unknown_node_seconds=0,
+            settle_seconds=build.settle,
+        )
         self._requeue = build.requeue(self.cache, loop.clock, self._poked, self.why_not, _METRICS)
+        self._recorder = Recorder(self.cache, record)
+        self._records_at = math.inf
         self._stopped = False
         self._due_at = math.inf
         self._look_again()
@@ -108,7 +118,7 @@ class Server:
         unit = policy.units[decision.unit].fingerprint
         return Answer(decision.nodes, ticket=Ticket(policy.key, unit, decision.group, policy.generation))
 
-    # The requeue thread: every 0.1 s, left out where it would find nothing to do.
+    # The requeue thread, every 0.1 s, and the recorder's: left out where they would find nothing to do.
 
     def _poked(self, pod: Pod) -> bool:
         done = self._poke(pod)
@@ -116,9 +126,17 @@ class Server:
         return done
 
     def _look_soon(self) -> None:
+        if self.cache.unrecorded and math.isinf(self._records_at):
+            self._records_at = self._loop.now + _RECORDER_PERIOD
+            self._loop.at(self._records_at, self._record)
         if (self.cache.changes or self._owes) and self._due_at > self._loop.now + _PERIOD:
             self._due_at = self._loop.now + _PERIOD
             self._loop.at(self._due_at, self._look)
+
+    def _record(self) -> None:
+        self._records_at = math.inf
+        if not self._stopped:
+            self._recorder.round()
 
     def _look(self) -> None:
         if self._stopped or self._loop.now < self._due_at:
@@ -150,7 +168,12 @@ class Server:
             self._then(lambda items: cache.replace_pods(cast(Sequence[Pod], items))),
             self._each(lambda pod: cache.upsert_pod(cast(Pod, pod))),
             self._each(lambda pod: cache.remove_pod(cast(Pod, pod))),
+            self._begin_list_of_pods,
         )
+
+    def _begin_list_of_pods(self) -> None:
+        with self.cache.lock:
+            self.cache.begin_list_of_pods()
 
     def _policies(self) -> Sink:
         cache = self.cache

@@ -20,6 +20,7 @@ class Sink:
     replace: Callable[[Sequence[Object]], None]
     upsert: Callable[[Object], None]
     remove: Callable[[Object], None]
+    begin_list: Callable[[], None] = lambda: None
 
 
 class Watch:
@@ -78,9 +79,14 @@ class Watch:
         self._list_serial += 1
         serial = self._list_serial
         self._disturb(self._loop.now + after + 2 * self._lag)
-        self._loop.after(after + self._lag, lambda: self._ask_list(serial))
+        self._loop.after(after, lambda: self._ask_list(serial))
 
     def _ask_list(self, serial: int) -> None:
+        if not self._stopped and serial == self._list_serial:
+            self._sink.begin_list()
+            self._loop.after(self._lag, lambda: self._read_list(serial))
+
+    def _read_list(self, serial: int) -> None:
         if self._stopped or serial != self._list_serial:
             return
         objects = self._api.objects(self._resource)

@@ -1,0 +1,123 @@
+"""Planted bugs: each is the real code with one thing wrong, and some seed must show it.
+
+Owns the list; the bugs exist in the simulator only. What no seed shows, the simulator does not watch over.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from extender.cache import Cache
+from extender.readiness import Readiness
+from extender.requeue import Requeue
+from extender.service import Extender
+from faults.server import Build
+from policy.filter import Decision
+from policy.objects import Node, Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import View
+from policy.usage import Group, Usage
+
+__all__ = ["MUTANTS"]
+
+
+class _NoReservation(Cache):
+    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+        pass
+
+
+class _DroppedAtNextEvent(Cache):
+    def upsert_pod(self, pod: Pod) -> None:
+        self.forget(pod.uid)
+        super().upsert_pod(pod)
+
+
+class _NeverReleased(Cache):
+    def forget(self, uid: str) -> None:
+        pass
+
+    def expire(self) -> None:
+        pass
+
+
+class _CountedTwice(Cache):
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+        usage = super().usage(policy, unit, group, but)
+        shares = [self.share(policy, uid) for uid in self._records]
+        again = sum(1 for share in shares if share and (share.unit, share.group) == (unit, group))
+        return Usage(usage.pods + again, usage.requests)
+
+
+class _DeadGetSlots(Cache):
+    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+        self._gone_pods.pop(pod.uid, None)
+        super().reserve(pod, policy, unit, group)
+
+
+class _RelistIgnored(Cache):
+    def replace_pods(self, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            self.upsert_pod(pod)
+
+
+class _FirstLabelsKept(Cache):
+    def upsert_node(self, node: Node) -> None:
+        if node.name not in self.nodes:
+            super().upsert_node(node)
+
+
+class _SlotsLostAtEdit(Cache):
+    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        super()._carry_over(before, policy)
+        for uid in [uid for uid, kept in self._reservations.items() if kept.policy == policy.key]:
+            self.forget(uid)
+
+
+class _SlotsKeepTheirIndex(Cache):
+    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        pass
+
+
+class _EditIgnored(Cache):
+    def _note_change(self, key: str) -> None:
+        pass
+
+
+class _AnswersAtOnce(Readiness):
+    def why_not(self) -> str:
+        return ""
+
+
+class _NeverPokes(Requeue):
+    def round(self) -> None:
+        pass
+
+
+class _SkipsWhenFirstIsFull(Extender):
+    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
+        decision = super()._decide(pod, candidates, policy, view)
+        last = len(policy.units) - 1
+        nodes = [name for name in candidates if name in view.nodes_in(policy, last)]
+        if decision.unit == 1 and last > 1 and nodes:
+            return replace(decision, unit=last, nodes=nodes)
+        return decision
+
+
+MUTANTS: Mapping[str, Build] = MappingProxyType(
+    {
+        "no slot is held": Build(cache=_NoReservation),
+        "a slot is dropped at the pod's next event": Build(cache=_DroppedAtNextEvent),
+        "a slot is never given back": Build(cache=_NeverReleased),
+        "a pod is counted twice once bound": Build(cache=_CountedTwice),
+        "a dead pod gets a slot": Build(cache=_DeadGetSlots),
+        "a new list removes nothing": Build(cache=_RelistIgnored),
+        "a node keeps its first labels": Build(cache=_FirstLabelsKept),
+        "an edit drops the slots": Build(cache=_SlotsLostAtEdit),
+        "an edit moves units away from their slots": Build(cache=_SlotsKeepTheirIndex),
+        "changes wake nobody": Build(cache=_EditIgnored),
+        "it answers before it has synced": Build(readiness=_AnswersAtOnce),
+        "it answers before old bindings are seen": Build(settle=0.0),
+        "refused pods are never poked": Build(requeue=_NeverPokes),
+        "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
+    }
+)
