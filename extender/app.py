@@ -37,6 +37,7 @@ class _Answer:
 _NOT_POST = ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")
 _FAULTS = {
     400: "400 Bad Request",
+    408: "408 Request Timeout",
     413: "413 Content Too Large",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",

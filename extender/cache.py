@@ -39,12 +39,12 @@ from policy.usage import (
     share_of,
 )
 
-__all__ = ["Attempt", "Cache", "Change"]
+__all__ = ["SEEN_AFTER", "Attempt", "Cache", "Change"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
 _EXPIRE_PERIOD = 1.0
-_SEEN_AFTER = 5.0
+SEEN_AFTER = 5.0
 """Seconds in which the watch has certainly shown what made the scheduler place a pod."""
 
 
@@ -123,6 +123,10 @@ class Cache:
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """See `View`."""
         return self._indexes[policy.key].terminating(unit)
+
+    def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
+        """See `View`."""
+        return self._indexes[policy.key].emptied_at(unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
         """See `View`."""
@@ -239,7 +243,7 @@ class Cache:
         pod, age = reservation.pod, now - reservation.made_at
         nominated = self._pods.get(pod.uid, pod).nominated_node
         promise = self.history(pod.uid).promise
-        if age < _SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
+        if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
             return False
         policy = self._indexes[reservation.policy].policy
         return age >= self._reservation_seconds or not has_room(pod, policy, reservation.unit, self)
@@ -360,7 +364,7 @@ class Cache:
         before = self._indexes.get(policy.key)
         if before is not None and before.policy == policy:
             return
-        index = PolicyIndex(policy, self._kinds)
+        index = PolicyIndex(policy, self._kinds, self._clock)
         for node in self._nodes.values():
             index.put_node(node)
         self._indexes[policy.key] = index

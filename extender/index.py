@@ -4,8 +4,9 @@ Owns the tallies; must not know locks, events, or why a pod has the share it has
 definition it must agree with is `policy.snapshot.Snapshot`.
 """
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from policy.match import in_unit
 from policy.objects import Node
@@ -37,13 +38,15 @@ class _Tally:
 class PolicyIndex:
     """Every method costs one pod or one node, never all of them."""
 
-    def __init__(self, policy: ResourcePolicy, kinds: Kinds) -> None:
+    def __init__(self, policy: ResourcePolicy, kinds: Kinds, clock: Callable[[], float]) -> None:
         self.policy = policy
+        self._clock = clock
         self._kinds = kinds
         self._nodes: list[set[str]] = [set() for _ in policy.units]
         self._shares: dict[str, Share] = {}
         self._tallies: dict[tuple[int, Group], _Tally] = {}
         self._terminating: list[int] = [0 for _ in policy.units]
+        self._emptied_at: list[float] = [-math.inf for _ in policy.units]
 
     def nodes_in(self, unit: int) -> set[str]:
         return self._nodes[unit]
@@ -73,7 +76,9 @@ class PolicyIndex:
         """Replace a pod's share; None takes it out. Returns the one it had."""
         before = self._shares.pop(uid, None)
         if before is not None:
-            self._terminating[before.unit] -= before.terminating
+            if before.terminating:
+                self._terminating[before.unit] -= 1
+                self._emptied_at[before.unit] = self._clock()
             if before.counted and before.group is not None:
                 self._tallies[before.unit, before.group].subtract(before.requests)
                 self._drop_if_empty(before.unit, before.group)
@@ -96,6 +101,9 @@ class PolicyIndex:
 
     def terminating(self, unit: int) -> bool:
         return self._terminating[unit] > 0
+
+    def emptied_at(self, unit: int) -> float:
+        return self._emptied_at[unit]
 
     def _drop_if_empty(self, unit: int, group: Group) -> None:
         # Groups come and go with every roll-out: what is empty must not stay.

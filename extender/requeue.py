@@ -84,11 +84,13 @@ class Requeue:
         """A refused write goes to the end of the queue, and the rest of the queue waits a moment with it."""
         for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
             del self._owed[uid]
+            # From before the write: the scheduler may ask again before we hear that it is done.
+            at = self._clock()
             if not self._poke(pod):
                 self._owed[uid] = pod
                 self._paused_until = self._clock() + _PAUSE
                 return
-            self._poked[uid] = self._clock()
+            self._poked[uid] = at
             self._metrics.pokes.inc()
 
     def _adopt(self) -> None:

@@ -5,9 +5,7 @@ Owns construction and the order of starting and stopping; contains no logic of i
 
 import gc
 import logging
-import socket
 import time
-import uuid
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,6 +14,7 @@ from extender.cache import Cache
 from extender.clock import SteadyClock
 from extender.connection import Connection, connect
 from extender.informers import Informers
+from extender.leading import identity
 from extender.lease import Lease
 from extender.metrics import Metrics
 from extender.pods import Annotator
@@ -50,7 +49,6 @@ class Server:
         )
         annotator = Annotator(connection, clock)
         self._recorder = Recorder(self._cache, annotator.record)
-        self._requeue = Requeue(self._cache, clock, annotator.poke, self._readiness.why_not, self._metrics)
         extender = Extender(
             self._cache,
             clock,
@@ -60,8 +58,9 @@ class Server:
             unknown_node_seconds=settings.unknown_node,
             settle_seconds=settings.settle,
         )
+        self._requeue = Requeue(self._cache, clock, annotator.poke, extender.why_not, self._metrics)
         self.application = Application(
-            extender, self._metrics, self._readiness.why_not, settings.body_limit, self._refresh
+            extender, self._metrics, extender.why_not, settings.body_limit, self._refresh
         )
 
     def start(self) -> None:
@@ -110,5 +109,4 @@ def _lease(connection: Connection, name: str) -> Lease | None:
     if not name:
         return None
     namespace, _, lease = name.partition("/")
-    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-    return Lease(connection, namespace, lease, identity, time.monotonic)
+    return Lease(connection, namespace, lease, identity(), time.monotonic)

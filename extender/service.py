@@ -129,12 +129,18 @@ class Extender:
                 self._cache.remember(attempt, history)
             return Preempted(policy, choice)
 
+    def why_not(self) -> str:
+        """Why there is no answer now; empty if there is. Whoever asks first finds that it became ready."""
+        with self._cache.lock:
+            reason = self._why_not()
+            if not reason and self._unready:
+                self._cache.adopt_nominations()
+                self._settling.begin()
+            self._unready = bool(reason)
+            return reason
+
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
-        reason = self._why_not()
-        if not reason and self._unready:
-            self._cache.adopt_nominations()
-            self._settling.begin()
-        self._unready = bool(reason)
+        reason = self.why_not()
         if reason:
             raise NotReady(f"ResourcePolicy: {reason}")
         self._settling.asked(pod.uid)

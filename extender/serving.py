@@ -4,6 +4,8 @@ Owns the server's process model; must not know what is served.
 """
 
 import logging
+import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ __all__ = ["DEFAULT_FILE", "serve"]
 
 log = logging.getLogger(__name__)
 
+_READ_TIMEOUT = struct.pack("ll", 5, 0)
+"""A C timeval. kube-scheduler gives up after 2 s."""
+
 DEFAULT_FILE = Path(__file__).with_name("gunicorn.conf.py")
 
 
@@ -26,12 +31,19 @@ def _stay_alone(arbiter: Any, new: int, _old: int | None) -> None:  # noqa: ANN4
         arbiter._num_workers = 1  # noqa: SLF001  its setter calls this hook
 
 
+def _bound_reads(worker: Any) -> None:  # noqa: ANN401  as above
+    """A peer that vanished in the middle of a request must not keep a thread; connections inherit this."""
+    for listener in worker.sockets:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+
+
 # Not for a file to change: a second worker would count on its own, and threads start after the fork.
 _FIXED = {
     "workers": 1,
     "worker_class": "gthread",
     "preload_app": False,
     "nworkers_changed": _stay_alone,
+    "post_worker_init": _bound_reads,
 }
 
 

@@ -1,18 +1,22 @@
 """The time after a start, or a change of leader, in which a predecessor's bindings may land unseen (C7).
 
 Owns which pods are in doubt and until when; must not know what is decided about them. A pod leaves the doubt
-when it is asked about (the scheduler has no binding of it under way), is bound or gone, or `seconds` after
-the beginning.
+when it is asked about (the scheduler has no binding of it under way), when it is bound or gone, when no unit
+has room for it any more, and in any case `seconds` after the beginning.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from extender.cache import Cache
+from extender.cache import SEEN_AFTER, Cache
 from policy.doubt import Doubt, Doubting, doubts
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Settling"]
+
+_AGAIN = 1.0
 
 
 class Settling:
@@ -22,21 +26,15 @@ class Settling:
         self._cache = cache
         self._clock = clock
         self._seconds = seconds
-        self._until = 0.0
+        self._began_at = 0.0
+        self._looked_at = 0.0
         self._doubts: dict[str, Doubt] = {}
 
     def begin(self) -> None:
         """Take note of every pod that may be on its way now."""
-        self._until = self._clock() + self._seconds
-        self._doubts.clear()
-        pending: dict[str, list[Pod]] = {}
-        for pod in self._cache.pods():
-            policy = None if self._is_settled(pod) else self._cache.governing(pod)
-            if policy is not None:
-                pending.setdefault(policy.key, []).append(pod)
-        for policy in self._cache.policies():
-            for doubt in doubts(policy, pending.get(policy.key, ()), self._cache):
-                self._doubts[doubt.pod.uid] = doubt
+        self._began_at = self._clock()
+        reserved = self._cache.reservations()
+        self._doubts = self._found(pod for pod in self._cache.pods() if pod.uid not in reserved)
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
@@ -46,13 +44,33 @@ class Settling:
         """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
         if not self._doubts:
             return None
-        if self._clock() >= self._until:
-            self._doubts.clear()
-        self._doubts = {uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)}
+        self._look_again()
         own = {uid: doubt for uid, doubt in self._doubts.items() if doubt.policy == policy.key}
         return Doubting(self._cache, own) if own else None
 
-    def _is_settled(self, pod: Pod) -> bool:
-        """Bound, over, or held by a slot of its own."""
-        placed = bool(pod.node_name or pod.finished or pod.gated)
-        return placed or pod.uid in self._cache.reservations()
+    def _look_again(self) -> None:
+        now = self._clock()
+        if now - self._began_at >= self._seconds:
+            self._doubts.clear()
+        pending = {uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)}
+        self._doubts = pending
+        if now - self._began_at < SEEN_AFTER or now - self._looked_at < _AGAIN:
+            return
+        # Room that is gone by now was taken by others: no binding under way holds it.
+        self._looked_at = now
+        still = self._found(doubt.pod for doubt in pending.values())
+        self._doubts = {
+            uid: replace(doubt, units=doubt.units & still[uid].units)
+            for uid, doubt in pending.items()
+            if uid in still and doubt.units & still[uid].units
+        }
+
+    def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
+        pending: defaultdict[str, list[Pod]] = defaultdict(list)
+        for pod in pods:
+            settled = pod.node_name or pod.finished or pod.gated
+            policy = None if settled else self._cache.governing(pod)
+            if policy is not None:
+                pending[policy.key].append(pod)
+        found = (doubts(p, pending[p.key], self._cache) for p in self._cache.policies())
+        return {doubt.pod.uid: doubt for some in found for doubt in some}

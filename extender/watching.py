@@ -15,13 +15,18 @@ from extender.clock import SteadyClock
 from extender.connection import connect
 from extender.holds import Holds
 from extender.informers import Informers
+from extender.leading import identity, lead
+from extender.lease import Lease
 from extender.provisioning import ProvisioningRequests
 from extender.settings import Settings
+from extender.status import StatusWriter
 from extender.watcher import Watcher
 
 __all__ = ["watch"]
 
 log = logging.getLogger(__name__)
+
+_LEASE = "resourcepolicy-watcher"
 
 
 def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
@@ -36,12 +41,14 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
         writing, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace
     )
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings)
+    status = StatusWriter(writing, cache, clock, own.managed_resources, settings.on_conflict)
+    lease = Lease(writing, own.namespace, _LEASE, identity(), time.monotonic)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):
             pass
         log.info("watching; back-end: %s", own.backend)
-        watcher.run(stop)
+        lead(lease, stop, watcher.run, status.run)
     finally:
         informers.stop()
         writing.close()

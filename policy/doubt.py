@@ -82,12 +82,15 @@ class Doubting(View):
             for uid, doubt in self.doubts.items()
             if uid != but and (doubt.policy, doubt.group) == (policy.key, group) and unit in doubt.units
         )
-        summed = total((usage.requests, doubtful.requests)).requests
-        return Usage(usage.pods + doubtful.pods, summed)
+        return usage.plus(doubtful)
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """See `View`."""
         return self.view.terminating(policy, unit)
+
+    def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
+        """See `View`."""
+        return self.view.emptied_at(policy, unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
         """See `View`."""

@@ -14,7 +14,7 @@ from policy.options import OutsideUnits
 from policy.preempt import may_help
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
-from policy.snapshot import View
+from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, group_of
 
@@ -103,7 +103,7 @@ class _Asking:
         return Asked(
             closed=self.closed,
             has_room=self.has_room,
-            terminating=lambda index: view.terminating(policy, index),
+            leaving_until=lambda index: leaving_until(view, policy, index),
             preempting=self.preempting,
             refused_since=view.history(self.pod.uid).refused_since,
             unscheduled_since=view.unscheduled_since(self.pod),

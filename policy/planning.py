@@ -12,9 +12,9 @@ from policy.fit import admits, has_free
 from policy.objects import Node, Pod, Toleration
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import View
+from policy.snapshot import View, leaving_until
 from policy.units import Asked, limit_reached, walk
-from policy.usage import Group, MissingLabelError, Usage, group_of, total
+from policy.usage import Group, MissingLabelError, Usage, group_of
 
 __all__ = ["Plan", "Shape", "in_order", "plan", "shape_of"]
 
@@ -79,7 +79,7 @@ class _Planning:
     grows: Callable[[int], bool]
     seated: list[tuple[Pod, Node]] = field(default_factory=list)
     growing: list[tuple[Pod, int]] = field(default_factory=list)
-    slots: dict[tuple[int, Group], list[Mapping[str, int]]] = field(default_factory=dict)
+    slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
     guests: dict[str, list[Pod]] = field(default_factory=dict)
     left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
     """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
@@ -98,7 +98,7 @@ class _Planning:
         unit = walk(self.policy, self._asked(pod, group, has_room)).unit
         if unit is None:
             return
-        self.slots.setdefault((unit, group), []).append(pod.requests)
+        self._count(pod, unit, group)
         seat = seats[unit]
         if seat is None:
             self.growing.append((pod, unit))
@@ -112,7 +112,11 @@ class _Planning:
             group = group_of(pod.labels, self.policy)
         except MissingLabelError:
             return
-        self.slots.setdefault((unit, group), []).append(pod.requests)
+        self._count(pod, unit, group)
+
+    def _count(self, pod: Pod, unit: int, group: Group) -> None:
+        slots = self.slots.get((unit, group), Usage())
+        self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
 
     def _seat(self, pod: Pod, index: int) -> Node | None:
         """The first node with room. Room only shrinks here: what had none for a like pod has none."""
@@ -130,15 +134,14 @@ class _Planning:
 
     def _closed(self, pod: Pod, group: Group, index: int) -> Refusal | None:
         usage = self.view.usage(self.policy, index, group, but=pod.uid)
-        planned = total(self.slots.get((index, group), ()))
-        both = Usage(usage.pods + planned.pods, total((usage.requests, planned.requests)).requests)
-        return limit_reached(self.policy, index, both, pod.requests)
+        planned = self.slots.get((index, group), Usage())
+        return limit_reached(self.policy, index, usage.plus(planned), pod.requests)
 
     def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> Asked:
         return Asked(
             closed=lambda index: self._closed(pod, group, index),
             has_room=has_room,
-            terminating=lambda index: self.view.terminating(self.policy, index),
+            leaving_until=lambda index: leaving_until(self.view, self.policy, index),
             preempting=lambda _: False,
             refused_since=self.view.history(pod.uid).refused_since,
             unscheduled_since=self.view.unscheduled_since(pod),

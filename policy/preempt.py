@@ -10,7 +10,7 @@ from policy.fit import admits, has_free
 from policy.objects import Pod
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import View
+from policy.snapshot import View, leaving_until
 from policy.units import Asked, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of, total
 
@@ -63,7 +63,7 @@ class _Asking:
         return Asked(
             closed=self.closed,
             has_room=lambda index: bool(self.helped[index]),
-            terminating=lambda index: view.terminating(policy, index),
+            leaving_until=lambda index: leaving_until(view, policy, index),
             preempting=lambda _: False,
             refused_since=view.history(self.pod.uid).refused_since,
             unscheduled_since=view.unscheduled_since(self.pod),

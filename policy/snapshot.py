@@ -5,6 +5,7 @@ counting everything anew: the definition that the cache's indexes are tested aga
 is kept current.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import Group, Share, Usage, share_of, total
 
-__all__ = ["Reservation", "Snapshot", "View"]
+__all__ = ["Reservation", "Snapshot", "View", "leaving_until"]
+
+_SEEN_WITHIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class View(Protocol):
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """Whether any pod of the policy in the unit is terminating, whatever its group (O6)."""
 
+    def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
+        """When the last terminating pod of the policy left the unit; -inf if none did (O6)."""
+
     def pods_on(self, node: str) -> Collection[Pod]:
         """The unfinished pods bound to a node."""
 
@@ -69,6 +75,17 @@ class View(Protocol):
         """Those names that are no node yet: neither known nor just gone (E11)."""
 
 
+def leaving_until(view: View, policy: ResourcePolicy, unit: int) -> float:
+    """Until when a pod is leaving the unit (O6): for ever while one is terminating, and a moment longer.
+
+    In that moment the scheduler may not have seen yet that the pod is gone, and shows no room where it was
+    (E11).
+    """
+    if view.terminating(policy, unit):
+        return math.inf
+    return view.emptied_at(policy, unit) + _SEEN_WITHIN
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A view of plain values. Slow and plain on purpose."""
@@ -80,6 +97,8 @@ class Snapshot:
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
     """By the pod's uid."""
     kinds: Kinds = field(default_factory=Kinds)
+    emptied: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """When the last terminating pod left, by the policy's key and unit."""
     histories: Mapping[str, History] = field(default_factory=dict)
     """By the pod's uid."""
     remembers_since: float = 0.0
@@ -105,6 +124,10 @@ class Snapshot:
         """See `View`."""
         shares = self._shares(policy).values()
         return any(share.terminating and share.unit == unit for share in shares)
+
+    def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
+        """See `View`."""
+        return self.emptied.get((policy.key, unit), -math.inf)
 
     def pods_on(self, node: str) -> Collection[Pod]:
         """See `View`."""

@@ -23,8 +23,8 @@ class Asked:
     """Why a cap closes the unit to the pod; None if none does (O2)."""
     has_room: Callable[[int], bool]
     """Whether a node that can take the pod lies in the unit."""
-    terminating: Callable[[int], bool]
-    """Whether pods of the policy in the unit are terminating (O6)."""
+    leaving_until: Callable[[int], float]
+    """Until when pods of the policy are leaving the unit (O6)."""
     preempting: Callable[[int], bool]
     """Whether preemption in the unit comes before the next unit (P1)."""
     refused_since: Mapping[int, float]
@@ -75,6 +75,8 @@ def walk(policy: ResourcePolicy, asked: Asked) -> Walk:
             waits = Refusal(hold.reason, policy, index)
             return Walk(None, full, lacked_room, waits, hold.until)
         timers_over += hold is not None
+        if asked.preempting(index):  # P1
+            return Walk(None, full, lacked_room, Refusal(Reason.WAITING_FOR_PREEMPTION, policy, index))
     return Walk(None, full, lacked_room)
 
 
@@ -94,17 +96,7 @@ def limit_reached(
 def _hold(
     policy: ResourcePolicy, index: int, asked: Asked, timers_over: int, *, exhausted: bool
 ) -> _Hold | None:
-    """What may keep a pod in a unit that it found exhausted or without room."""
-    waits = _waits(policy, index, asked, timers_over, exhausted=exhausted)
-    if waits is None and asked.preempting(index):  # P1
-        return _Hold(Reason.WAITING_FOR_PREEMPTION)
-    return waits
-
-
-def _waits(
-    policy: ResourcePolicy, index: int, asked: Asked, timers_over: int, *, exhausted: bool
-) -> _Hold | None:
-    """The wait that each mode of whenTryNextUnits asks for."""
+    """The wait that each mode of whenTryNextUnits asks for in a unit found exhausted or without room."""
     unit = policy.units[index]
     match policy.when_try_next_units.policy:
         case NextUnits.EXCEED_MAX:  # O4
@@ -113,8 +105,7 @@ def _waits(
             may_wait = (unit.capped or unit.waits_for_nodes) and not exhausted
             return _timer(policy, index, asked, timers_over) if may_wait else None
         case NextUnits.LACK_RESOURCE_AND_NO_TERMINATING:  # O6
-            leaving = asked.terminating(index)
-            return _Hold(Reason.WAITING_FOR_TERMINATING) if leaving else None
+            return _Hold(Reason.WAITING_FOR_TERMINATING, asked.leaving_until(index))
         case NextUnits.TIMEOUT:  # O7
             return _timer(policy, index, asked, timers_over)
     return None  # O3: LackResourceOrExceedMax never waits

@@ -66,6 +66,12 @@ class Usage:
     pods: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
 
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together."""
+        names = self.requests.keys() | other.requests.keys()
+        sums = {name: self.requests.get(name, 0) + other.requests.get(name, 0) for name in names}
+        return Usage(self.pods + other.pods, sums)
+
     def without(self, other: "Usage") -> "Usage":
         """What is left when `other` goes (P3)."""
         names = self.requests.keys()

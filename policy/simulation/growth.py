@@ -1,21 +1,22 @@
 """Which nodes an autoscaler would be asked for, and what they would be like (W1 to W3).
 
-Owns the walk of pending pods to units that can grow, the walk of filter, and how many nodes they fill; must
-not know time. A new node is like the most common of its unit; where there is none, one pod fills one node.
+Owns whom the watcher would ask for, by its own plan, and how many nodes these pods fill; must not know time.
+A new node is like the most common of its unit; where there is none, one pod fills one node.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policy.objects import Node, Pod
+from policy.planning import plan
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.simulation.room import Demand, Room
 from policy.simulation.stage import Stage
 from policy.snapshot import View
-from policy.units import Asked, limit_reached, walk
-from policy.usage import MissingLabelError, group_of
+from policy.units import limit_reached
+from policy.usage import group_of
 
 __all__ = ["Order", "Seeker", "Template", "closed", "node_like", "orders", "packed", "template"]
 
@@ -63,47 +64,28 @@ def closed(view: View, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal 
     return limit_reached(policy, index, usage, pod.requests)
 
 
-def orders(
-    stage: Stage,
-    seekers: Iterable[Seeker],
-    has_room: Callable[[Seeker, int], bool],
-    asked: Mapping[str, int],
-    at: float,
-) -> list[Order]:
-    """What to ask for now; `asked` maps the uid of a pod to the unit that was asked to grow for it."""
-    wanted: defaultdict[tuple[str, int], list[Seeker]] = defaultdict(list)
-    held = []
+def orders(stage: Stage, seekers: Iterable[Seeker], asked: Mapping[str, int], at: float) -> list[Order]:
+    """What the watcher would ask for now; `asked` maps a pod's uid to the unit asked to grow for it."""
+    by_policy: defaultdict[str, dict[str, Seeker]] = defaultdict(dict)
     for seeker in seekers:
-        try:
-            group = group_of(seeker.pod.labels, seeker.policy)
-        except MissingLabelError:
-            continue
-        unit = _growing(stage, seeker, has_room)
-        if unit is None:
-            continue
-        stage.hold(seeker.pod, seeker.policy, unit, group)
-        held.append(seeker.pod)
-        if asked.get(seeker.pod.uid) != unit:
-            wanted[seeker.policy.key, unit].append(seeker)
-    for pod in held:
-        stage.release(pod)
-    return [Order(at, some[0].policy, unit, tuple(some)) for (_, unit), some in wanted.items()]
+        by_policy[seeker.policy.key][seeker.pod.uid] = seeker
+    return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, at)]
 
 
-def _growing(stage: Stage, seeker: Seeker, has_room: Callable[[Seeker, int], bool]) -> int | None:
-    """The pod's next open unit, if it has no room and can grow."""
-    policy, pod, view = seeker.policy, seeker.pod, stage.view
-    asked = Asked(
-        closed=lambda index: closed(view, policy, index, pod),
-        has_room=lambda index: policy.units[index].waits_for_nodes or has_room(seeker, index),
-        terminating=lambda index: view.terminating(policy, index),
-        preempting=lambda _: False,
-        refused_since=view.history(pod.uid).refused_since,
-        unscheduled_since=view.unscheduled_since(pod),
-        now=stage.now,
-    )
-    unit = walk(policy, asked).unit
-    return None if unit is None or has_room(seeker, unit) else unit
+def _orders_of(
+    stage: Stage, seekers: Mapping[str, Seeker], asked: Mapping[str, int], at: float
+) -> Iterator[Order]:
+    policy = next(iter(seekers.values())).policy
+    pods = [seeker.pod for seeker in seekers.values()]
+    wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
+
+    def grows(unit: int) -> bool:
+        return policy.units[unit].waits_for_nodes
+
+    for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:
+        wanted[unit].append(seekers[pod.uid])
+    for unit, some in wanted.items():
+        yield Order(at, policy, unit, tuple(some))
 
 
 def template(policy: ResourcePolicy, unit: int, view: View, pod: Pod | None) -> Template | None:

@@ -29,7 +29,7 @@ def a_walk(
         Asked(
             closed=(closed or {}).get,
             has_room=lambda index: index in rooms,
-            terminating=lambda _: False,
+            leaving_until=lambda _: -math.inf,
             preempting=lambda _: False,
             refused_since={},
             unscheduled_since=unscheduled_since,
