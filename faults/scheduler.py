@@ -149,7 +149,7 @@ class Scheduler:
     def _replace_pods(self, listed: Sequence[Object]) -> None:
         uids = {pod.uid for pod in listed if isinstance(pod, Pod)}
         queue = self._queue
-        known = [*self._pods, *queue.active, *queue.waiting, *queue.stuck, *queue.attempted]
+        known = [*self._pods, *self._assumed, *queue.active, *queue.waiting, *queue.stuck, *queue.attempted]
         for uid in known:
             if uid not in uids:
                 self._forget_pod(uid)
