@@ -340,5 +340,5 @@ def plain(usage: Usage) -> tuple[int, Mapping[str, int]]:
 
 TestEventsAndCalls = EventsAndCalls.TestCase
 TestEventsAndCalls.settings = settings(
-    parent=settings(), max_examples=max(150, settings().max_examples // 2), stateful_step_count=40
+    parent=settings(), max_examples=max(120, settings().max_examples // 2), stateful_step_count=40
 )

@@ -263,6 +263,26 @@ def test_a_pod_that_cannot_be_poked_keeps_no_other_from_it() -> None:
     assert sorted(woken) == ["pod-0001", "pod-0002"]
 
 
+def test_a_refusal_that_overtakes_the_answer_to_the_poke_is_not_taken_for_an_earlier_one() -> None:
+    """The scheduler can ask before the patch has come back to us."""
+    wakes = full(a_pod("a"))
+    faster = bound("faster", "dc-1")
+
+    def asked_at_once(pod: Pod) -> bool:
+        wakes.world.tell(faster)
+        wakes.world.clock.now += 0.01
+        wakes.world.ask(pod)
+        wakes.world.clock.now += 0.01
+        return False
+
+    wakes.fails = asked_at_once
+    wakes.world.tell_gone(HOLDER)
+    assert wakes.after(SETTLED) == ["a"]
+    wakes.fails = lambda _: False
+    wakes.world.tell_gone(faster)
+    assert wakes.after(SETTLED) == ["a"]
+
+
 def test_nobody_is_woken_while_the_server_may_not_answer() -> None:
     """E4: it would be asked, and could only say `Error`."""
     wakes = full(a_pod("a"))
