@@ -1,0 +1,81 @@
+"""`python -m bench [--quick]`: the tables, printed and written; `python -m bench live`: whole schedulers.
+
+Owns arguments, files and what is said meanwhile. Must not know how anything is measured.
+Facts: the whole takes ten minutes on two idle cores, and means little where others use them.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from bench import live as live_run
+from bench.cells import full_tables, quick_tables
+from bench.cluster import Shape
+from bench.machine import described, load
+from bench.programs import build
+from bench.report import costs_table, head, table
+from bench.rest import costs
+from bench.rounds import measure
+from bench.stacks import kinds
+from controlplane.toolchain import find_toolchain
+
+_HERE = Path(__file__).parent
+_ROUNDS = 3
+_EVENT_RATE, _EVENT_SECONDS = 500, 10.0
+
+
+@click.group(invoke_without_command=True)
+@click.option("--quick", is_flag=True, help="Seconds instead of minutes: whether it runs, not how fast.")
+@click.option("--only", default="", help="Only tables whose heading contains this.")
+@click.option("--output", type=click.Path(path_type=Path), help="Instead of bench/RESULTS.md.")
+@click.pass_context
+def main(context: click.Context, output: Path | None, only: str, *, quick: bool) -> None:
+    """Ours beside a Go peer, fed by the same API server."""
+    if context.invoked_subcommand is None:
+        _run(output, only, quick=quick)
+
+
+@main.command()
+@click.option("--nodes", default=1_000, show_default=True)
+@click.option("--pods", default=1_000, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=_HERE / "LIVE.md")
+def live(nodes: int, pods: int, rounds: int, output: Path) -> None:
+    """Pods bound per second by a real kube-scheduler: without an extender, with the peer, with ours."""
+    _, peer = build()
+    before = load()
+    machine = described(find_toolchain().version)
+    text = live_run.told(live_run.measure(peer, nodes, pods, rounds, _note), machine, before)
+    output.write_text(text)
+    click.echo(text)
+
+
+def _run(output: Path | None, only: str, *, quick: bool) -> None:
+    client, peer = build()
+    before = load()
+    rounds = 1 if quick else _ROUNDS
+    tables = [t for t in (quick_tables() if quick else full_tables()) if only in t.heading]
+    shape = Shape(200, pods=500) if quick else Shape(5_000, pods=50_000)
+    parts = [head(described(find_toolchain().version), before, rounds)]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        stacks = kinds(peer, directory)
+        for measured, samples in measure(tables, client, stacks, directory, rounds, _note):
+            parts.append(table(measured, samples))
+            click.echo(parts[-1])
+        if only in "At rest":
+            seconds = 1.0 if quick else _EVENT_SECONDS
+            parts.append(costs_table(shape, list(costs(shape, stacks, directory, _EVENT_RATE, seconds))))
+            click.echo(parts[-1])
+    if output or not (quick or only):
+        (output or _HERE / "RESULTS.md").write_text("\n".join(parts))
+
+
+def _note(text: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')} {text}", err=True)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench")

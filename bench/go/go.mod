@@ -1,0 +1,3 @@
+module resourcepolicy.bench/client
+
+go 1.26.0

@@ -1,0 +1,73 @@
+"""The results as Markdown: one table for each question, and what it was measured on.
+
+Owns the words and numbers that a reader sees. Must not know how anything was measured.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from bench.cells import Cell, Table
+from bench.cluster import Shape
+from bench.rest import Cost
+from bench.rounds import Samples
+
+__all__ = ["costs_table", "head", "table"]
+
+_P50, _P99 = 0.5, 0.99
+_NAMES = {"ours": "ours", "go": "Go", "go-gogc800": "Go, GOGC=800"}
+
+
+def head(machine: str, load: float, rounds: int) -> str:
+    """What every number depends on."""
+    return f"""# Benchmark
+
+`python -m bench` wrote this: {machine}; load of the machine before: {load:.2f}.
+
+Microseconds, p50 / p99 of {rounds} rounds in which the extenders took turns. The client does what
+kube-scheduler's `HTTPExtender.send` does: one keep-alive connection, one request after the other, every
+answer decoded; its own work is in every number. *Go* is `bench/peer` (net/http, encoding/json, client-go
+informers, the same index of units as ours; it reserves nothing, counts no metrics); *ratio* is ours/Go, and
+in brackets ours/Go with GOGC=800. Below 1, ours is faster. Only numbers within a row compare.
+"""
+
+
+def table(measured: Table, samples: Mapping[Cell, Samples]) -> str:
+    """One heading with its rows."""
+    rows = [_row(cell, samples[cell]) for cell in measured.cells]
+    columns = ["names", "events/s", "ours", "Go", "Go, GOGC=800", "ratio p50", "ratio p99"]
+    return f"## {measured.heading}\n\n{_written(columns, rows)}"
+
+
+def costs_table(shape: Shape, costs: Sequence[Cost]) -> str:
+    """Memory, start and events."""
+    columns = ["", "start to ready", "CPU until ready", "resident (PSS)", "CPU per 1,000 pod events"]
+    rows = [
+        [
+            _NAMES[cost.stack],
+            f"{cost.ready_seconds:.2f} s",
+            f"{cost.ready_cpu_seconds:.2f} s",
+            f"{cost.resident_mib:.0f} MiB",
+            f"{cost.cpu_ms_per_thousand_events:.0f} ms",
+        ]
+        for cost in costs
+    ]
+    return f"## At rest: {shape.nodes:,} nodes, {shape.pods:,} pods\n\n{_written(columns, rows)}"
+
+
+def _row(cell: Cell, samples: Samples) -> list[str]:
+    shown = [
+        f"{samples.quantile(stack, _P50):,.0f} / {samples.quantile(stack, _P99):,.0f}" for stack in _NAMES
+    ]
+    ratios = [
+        f"{_ratio(samples, 'go', share):.2f} ({_ratio(samples, 'go-gogc800', share):.2f})"
+        for share in (_P50, _P99)
+    ]
+    return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios]
+
+
+def _ratio(samples: Samples, other: str, share: float) -> float:
+    return samples.quantile("ours", share) / samples.quantile(other, share)
+
+
+def _written(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---" for _ in columns], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,125 @@
+"""Rounds: every cell asked of every extender in turn, and their answers compared before that.
+
+Owns the order of measuring and the samples. Must not know how they are told.
+Facts: a machine drifts by 30 % within minutes, so the extenders take turns in each cell.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.cells import Cell, Table, requests
+from bench.cluster import kept
+from bench.stacks import Api, Kind, Stack, serving, started
+from controlplane.launch import launched
+
+__all__ = ["DifferentAnswers", "Samples", "measure"]
+
+_WARMUP = 20
+
+
+class DifferentAnswers(Exception):  # noqa: N818  what was found
+    """The extenders do not agree, or not with what is right."""
+
+
+@dataclass(slots=True)
+class Samples:
+    """Microseconds of each cycle, by extender."""
+
+    by_stack: dict[str, list[float]] = field(default_factory=dict)
+
+    def quantile(self, stack: str, share: float) -> float:
+        """Of the cycles of all rounds."""
+        ordered = sorted(self.by_stack[stack])
+        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One cluster with the extenders that watch it."""
+
+    client: Path
+    api: Api
+    stacks: Sequence[Stack]
+
+    def require_equal(self, cell: Cell) -> None:
+        """Raises DifferentAnswers if they are not."""
+        for request in requests(cell, self.api.directory)[0]:
+            body = Path(request["file"]).read_bytes()
+            first, *others = [_comparable(stack.ask(request["verb"], body)) for stack in self.stacks]
+            if any(other != first for other in others):
+                raise DifferentAnswers(f"{cell}, {request['verb']}: {_short(first)} is not {others}")
+            if request["verb"] == "filter" and first["NodeNames"] != sorted(kept(cell.app, cell.names)):
+                raise DifferentAnswers(f"{cell}: {_short(first)}")
+
+    def run(self, cell: Cell, stack: Stack) -> list[float]:
+        """One round of the cell: the sum over each cycle."""
+        scenario = {
+            "url": stack.url,
+            "warmup": min(_WARMUP, cell.cycles),
+            "count": cell.cycles,
+            "pause_us": cell.pause_us,
+            "cycles": requests(cell, self.api.directory),
+        }
+        if cell.rate:
+            self.api.send_events(stack.name, cell.rate)
+        asked = json.dumps(scenario)
+        ran = subprocess.run(  # noqa: S603  our own program
+            launched([str(self.client)]), input=asked, capture_output=True, text=True, check=False
+        )
+        if cell.rate:
+            self.api.send_events(stack.name, 0)
+        if ran.returncode:
+            raise RuntimeError(f"{stack.name}: {ran.stderr}")
+        return [sum(cycle) for cycle in json.loads(ran.stdout)["microseconds"]]
+
+
+def measure(
+    tables: Sequence[Table],
+    client: Path,
+    kinds: Sequence[Kind],
+    directory: Path,
+    rounds: int,
+    note: Callable[[str], None],
+) -> Iterator[tuple[Table, dict[Cell, Samples]]]:
+    """Each table with its samples; tables on one cluster share the running extenders."""
+    for shape in dict.fromkeys(table.shape for table in tables):
+        with ExitStack() as running:
+            api = running.enter_context(serving(shape, directory))
+            stacks = [running.enter_context(started(kind, api)) for kind in kinds]
+            for stack in stacks:
+                note(f"{shape}: {stack.name} ready after {stack.wait_ready():.1f} s")
+            session = _Session(client, api, stacks)
+            for table in tables:
+                if table.shape == shape:
+                    note(table.heading)
+                    yield table, _cells(session, table.cells, rounds)
+
+
+def _cells(session: _Session, cells: Sequence[Cell], rounds: int) -> dict[Cell, Samples]:
+    samples = {cell: Samples() for cell in cells}
+    for cell in cells:
+        session.require_equal(cell)
+    for number in range(rounds):
+        first = number % len(session.stacks)
+        turns = [*session.stacks[first:], *session.stacks[:first]]
+        for cell in cells:
+            for stack in turns:
+                samples[cell].by_stack.setdefault(stack.name, []).extend(session.run(cell, stack))
+    return samples
+
+
+def _comparable(answer: Any) -> Any:  # noqa: ANN401  JSON
+    """What the scheduler reads of an answer; the order of names is nothing to it."""
+    if isinstance(answer, list):
+        return {score["Host"]: score["Score"] for score in answer}
+    failed = [answer.get(key) or {} for key in ("FailedNodes", "FailedAndUnresolvableNodes")]
+    return {"NodeNames": sorted(answer["NodeNames"]), "failed": failed, "Error": answer.get("Error") or ""}
+
+
+def _short(answer: object) -> str:
+    return str(answer)[:300]

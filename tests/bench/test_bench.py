@@ -1,0 +1,68 @@
+"""The benchmark runs, and whoever is measured gives the same answers.
+
+Owns nothing of speed: a timing that is asserted fails on a busy machine and says nothing on a fast one.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from bench.cells import Cell, full_tables, quick_tables, requests
+from bench.cluster import kept, node_name
+from bench.programs import build
+from bench.report import table
+from bench.rounds import DifferentAnswers, Samples, measure
+from bench.stacks import kinds
+
+STACKS = ("ours", "go", "go-gogc800")
+
+
+def test_quantiles_are_those_of_all_rounds() -> None:
+    samples = Samples({"ours": [float(n) for n in range(100, 0, -1)]})
+    assert (samples.quantile("ours", 0.5), samples.quantile("ours", 0.99)) == (51, 100)
+
+
+def test_a_row_tells_ours_and_how_it_compares() -> None:
+    [measured] = [t for t in full_tables() if t.heading == "1 unit"]
+    samples = {cell: Samples({"ours": [10.0], "go": [20.0], "go-gogc800": [40.0]}) for cell in measured.cells}
+    assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) |" in table(
+        measured, samples
+    )
+
+
+def test_prioritize_is_asked_about_what_filter_left(tmp_path: Path) -> None:
+    [first, *_] = requests(Cell(100, app="twenty"), tmp_path)
+    assert [request["verb"] for request in first] == ["filter", "prioritize"]
+    body = Path(first[1]["file"]).read_text()
+    left = kept("twenty", 100)
+    assert [node_name(n) in left for n in (18, 19, 39)] == [False, True, True]
+    assert all((node_name(n) in body) == (node_name(n) in left) for n in range(100))
+
+
+def test_every_size_and_question_of_the_issue_has_a_cell() -> None:
+    cells = [cell for table in full_tables() for cell in table.cells]
+    assert {cell.names for cell in cells} == {100, 500, 1_000, 5_000, 15_000}
+    assert {cell.app for cell in cells} == {"one", "two", "twenty", "full"}
+    assert {cell.rate for cell in cells} == {0, 500}
+    assert {table.shape.pods for table in full_tables()} == {0, 50_000}
+    assert {table.shape.policies + 1 for table in full_tables()} == {1, 500}
+
+
+@pytest.mark.plane
+def test_all_answer_alike(tmp_path: Path) -> None:
+    """`measure` compares them with each other, and with what is right, before it measures."""
+    client, peer = build()
+    tables = quick_tables()
+    found = list(measure(tables, client, kinds(peer, tmp_path), tmp_path, 1, lambda _: None))
+    assert [measured for measured, _ in found] == list(tables)
+    for measured, samples in found:
+        assert all(set(samples[cell].by_stack) == set(STACKS) for cell in measured.cells)
+        assert all(len(s) == 20 for cell in samples.values() for s in cell.by_stack.values())
+
+
+@pytest.mark.plane
+def test_a_wrong_answer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, peer = build()
+    monkeypatch.setattr("bench.rounds.kept", lambda *_: ["another"])
+    with pytest.raises(DifferentAnswers):
+        list(measure(quick_tables()[:1], client, kinds(peer, tmp_path), tmp_path, 1, lambda _: None))
