@@ -85,12 +85,11 @@ def test_a_pod_that_was_asked_about_since_is_left_alone() -> None:
 
 
 def test_a_pod_that_was_refused_again_since_the_change_is_left_alone() -> None:
-    """The refusal was made on the new view: the change would not help."""
+    """The slot is free and the node looks free to us; the scheduler knows more, and did not name it."""
     wakes = full(a_pod("a"))
-    wakes.world.tell(a_node("far", "cloud"))
-    wakes.world.tell(a_policy(a_unit("dc", max=1), a_unit("nowhere")))
+    wakes.world.tell_gone(HOLDER)
     wakes.world.clock.now += 0.1
-    wakes.world.ask(a_pod("a"))
+    assert not wakes.world.decide(a_pod("a"), ["cloud-1"]).nodes
     assert wakes.after(SETTLED) == []
 
 
