@@ -27,10 +27,7 @@ def _text(plays: Sequence[Played]) -> str:
         if len(plays) > 1:
             lines += [click.style(f"== {title}", bold=True), ""]
         if not outcomes:
-            lines += [
-                "No pod that arrives is governed by a policy; compare its labels with the selector.",
-                "",
-            ]
+            lines += ["No policy governs a pod that arrives: compare its labels with the selector.", ""]
         for outcome in outcomes:
             lines += [*_told(outcome), ""]
     if len(plays) > 1:

@@ -97,7 +97,7 @@ def cluster_in(source: str, text: bytes) -> Cluster:
         Mistake: it is not what `_COMMAND` prints.
     """
     if text.lstrip()[:1] == b"{":
-        return _from_json(source, [text])
+        return _from_json(source, {"": text})
     try:
         documents = load(text)
     except yaml.YAMLError as error:
@@ -110,18 +110,18 @@ def cluster_in(source: str, text: bytes) -> Cluster:
     return _filled(source, (i for i in items if isinstance(i, dict)))
 
 
-def cluster_of(source: str, lists: Iterable[bytes]) -> Cluster:
-    """The cluster in JSON lists, as the API server sends them."""
+def cluster_of(source: str, lists: Mapping[str, bytes]) -> Cluster:
+    """The cluster in JSON lists by kind, as the API server sends them: their items do not tell it."""
     return _from_json(source, lists)
 
 
-def _from_json(source: str, texts: Iterable[bytes]) -> Cluster:
+def _from_json(source: str, texts: Mapping[str, bytes]) -> Cluster:
     cluster = Cluster()
-    for text in texts:
+    for known, text in texts.items():
         try:
             listed = msgspec.json.decode(text, type=_Kind)
             for item in listed.items if listed.items is not None else [msgspec.Raw(text)]:
-                kind = msgspec.json.decode(item, type=_Kind).kind or listed.kind.removesuffix("List")
+                kind = known or msgspec.json.decode(item, type=_Kind).kind
                 _take(cluster, kind, item)
         except (msgspec.DecodeError, ValueError) as error:
             raise Mistake(f"{source}: {error}; write what `{_COMMAND}` prints") from None
@@ -151,9 +151,15 @@ def _filled(source: str, items: Iterable[dict[str, Any]]) -> Cluster:
             elif kind == "ResourcePolicy":
                 _take_policy(cluster, item)
         except ValueError as error:
-            name = (item.get("metadata") or {}).get("name")
-            raise Mistake(f"{source}: {kind} {name}: {error}; write what `{_COMMAND}` prints") from None
+            raise Mistake(
+                f"{source}: {kind} {_name(item)}: {error}; write what `{_COMMAND}` prints"
+            ) from None
     return _checked(source, cluster)
+
+
+def _name(item: Mapping[str, Any]) -> object:
+    metadata = item.get("metadata")
+    return metadata.get("name") if isinstance(metadata, Mapping) else None
 
 
 def _checked(source: str, cluster: Cluster) -> Cluster:

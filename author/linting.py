@@ -25,6 +25,9 @@ from policy.lint.run import lint
 
 __all__ = ["Asked", "run", "server_in"]
 
+_IDENTITY = {"apiVersion": "scheduling.alibabacloud.com/v1alpha1", "kind": "ResourcePolicy"}
+"""What the items of a list from the API server leave out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -86,7 +89,8 @@ def _documents(names: list[str]) -> Iterator[Document]:
 def _policies(cluster: Cluster) -> Iterator[Document]:
     for manifest in cluster.manifests:
         metadata = manifest.get("metadata") or {}
-        yield Document(f"resourcepolicy/{metadata.get('name')} -n {metadata.get('namespace')}", manifest)
+        source = f"resourcepolicy/{metadata.get('name')} -n {metadata.get('namespace')}"
+        yield Document(source, {**_IDENTITY, **manifest})
 
 
 def _seconds(written: str) -> float:

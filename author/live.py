@@ -14,7 +14,7 @@ import msgspec
 
 from author.cluster import Cluster, cluster_of
 from author.mistakes import Mistake
-from extender.connection import ApiError, Connection, Unreachable, connect
+from extender.connection import ApiError, Connection, NotConfigured, Unreachable, connect
 from policy.lint.documents import Document
 
 __all__ = ["live_cluster", "live_workloads"]
@@ -35,9 +35,9 @@ def live_cluster(kubeconfig: Path | None) -> Cluster:
         Mistake: the API server is not reached, or refuses.
     """
     with _Session(kubeconfig) as session:
-        lists = [session.get("/api/v1/nodes"), session.get("/api/v1/pods")]
+        lists = {"Node": session.get("/api/v1/nodes"), "Pod": session.get("/api/v1/pods")}
         try:
-            lists.append(session.get(_POLICIES))
+            lists["ResourcePolicy"] = session.get(_POLICIES)
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -71,7 +71,10 @@ class _Session:
     def __init__(self, kubeconfig: Path | None) -> None:
         self._kubeconfig = kubeconfig or _default()
         self.source = str(self._kubeconfig or "the cluster")
-        self._connection: Connection = connect(self._kubeconfig)
+        try:
+            self._connection: Connection = connect(self._kubeconfig)
+        except NotConfigured as error:
+            raise Mistake(f"{error}; name one with --kubeconfig") from None
 
     def get(self, path: str) -> bytes:
         return self._connection.get(path, {"resourceVersion": "0"})

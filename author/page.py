@@ -26,8 +26,9 @@ h1 { font-size: 1.4rem; margin: 0 0 1rem } h2 { font-size: 1.1rem; margin: 0 }
 h3 { font-size: .95rem; margin: 1.1rem 0 .2rem } p { margin: .2rem 0 } .dim { color: var(--dim) }
 figure { margin: 1rem 0 } svg { width: 100%; height: auto; display: block }
 svg text { font: 12px system-ui, sans-serif; fill: var(--dim) }
-svg text.told { fill: var(--ink); font-weight: 600 } svg .grid { stroke: var(--line) }
-svg .mark { stroke: var(--ink); stroke-dasharray: 3 3 }
+svg text.told { fill: var(--ink); font-weight: 600 }
+svg text.area { fill: #fff; font-weight: 600; paint-order: stroke; stroke: #0008; stroke-width: 2px }
+svg .grid { stroke: var(--line) } svg .mark { stroke: var(--ink); stroke-dasharray: 3 3 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line) }
 td.n, th.n { text-align: right } ul { margin: .2rem 0; padding-left: 1.2rem }

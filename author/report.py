@@ -18,7 +18,7 @@ __all__ = ["FORMATS"]
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _DOCS = "docs/lint.md"
-_WIDTH = 100
+_WIDTH = 80
 
 
 def _where(finding: Finding) -> str:

@@ -29,7 +29,7 @@ from policy.simulation.growth import node_like, template
 from policy.simulation.outcome import Outcome
 from policy.simulation.play import Play, Wanted
 
-__all__ = ["Asked", "run"]
+__all__ = ["Asked", "Progress", "run"]
 
 _PATIENCE = 1.0
 
@@ -104,7 +104,7 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
     play = Play(stage, Wanted(coming.new, waiting, affinities, setting.nodes_start))
     subjects = mine or _governing(stage, [*coming.new, *waiting], there)
     before = {policy.key: _counts(stage, policy) for policy in subjects}
-    with _Progress(len(coming.new) + len(waiting)) as progress:
+    with Progress(len(coming.new) + len(waiting)) as progress:
         play.progress = progress
         play.run()
     outcomes = [
@@ -163,7 +163,7 @@ def _addition(written: str, subjects: Sequence[ResourcePolicy]) -> tuple[Resourc
     return named[0], int(unit), int(number)
 
 
-class _Progress:
+class Progress:
     """A bar on stderr, if it is a terminal and the play takes long."""
 
     def __init__(self, total: int) -> None:

@@ -14,7 +14,6 @@ from policy.filter import Decision
 from policy.objects import Node, Phase, Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
-from policy.usage import Group
 
 __all__ = ["Furnished"]
 
@@ -59,7 +58,7 @@ class Furnished:
 
     def governing(self, pod: Pod) -> ResourcePolicy | None:
         """See `Stage`."""
-        return self._cache.governing(pod)
+        return self._cache.policies.governing(pod)
 
     def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
         """See `Stage`."""
@@ -78,11 +77,3 @@ class Furnished:
     def add_node(self, node: Node) -> None:
         """See `Stage`."""
         self._cache.upsert_node(node)
-
-    def hold(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
-        """See `Stage`."""
-        self._cache.reserve(pod, policy, unit, group)
-
-    def release(self, pod: Pod) -> None:
-        """See `Stage`."""
-        self._cache.forget(pod.uid)

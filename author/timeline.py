@@ -20,6 +20,7 @@ _MOST = 600
 """Points drawn of each area; more would not be seen."""
 _COLOURS = ("#0f766e", "#2563eb", "#9333ea", "#c2410c", "#be185d", "#4d7c0f", "#0e7490", "#7c2d12")
 _OUTSIDE = "#64748b"
+_LINE = 16.0
 _NEAR = 90.0
 """Labels closer than this to the one before stand lower."""
 
@@ -50,6 +51,7 @@ class Timeline:
                 self._hatching(),
                 *self._grid(),
                 *(self._area(lane) for lane in lanes if any(height[lane] for height in self._lanes)),
+                *(self._label(lane) for lane in lanes),
                 *self._marks(),
                 "</svg>",
             ]
@@ -81,6 +83,16 @@ class Timeline:
         points = " ".join(f"{self._x(step)},{self._y(pods)}" for step, pods in (*upper, *lower))
         told = f"{self._called(lane)}: {self._lanes[-1][lane]}"
         return f'<polygon points="{points}" fill="{self._fill(lane)}"><title>{escape(told)}</title></polygon>'
+
+    def _label(self, lane: int) -> str:
+        """What the area is, at its right end, where it is high enough."""
+        below, pods = sum(self._lanes[-1][:lane]), self._lanes[-1][lane]
+        if self._y(below) - self._y(below + pods) < _LINE:
+            return ""
+        y = (self._y(below) + self._y(below + pods)) / 2 + 4
+        x = _WIDTH - _RIGHT - 8
+        told = escape(f"{self._called(lane)}: {pods}")
+        return f'<text x="{x}" y="{y:g}" text-anchor="end" class="area">{told}</text>'
 
     def _called(self, lane: int) -> str:
         if lane < len(self.outcome.units):

@@ -79,8 +79,10 @@ def pod_from(template: Mapping[str, Any], name: str, namespace: str) -> Pod:
     Raises:
         ValueError: it is no pod template.
     """
-    metadata = template.get("metadata") or {}
+    metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
+    if not isinstance(metadata, Mapping):
+        raise ValueError("metadata is no mapping")  # noqa: TRY004  a fault of the text, not of the program
     identity = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": _LONG_AGO}
-    manifest = {"metadata": {**metadata, **identity}, "spec": template.get("spec") or {}}
+    manifest = {"metadata": {**metadata, **identity}, "spec": spec}
     manifest["metadata"].pop("deletionTimestamp", None)
     return pod_of(msgspec.convert(manifest, PodObject))

@@ -5,7 +5,7 @@ documents mean. Positions are those of yaml's nodes, counted from 1 as editors d
 """
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as File
@@ -49,9 +49,9 @@ def documents_in(source: str, text: str) -> list[Document]:
     Raises:
         Mistake: the text is no YAML.
     """
-    loader = yaml.SafeLoader(text)
     found: list[Document] = []
     try:
+        loader = yaml.SafeLoader(text)
         while loader.check_node():
             reader = _Reader(loader)
             content = reader.plain(loader.get_node(), (), 0)
@@ -63,8 +63,8 @@ def documents_in(source: str, text: str) -> list[Document]:
         raise Mistake(f"{place}: no YAML: {error.problem}; {_advice(text, error)}") from None
     except yaml.YAMLError as error:
         raise Mistake(f"{source}: no YAML: {' '.join(str(error).split())}; save it as UTF-8 text") from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise Mistake(f"{source}: nested too deeply; no object of Kubernetes is") from None
     return found
 
 
@@ -97,13 +97,16 @@ class _Reader:
         return self.loader.construct_object(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
-        written = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key that is no text", problem_mark=key.start_mark)
+        written = Counter(key.value for key, _ in node.value)
         self.loader.flatten_mapping(node)
         content: dict[str, Any] = {}
         for key, value in node.value:
             name = str(key.value)
             here = (*path, name)
-            if written.count(key.value) > 1 and name in content:
+            if written[key.value] > 1 and name in content:
                 self.twice.append(here)
             self.positions[here] = _position(key)
             content[name] = self.plain(value, here, depth + 1)

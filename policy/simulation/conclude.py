@@ -29,8 +29,8 @@ def conclude(
 ) -> Outcome:
     """The answers about one policy.
 
-    `before` is how many pods each unit held, `scaled` maps the uids of the pods of scaled workloads to those,
-    `excess` tells how many pods of each are too many.
+    `before` is how many pods each unit held, `scaled` the workload of each of its pods, `excess` how many of
+    each workload are too many.
     """
     attempts = [a for a in play.attempts if a.policy is not None and a.policy.key == policy.key]
     waiting = {pod.uid for pod in play.wanted.waiting}
@@ -45,15 +45,24 @@ def conclude(
         pending=tuple(_pending(play, attempts)),
         purchases=tuple(_purchases(play, policy)),
         removals=tuple(Removal(place, len(list(same))) for place, same in groupby(p for p, _ in order)),
-        removed=tuple(
-            pod.name
-            for workload, number in excess.items()
-            for pod in [pod for _, pod in order if scaled[pod.uid] == workload][:number]
-        ),
+        removed=tuple(_removed([pod for _, pod in order], scaled, excess)),
         steps=tuple(_steps(play, policy, attempts)),
         lasted=play.lasted,
-        notes=notes,
+        notes=(*notes, *_unplayed(play, policy)),
     )
+
+
+def _unplayed(play: Play, policy: ResourcePolicy) -> Iterator[str]:
+    for key, unit in sorted(play.unplayed):
+        if key == policy.key:
+            yield f"preemption comes first in units[{unit}] (P1), and is not played: pods went on without"
+
+
+def _removed(order: list[Pod], scaled: Mapping[str, str], excess: Mapping[str, int]) -> Iterator[str]:
+    """The names of those that go, workload by workload."""
+    for workload, number in excess.items():
+        own = [pod.name for pod in order if scaled[pod.uid] == workload]
+        yield from own[:number]
 
 
 def _units(
@@ -128,7 +137,7 @@ def _scale_in(
     units = {attempt.pod.uid: attempt.unit for attempt in attempts if attempt.pod.uid in scaled}
     known = {attempt.pod.uid: attempt.pod for attempt in attempts}
     known |= {pod.uid: pod for pod in play.stage.pods() if pod.uid in scaled}
-    for uid in scaled.keys() - units.keys():
+    for uid in known.keys() & scaled.keys() - units.keys():
         share = play.stage.view.share(policy, uid)
         if play.stage.governing(known[uid]) == policy:
             units[uid] = share.unit if share else None

@@ -5,7 +5,7 @@ A new node is like the most common of its unit; where there is none, one pod fil
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policy.objects import Node, Pod
@@ -64,23 +64,36 @@ def closed(view: View, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal 
     return limit_reached(policy, index, usage, pod.requests)
 
 
-def orders(stage: Stage, seekers: Iterable[Seeker], asked: Mapping[str, int], at: float) -> list[Order]:
-    """What the watcher would ask for now; `asked` maps a pod's uid to the unit asked to grow for it."""
+def orders(
+    stage: Stage,
+    seekers: Iterable[Seeker],
+    asked: Mapping[str, int],
+    stuck: Collection[tuple[str, int]],
+    at: float,
+) -> list[Order]:
+    """What the watcher would ask for now.
+
+    `asked` maps a pod's uid to the unit asked to grow for it, `stuck` are units that did not, by policy (W4).
+    """
     by_policy: defaultdict[str, dict[str, Seeker]] = defaultdict(dict)
     for seeker in seekers:
         by_policy[seeker.policy.key][seeker.pod.uid] = seeker
-    return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, at)]
+    return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, stuck, at)]
 
 
 def _orders_of(
-    stage: Stage, seekers: Mapping[str, Seeker], asked: Mapping[str, int], at: float
+    stage: Stage,
+    seekers: Mapping[str, Seeker],
+    asked: Mapping[str, int],
+    stuck: Collection[tuple[str, int]],
+    at: float,
 ) -> Iterator[Order]:
     policy = next(iter(seekers.values())).policy
     pods = [seeker.pod for seeker in seekers.values()]
     wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
 
     def grows(unit: int) -> bool:
-        return policy.units[unit].waits_for_nodes
+        return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
 
     for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:
         wanted[unit].append(seekers[pod.uid])

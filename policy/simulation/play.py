@@ -13,7 +13,7 @@ from policy.filter import Decision
 from policy.objects import Node, Pod
 from policy.planning import in_order
 from policy.reasons import Reason
-from policy.resourcepolicy import ResourcePolicy
+from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.simulation.affinity import Affinity
 from policy.simulation.growth import Order, Seeker, closed, orders, packed, template
 from policy.simulation.room import Demand, Room
@@ -70,6 +70,8 @@ class Play:
     placed: list[Attempt] = field(default_factory=list)
     """In order of placement."""
     orders: list[Order] = field(default_factory=list)
+    unplayed: set[tuple[str, int]] = field(default_factory=set)
+    """Units, by policy, in which preemption would have been tried."""
     _started: float = 0.0
     _first_in: set[tuple[str, int]] = field(default_factory=set)
     _coming: list[tuple[float, Order]] = field(default_factory=list)
@@ -135,6 +137,7 @@ class Play:
             waits = decision.waits if decision else None
             if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
                 break
+            self.unplayed.add((waits.policy.key, waits.unit))
             decision = self.stage.decide(attempt.pod, candidates)
         return decision
 
@@ -148,10 +151,10 @@ class Play:
         found = (self._best(attempt, policy, area) for area in areas)
         return list(dict.fromkeys(name for name in found if name))
 
-    def _best(self, seeker: Seeker | Attempt, policy: ResourcePolicy, unit: int | None) -> str | None:
+    def _best(self, attempt: Attempt, policy: ResourcePolicy, unit: int | None) -> str | None:
         """The best node of a unit, or of what is in no unit."""
         area = policy.key, unit
-        return self.room.best(seeker.demand, seeker.pod, area, lambda: self._names(policy, unit))
+        return self.room.best(attempt.demand, attempt.pod, area, lambda: self._names(policy, unit))
 
     def _names(self, policy: ResourcePolicy, unit: int | None) -> Iterable[str]:
         if unit is not None:
@@ -178,15 +181,19 @@ class Play:
 
     def _buy(self) -> None:
         """Ask for nodes, once for each pod and unit (W3)."""
-        asked = {seeker.pod.uid: o.unit for o in self.orders for seeker in o.seekers}
+        asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
+        stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
         seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
-        for order in orders(self.stage, seekers, self._has_room, asked, self.lasted):
+        for order in orders(self.stage, seekers, asked, stuck, self.lasted):
             self.orders.append(order)
             if self.wanted.nodes_start is not None:
                 self._coming.append((self.stage.now + self.wanted.nodes_start, order))
 
-    def _has_room(self, seeker: Seeker, unit: int) -> bool:
-        return self._best(seeker, seeker.policy, unit) is not None
+    def _lives(self, order: Order) -> bool:
+        """Whether its pods still wait for it: those whose time is over ask for the next unit (W4)."""
+        when = order.policy.when_try_next_units
+        timed = when.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)
+        return not timed or self.lasted < order.at + when.timeout
 
     def _next_moment(self) -> bool:
         """Go to the next time at which an answer may change, and ask again; False: there is none."""

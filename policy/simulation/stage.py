@@ -11,7 +11,6 @@ from policy.filter import Decision
 from policy.objects import Node, Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
-from policy.usage import Group
 
 __all__ = ["Stage"]
 
@@ -42,9 +41,3 @@ class Stage(Protocol):
 
     def add_node(self, node: Node) -> None:
         """A node is there."""
-
-    def hold(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
-        """A slot is held for the pod."""
-
-    def release(self, pod: Pod) -> None:
-        """The slot is given back."""
