@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: demo test test-fast check install programs lock clean
+.PHONY: faults demo test test-fast check install programs lock clean
 
 demo: install programs  ## the main job: the story of the guide on a real control plane (KEEP=1 leaves it up)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
@@ -18,6 +18,9 @@ test: check install programs  ## every test, those on the real control plane inc
 
 test-fast: check  ## seconds, no Go: for daily work
 	$(BIN)/python -m pytest -m "not plane"
+
+faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses
+	$(BIN)/python -m faults --runs $(or $(RUNS),1000)
 
 check: install  ## style, types
 	$(BIN)/ruff check

@@ -5,9 +5,11 @@ from indexes, so that a call costs its names and not the cluster. Must not know 
 
 A pod in the index of its policy is one of
 
-absent --reserve: sent to a unit--> reserved --bound seen--> bound --deleted, finished--> absent reserved
---reserve: asked again, replaced--> reserved reserved --deleted, finished, refused when asked again,
-expired--> absent
+    absent   --reserve: sent to a unit------------------------------------> reserved
+    reserved --reserve: asked again, replaced-----------------------------> reserved
+    reserved --bound seen-------------------------------------------------> bound
+    reserved --deleted, finished, refused when asked again, idle, expired-> absent
+    bound    --deleted, finished------------------------------------------> absent
 
 A uid that was seen deleted is dead: nothing that comes late brings it back.
 """
@@ -15,56 +17,35 @@ A uid that was seen deleted is dead: nothing that comes late brings it back.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from threading import Condition, RLock
 
 from cachetools import TTLCache
 
+from extender.attempts import Attempt, Attempts
+from extender.changes import Changes
 from extender.index import PolicyIndex
+from extender.policies import Policies
 from policy.doubt import has_room
-from policy.history import NO_HISTORY, History
-from policy.match import matches, precedence
+from policy.history import History
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import Reservation
 from policy.usage import (
     Group,
-    MissingLabelError,
     Share,
     Usage,
-    group_of,
     record_of,
-    recorded_unit,
     share_of,
 )
 
-__all__ = ["SEEN_AFTER", "Attempt", "Cache", "Change"]
+__all__ = ["SEEN_AFTER", "Cache"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
 _EXPIRE_PERIOD = 1.0
 SEEN_AFTER = 5.0
 """Seconds in which the watch has certainly shown what made the scheduler place a pod."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The last call about a pod that is not bound yet."""
-
-    pod: Pod
-    policy: str
-    at: float
-    refused: bool
-    retry_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Changes for one policy that nobody has acted on: the first and the last of them."""
-
-    first: float
-    last: float
 
 
 class Cache:
@@ -80,8 +61,12 @@ class Cache:
         self.lock = RLock()
         self.changed = Condition(self.lock)
         """Notified of every change that may turn a refusal into a place."""
-        self.changes: dict[str, Change] = {}
-        """Such changes by policy, until somebody acts on them and removes the entry."""
+        self.changes = Changes(clock)
+        """Such changes, by policy."""
+        self.policies = Policies()
+        """To read; they change by `upsert_policy` and its like."""
+        self.attempts = Attempts(clock)
+        """To read; they change by `remember`."""
         self.unrecorded: dict[str, tuple[Pod, str]] = {}
         """By uid: pods that do not carry their record yet (L3); whoever writes it removes the entry."""
         self._clock = clock
@@ -91,17 +76,13 @@ class Cache:
         self._nodes: dict[str, Node] = {}
         self._pods: dict[str, Pod] = {}
         self._pods_on: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
-        self._policies: defaultdict[str, list[ResourcePolicy]] = defaultdict(list)
         self._indexes: dict[str, PolicyIndex] = {}
-        self._rejected: dict[str, Rejected] = {}
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
         self._records: dict[str, str] = {}
-        self._histories: dict[str, History] = {}
-        self._attempts: dict[str, Attempt] = {}
-        self._swept_at = clock()
         self._expired_at = clock()
         self._listed_at = clock()
+        self._heard_at = clock()
         self._gone_nodes: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
@@ -138,7 +119,7 @@ class Cache:
 
     def history(self, uid: str) -> History:
         """See `View`."""
-        return self._histories.get(uid, NO_HISTORY)
+        return self.attempts.history(uid)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
         """See `View`."""
@@ -152,28 +133,6 @@ class Cache:
 
     # What is read besides.
 
-    def governing(self, pod: Pod) -> ResourcePolicy | None:
-        """The policy that governs the pod (M4)."""
-        policies = self._policies.get(pod.namespace, ())
-        return next((policy for policy in policies if matches(policy, pod)), None)
-
-    def matching(self, pod: Pod) -> list[ResourcePolicy]:
-        """Every policy that selects the pod, the governing one first."""
-        return [p for p in self._policies.get(pod.namespace, ()) if matches(p, pod)]
-
-    def policies(self) -> list[ResourcePolicy]:
-        """All, those of one namespace in order of precedence."""
-        return [policy for policies in self._policies.values() for policy in policies]
-
-    def policy(self, key: str) -> ResourcePolicy | None:
-        """By `namespace/name`."""
-        index = self._indexes.get(key)
-        return index.policy if index else None
-
-    def rejected(self) -> Collection[Rejected]:
-        """The objects that are no usable policy as they are written (M6)."""
-        return self._rejected.values()
-
     def pods(self) -> Collection[Pod]:
         """Every pod known."""
         return self._pods.values()
@@ -183,9 +142,9 @@ class Cache:
         pod = self._pods.get(uid)
         return pod is not None and not (pod.node_name or pod.finished)
 
-    def attempts(self) -> Mapping[str, Attempt]:
-        """By the pod's uid: the last call about each pod that is not bound."""
-        return self._attempts
+    def heard_by(self, at: float) -> bool:
+        """Whether the watch has told of pods since that time: then it has told what was before."""
+        return self._heard_at >= at
 
     def reservations(self) -> Mapping[str, Reservation]:
         """By the pod's uid."""
@@ -207,20 +166,10 @@ class Cache:
         self._govern(pod.uid, policy.key)
         self._indexes[policy.key].put_share(pod.uid, reservation.share)
 
-    def adopt_nominations(self) -> None:
-        """Hold slots for pods that the scheduler has nominated, as a predecessor did (E7)."""
-        for pod in self._pods.values():
-            policy = self.governing(pod)
-            if policy is None or not pod.nominated_node or pod.uid in self._reservations:
-                continue
-            units = self._indexes[policy.key].units_of(pod.nominated_node)
-            if units and set(policy.match_label_keys) <= pod.labels.keys():
-                self.reserve(pod, policy, units[0], group_of(pod.labels, policy))
-
     def forget(self, uid: str) -> None:
         """Give back the slot that the pod holds without being bound, if any."""
         reservation = self._reservations.pop(uid, None)
-        if reservation is not None and reservation.policy in self._indexes:
+        if reservation is not None:
             self._indexes[reservation.policy].put_share(uid, None)
             self._note_change(reservation.policy)
 
@@ -245,32 +194,18 @@ class Cache:
         promise = self.history(pod.uid).promise
         if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
             return False
+        if age >= self._reservation_seconds:
+            return True
         policy = self._indexes[reservation.policy].policy
-        return age >= self._reservation_seconds or not has_room(pod, policy, reservation.unit, self)
+        seen = self.heard_by(reservation.made_at + SEEN_AFTER)
+        return seen and not has_room(pod, policy, reservation.unit, self)
 
     def remember(self, attempt: Attempt, history: History) -> None:
         """Keep what the last call about a pod leaves for the next."""
-        self._sweep()
-        uid = attempt.pod.uid
-        known = self._pods.get(uid)
-        if uid in self._gone_pods or (known is not None and known.node_name):
-            return
-        self._attempts[uid] = attempt
-        if history == NO_HISTORY:
-            self._histories.pop(uid, None)
-        else:
-            self._histories[uid] = history
-
-    def _sweep(self) -> None:
-        """Drop what is kept about pods that the watch never brought: they were gone before it saw them."""
-        now = self._clock()
-        if now - self._swept_at < _GONE_SECONDS:
-            return
-        self._swept_at = now
-        for uid, attempt in list(self._attempts.items()):
-            if uid not in self._pods and attempt.at < now - _GONE_SECONDS:
-                del self._attempts[uid]
-                self._histories.pop(uid, None)
+        self.attempts.sweep(self._pods.keys())
+        known = self._pods.get(attempt.pod.uid)
+        if attempt.pod.uid not in self._gone_pods and not (known and known.node_name):
+            self.attempts.keep(attempt, history)
 
     # What the informers bring.
 
@@ -312,6 +247,7 @@ class Cache:
 
     def replace_pods(self, pods: Iterable[Pod]) -> None:
         """A complete list: what is not in it is gone."""
+        self._heard_at = self._clock()
         listed = {pod.uid: pod for pod in pods}
         for uid in self._pods.keys() - listed.keys():
             self.remove_pod(self._pods[uid])
@@ -323,6 +259,7 @@ class Cache:
 
     def upsert_pod(self, pod: Pod) -> None:
         """A pod as it is now."""
+        self._heard_at = self._clock()
         if pod.uid in self._gone_pods:
             return
         self._leave_node(self._pods.get(pod.uid))
@@ -335,11 +272,11 @@ class Cache:
 
     def remove_pod(self, pod: Pod) -> None:
         """A pod that is gone for good."""
+        self._heard_at = self._clock()
         self._gone_pods[pod.uid] = True
         self._leave_node(self._pods.pop(pod.uid, None))
         self.forget(pod.uid)
-        self._attempts.pop(pod.uid, None)
-        self._histories.pop(pod.uid, None)
+        self.attempts.drop(pod.uid)
         self._records.pop(pod.uid, None)
         self.unrecorded.pop(pod.uid, None)
         self._govern(pod.uid, None)
@@ -347,71 +284,53 @@ class Cache:
     def replace_policies(self, policies: Iterable[ResourcePolicy | Rejected]) -> None:
         """A complete list: what is not in it is gone."""
         listed = {policy.key: policy for policy in policies}
-        for key in (self._indexes.keys() | self._rejected.keys()) - listed.keys():
+        for key in self.policies.keys() - listed.keys():
             self.remove_policy(key)
         for policy in listed.values():
             self.upsert_policy(policy)
 
     def upsert_policy(self, policy: ResourcePolicy | Rejected) -> None:
-        """A policy as it is now; every pod of its namespace is matched and counted anew.
-
-        A rejected one leaves its last valid form in force (M6).
-        """
-        if isinstance(policy, Rejected):
-            self._rejected[policy.key] = policy
-            return
-        self._rejected.pop(policy.key, None)
-        before = self._indexes.get(policy.key)
-        if before is not None and before.policy == policy:
+        """A policy as it is now; every pod of its namespace is matched and counted anew."""
+        before = self.policies.get(policy.key)
+        self.policies.put(policy)
+        if isinstance(policy, Rejected) or before == policy:
             return
         index = PolicyIndex(policy, self._kinds, self._clock)
         for node in self._nodes.values():
             index.put_node(node)
         self._indexes[policy.key] = index
-        listed = [p for p in self._policies[policy.namespace] if p.key != policy.key]
-        self._policies[policy.namespace] = sorted([*listed, policy], key=precedence)
         if before is not None:
-            self._carry_over(before.policy, policy)
+            self._carry_over(before, policy)
         self._reindex_namespace(policy.namespace)
 
     def remove_policy(self, key: str) -> None:
         """A policy that is gone, by `namespace/name`. Its pods may be another's now (M4)."""
-        self._rejected.pop(key, None)
-        index = self._indexes.pop(key, None)
-        if index is None:
+        policy = self.policies.drop(key)
+        if policy is None:
             return
-        namespace = index.policy.namespace
-        self._policies[namespace] = [p for p in self._policies[namespace] if p.key != key]
+        del self._indexes[key]
         for uid, reservation in list(self._reservations.items()):
             if reservation.policy == key:
                 del self._reservations[uid]
         self._note_change(key)
-        self._reindex_namespace(namespace)
+        self._reindex_namespace(policy.namespace)
 
     # How the indexes follow.
 
     def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
-        """Slots held under the policy's former text stay with the unit that they mean (C7)."""
         for uid, reservation in list(self._reservations.items()):
-            if reservation.policy != policy.key:
-                continue
-            unit = recorded_unit(record_of(before, reservation.unit), policy)
-            if unit is None:
-                # The unit was rewritten: its place is the best guess, and counting too many is the safe side.
-                unit = min(reservation.unit, len(policy.units) - 1)
-            try:
-                group = group_of(reservation.pod.labels, policy)
-            except MissingLabelError:
-                del self._reservations[uid]
-            else:
-                self._reservations[uid] = replace(reservation, unit=unit, group=group)
+            if reservation.policy == policy.key:
+                carried = reservation.carried_over(before, policy)
+                if carried is None:
+                    del self._reservations[uid]
+                else:
+                    self._reservations[uid] = carried
 
     def _settle(self, pod: Pod) -> None:
         """A pod got its node or ended: the slot held for it becomes the record of where it went."""
         reservation = self._reservations.pop(pod.uid, None)
-        self._attempts.pop(pod.uid, None)
-        self._histories.pop(pod.uid, None)
-        if reservation is None or reservation.policy not in self._indexes:
+        self.attempts.drop(pod.uid)
+        if reservation is None:
             return
         index = self._indexes[reservation.policy]
         if pod.node_name in index.nodes_in(reservation.unit):
@@ -431,14 +350,14 @@ class Cache:
         pods = {pod.uid: pod for pod in asked_about if pod.namespace == namespace}
         pods.update((uid, pod) for uid, pod in self._pods.items() if pod.namespace == namespace)
         self._reindex(list(pods.values()))
-        for policy in self._policies[namespace]:
+        for policy in self.policies.in_namespace(namespace):
             self._note_change(policy.key)
 
     def _reindex(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
             # A slot is held as the pod was when it was asked about: the watch may show it as it was before.
             reservation = self._reservations.get(pod.uid)
-            policy = self.governing(pod if reservation is None else reservation.pod)
+            policy = self.policies.governing(pod if reservation is None else reservation.pod)
             self._govern(pod.uid, policy.key if policy else None)
             if policy is not None:
                 self._put_share(pod, policy)
@@ -470,7 +389,5 @@ class Cache:
             self._note_change(policy.key)
 
     def _note_change(self, key: str) -> None:
-        now = self._clock()
-        unserved = self.changes.get(key)
-        self.changes[key] = Change(unserved.first if unserved else now, now)
+        self.changes.note(key)
         self.changed.notify_all()

@@ -8,36 +8,44 @@ import uuid
 from collections.abc import Callable
 from threading import Event, Thread
 
+from extender.connection import Connection
 from extender.lease import Lease
 
-__all__ = ["identity", "lead"]
+__all__ = ["lease_of", "together"]
 
 _POLL = 0.2
 
 Work = Callable[[Event], None]
 
 
-def identity() -> str:
-    """A name for this process that no other has."""
-    return f"{socket.gethostname()}_{uuid.uuid4()}"
+def lease_of(connection: Connection, name: str, clock: Callable[[], float]) -> Lease | None:
+    """The Lease that a setting names as NAMESPACE/NAME; none if it names none."""
+    if not name:
+        return None
+    namespace, _, lease = name.partition("/")
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Lease(connection, namespace, lease, identity, clock)
 
 
-def lead(lease: Lease, stop: Event, *work: Work) -> None:
-    """Do the work, each in a thread, whenever the lease is held, until `stop`. Its event ends it soon."""
+def together(stop: Event, lease: Lease | None, *work: Work) -> None:
+    """Do the work, each in a thread, until `stop`; with a lease only while it is held."""
+    if lease is None:
+        _until(stop.is_set, stop, work)
+        return
     elect = Thread(target=lease.run, args=(stop,), name="lease", daemon=True)
     elect.start()
     while not stop.wait(_POLL):
         if lease.held:
-            _work_while_held(lease, stop, work)
+            _until(lambda: not lease.held, stop, work)
     elect.join(timeout=5)
 
 
-def _work_while_held(lease: Lease, stop: Event, work: tuple[Work, ...]) -> None:
+def _until(over: Callable[[], bool], stop: Event, work: tuple[Work, ...]) -> None:
     done = Event()
     threads = [Thread(target=each, args=(done,), daemon=True) for each in work]
     for thread in threads:
         thread.start()
-    while lease.held and not stop.wait(_POLL):
+    while not over() and not stop.wait(_POLL):
         pass
     done.set()
     for thread in threads:

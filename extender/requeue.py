@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from threading import Event, Thread
 
-from extender.cache import Attempt, Cache
+from extender.attempts import Attempt
+from extender.cache import SEEN_AFTER, Cache
 from extender.metrics import Metrics
 from policy.objects import Pod
 from policy.planning import plan
+from policy.resourcepolicy import ResourcePolicy
 from policy.scale_up import wants_nodes
 
 __all__ = ["Requeue"]
@@ -98,18 +100,18 @@ class Requeue:
         if self._adopted:
             return
         self._adopted = True
-        unknown = self._cache.attempts().keys()
+        cache = self._cache
         self._owe(
             pod
-            for pod in self._cache.pods()
-            if wants_nodes(pod) and pod.uid not in unknown and self._cache.governing(pod)
+            for pod in cache.pods()
+            if wants_nodes(pod) and pod.uid not in cache.attempts and cache.policies.governing(pod)
         )
 
     def _collect(self) -> None:
         now = self._clock()
-        attempts = self._cache.attempts()
+        attempts = self._cache.attempts
         self._poked = {uid: at for uid, at in self._poked.items() if uid in attempts}
-        refused = [a for a in attempts.values() if a.refused and not self._answered(a)]
+        refused = [a for a in attempts if a.refused and not self._answered(a)]
         due = {attempt.pod.uid for attempt in refused}
         self._owed = {
             uid: pod
@@ -117,10 +119,22 @@ class Requeue:
             if uid in due or (uid not in attempts and self._cache.is_pending(uid))
         }
         self._owe(a.pod for a in refused if a.retry_at <= now)
-        for key, change in list(self._cache.changes.items()):
-            if now - change.first >= _SETTLE:
-                del self._cache.changes[key]
-                self._owe(self._freed(key, (a for a in refused if a.at <= change.last), now))
+        for key, last in self._cache.changes.take(_SETTLE).items():
+            self._owe(self._freed(key, [a for a in refused if a.at <= last], now))
+        self._probe(now)
+
+    def _probe(self, now: float) -> None:
+        """Touch pods whose slots may be idle while nothing is heard: the touch comes back as an event."""
+        silent = [
+            reservation
+            for reservation in self._cache.reservations().values()
+            if now - reservation.made_at >= SEEN_AFTER
+            and not self._cache.heard_by(reservation.made_at + SEEN_AFTER)
+        ]
+        for reservation in silent:
+            uid = reservation.pod.uid
+            if self._poked.get(uid, 0.0) < reservation.made_at:
+                self._owed[uid] = reservation.pod
 
     def _owe(self, pods: Iterable[Pod]) -> None:
         self._owed.update((pod.uid, pod) for pod in pods)
@@ -133,13 +147,19 @@ class Requeue:
         """Of the pods that this policy refused, or governs now, those that have a place."""
         pods: defaultdict[str, list[Pod]] = defaultdict(list)
         for attempt in refused:
-            policy = self._cache.governing(attempt.pod)
+            policy = self._cache.policies.governing(attempt.pod)
             if policy is None and attempt.policy == key:
                 yield attempt.pod
             elif policy is not None and key in (policy.key, attempt.policy):
                 pods[policy.key].append(attempt.pod)
         for governor, governed in pods.items():
-            policy = self._cache.policy(governor)
+            policy = self._cache.policies.get(governor)
             if policy is not None:
-                planned = plan(policy, governed, self._cache, now, asked={}, grows=lambda _: False)
-                yield from (pod for pod, _ in planned.seated)
+                yield from self._seated(policy, governed, now)
+
+    def _seated(self, policy: ResourcePolicy, pods: list[Pod], now: float) -> Iterable[Pod]:
+        """Those with a place. For the others a timer may have begun to count with the change (O5)."""
+        planned = plan(policy, pods, self._cache, now, asked={}, grows=lambda _: False)
+        for pod, retry_at in planned.waiting:
+            self._cache.attempts.retry_by(pod.uid, retry_at)
+        return (pod for pod, _ in planned.seated)

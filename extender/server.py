@@ -12,10 +12,9 @@ from threading import Event, Thread
 from extender.app import Application
 from extender.cache import Cache
 from extender.clock import SteadyClock
-from extender.connection import Connection, connect
+from extender.connection import connect
 from extender.informers import Informers
-from extender.leading import identity
-from extender.lease import Lease
+from extender.leading import lease_of
 from extender.metrics import Metrics
 from extender.pods import Annotator
 from extender.readiness import Readiness
@@ -40,7 +39,7 @@ class Server:
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
-        self._lease = _lease(connection, settings.lease)
+        self._lease = lease_of(connection, settings.lease, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             time.monotonic,
@@ -95,7 +94,7 @@ class Server:
             counts = {
                 "nodes": len(self._cache.nodes),
                 "pods": len(self._cache.pods()),
-                "resourcepolicies": len(self._cache.policies()),
+                "resourcepolicies": len(self._cache.policies),
             }
             self._metrics.reservations.set(len(self._cache.reservations()))
         for resource, count in counts.items():
@@ -103,10 +102,3 @@ class Server:
             contact = self._informers.reflectors[resource].last_contact
             silence = float("inf") if contact is None else time.monotonic() - contact
             self._metrics.silence.labels(resource).set(silence)
-
-
-def _lease(connection: Connection, name: str) -> Lease | None:
-    if not name:
-        return None
-    namespace, _, lease = name.partition("/")
-    return Lease(connection, namespace, lease, identity(), time.monotonic)

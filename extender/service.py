@@ -11,7 +11,8 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from extender.cache import Attempt, Cache
+from extender.attempts import Attempt
+from extender.cache import Cache
 from extender.settling import Settling
 from policy import filter as filter_verb
 from policy import preempt as preempt_verb
@@ -123,7 +124,7 @@ class Extender:
                 self._cache.reserve(pod, policy, choice.unit, choice.group)
                 promise = Promise(choice.unit, frozenset(choice.nodes), now)
                 history = replace(self._cache.history(pod.uid), promise=promise)
-                last = self._cache.attempts().get(pod.uid)
+                last = self._cache.attempts.get(pod.uid)
                 retry_at = last.retry_at if last else math.inf
                 attempt = Attempt(pod, policy.key, now, refused=True, retry_at=retry_at)
                 self._cache.remember(attempt, history)
@@ -134,7 +135,6 @@ class Extender:
         with self._cache.lock:
             reason = self._why_not()
             if not reason and self._unready:
-                self._cache.adopt_nominations()
                 self._settling.begin()
             self._unready = bool(reason)
             return reason
@@ -145,10 +145,10 @@ class Extender:
             raise NotReady(f"ResourcePolicy: {reason}")
         self._settling.asked(pod.uid)
         self._cache.expire()
-        return self._cache.governing(pod)
+        return self._cache.policies.governing(pod)
 
     def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
-        if self._on_conflict is OnConflict.REJECT and len(self._cache.matching(pod)) > 1:
+        if self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1:
             return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
         now = self._clock()
         return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)

@@ -29,6 +29,9 @@ class Backend(StrEnum):
     NONE = "none"
 
 
+# NAMESPACE/NAME, or nothing.
+_LEASE = "^([a-z0-9-]+/[a-z0-9.-]+)?$"
+
 # No label at all would make every node virtual.
 _Labels = Annotated[Mapping[str, str], Field(min_length=1)]
 
@@ -41,6 +44,7 @@ class WatcherSettings(_Part):
     """What only `resourcepolicy watch` reads. Times are in seconds."""
 
     backend: Backend = Backend.AUTO
+    lease: str = Field(default="", pattern=_LEASE)
     namespace: str = "resourcepolicy"
     autoscaler_namespace: str = "kube-system"
     period: float = Field(default=0.2, gt=0)
@@ -63,7 +67,7 @@ class Settings(_Part):
     reservation: float = Field(default=600.0, gt=0)
     settle: float = Field(default=60.0, ge=0)
     silence: float = Field(default=300.0, gt=0)
-    lease: str = Field(default="", pattern="^([a-z0-9-]+/[a-z0-9.-]+)?$")
+    lease: str = Field(default="", pattern=_LEASE)
     unknown_node: float = Field(default=0.5, ge=0, le=60)
     body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
     watcher: WatcherSettings = WatcherSettings()

@@ -13,6 +13,7 @@ from extender.cache import SEEN_AFTER, Cache
 from policy.doubt import Doubt, Doubting, doubts
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
+from policy.usage import MissingLabelError, group_of
 
 __all__ = ["Settling"]
 
@@ -33,6 +34,7 @@ class Settling:
     def begin(self) -> None:
         """Take note of every pod that may be on its way now."""
         self._began_at = self._clock()
+        self._hold_nominated()
         reserved = self._cache.reservations()
         self._doubts = self._found(pod for pod in self._cache.pods() if pod.uid not in reserved)
 
@@ -48,13 +50,31 @@ class Settling:
         own = {uid: doubt for uid, doubt in self._doubts.items() if doubt.policy == policy.key}
         return Doubting(self._cache, own) if own else None
 
+    def _hold_nominated(self) -> None:
+        """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""
+        for pod in [p for p in self._cache.pods() if p.nominated_node and self._cache.is_pending(p.uid)]:
+            policy = self._cache.policies.governing(pod)
+            if policy is not None and pod.uid not in self._cache.reservations():
+                self._hold(pod, policy)
+
+    def _hold(self, pod: Pod, policy: ResourcePolicy) -> None:
+        try:
+            group = group_of(pod.labels, policy)
+        except MissingLabelError:
+            return
+        for unit in range(len(policy.units)):
+            if pod.nominated_node in self._cache.nodes_in(policy, unit):
+                self._cache.reserve(pod, policy, unit, group)
+                return
+
     def _look_again(self) -> None:
         now = self._clock()
         if now - self._began_at >= self._seconds:
             self._doubts.clear()
         pending = {uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)}
         self._doubts = pending
-        if now - self._began_at < SEEN_AFTER or now - self._looked_at < _AGAIN:
+        fresh = self._cache.heard_by(self._began_at + SEEN_AFTER)
+        if not fresh or now - self._looked_at < _AGAIN:
             return
         # Room that is gone by now was taken by others: no binding under way holds it.
         self._looked_at = now
@@ -69,8 +89,8 @@ class Settling:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in pods:
             settled = pod.node_name or pod.finished or pod.gated
-            policy = None if settled else self._cache.governing(pod)
+            policy = None if settled else self._cache.policies.governing(pod)
             if policy is not None:
                 pending[policy.key].append(pod)
-        found = (doubts(p, pending[p.key], self._cache) for p in self._cache.policies())
+        found = (doubts(p, pending[p.key], self._cache) for p in self._cache.policies)
         return {doubt.pod.uid: doubt for some in found for doubt in some}

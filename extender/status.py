@@ -78,9 +78,9 @@ class StatusWriter:
     def wanted(self) -> dict[str, Status]:
         """What each policy's status should say now, by `namespace/name`."""
         with self._cache.lock:
-            policies = self._cache.policies()
+            policies = self._cache.policies
             pods = list(self._cache.pods())
-            refused = {policy.key: policy for policy in self._cache.rejected()}
+            refused = {policy.key: policy for policy in self._cache.policies.rejected()}
         pairs = self._about_pods(policies, pods)
         wanted = {
             policy.key: Status(policy.generation, (accepted(), *pairs[policy.key])) for policy in policies

@@ -144,15 +144,15 @@ class Watcher:
         return Sight(
             now=self._clock(),
             view=self._cache,
-            governed={p.key: Governed(p, waiting[p.key], placed[p.key]) for p in self._cache.policies()},
+            governed={p.key: Governed(p, waiting[p.key], placed[p.key]) for p in self._cache.policies},
             requests=self._requests,
             status=status,
         )
 
     def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
-        found: dict[str, list[Pod]] = {policy.key: [] for policy in self._cache.policies()}
+        found: dict[str, list[Pod]] = {policy.key: [] for policy in self._cache.policies}
         for pod in pods:
-            policy = self._cache.governing(pod)
+            policy = self._cache.policies.governing(pod)
             if policy is not None:
                 found[policy.key].append(pod)
         return {key: tuple(governed) for key, governed in found.items()}
@@ -167,13 +167,13 @@ class Watcher:
     def _may_land(self, pod: Pod) -> bool:
         """Whether the extender does not refuse the pod everywhere: growth would be in vain (M4)."""
         rejects = self._settings.on_conflict is OnConflict.REJECT
-        return not rejects or len(self._cache.matching(pod)) <= 1
+        return not rejects or len(self._cache.policies.matching(pod)) <= 1
 
     def _holds(self, *, works: bool) -> list[Change]:
         if not works:
             return changes(self._cache.pods(), due=())
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
-        growing = [p for p in self._cache.policies() if any(unit.waits_for_nodes for unit in p.units)]
+        growing = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
         return changes(self._cache.pods(), {pod.uid for policy in growing for pod in waiting[policy.key]})
 
 

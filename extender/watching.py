@@ -15,8 +15,7 @@ from extender.clock import SteadyClock
 from extender.connection import connect
 from extender.holds import Holds
 from extender.informers import Informers
-from extender.leading import identity, lead
-from extender.lease import Lease
+from extender.leading import lease_of, together
 from extender.provisioning import ProvisioningRequests
 from extender.settings import Settings
 from extender.status import StatusWriter
@@ -25,8 +24,6 @@ from extender.watcher import Watcher
 __all__ = ["watch"]
 
 log = logging.getLogger(__name__)
-
-_LEASE = "resourcepolicy-watcher"
 
 
 def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
@@ -42,13 +39,12 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     )
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings)
     status = StatusWriter(writing, cache, clock, own.managed_resources, settings.on_conflict)
-    lease = Lease(writing, own.namespace, _LEASE, identity(), time.monotonic)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):
             pass
         log.info("watching; back-end: %s", own.backend)
-        lead(lease, stop, watcher.run, status.run)
+        together(stop, lease_of(writing, own.lease, time.monotonic), watcher.run, status.run)
     finally:
         informers.stop()
         writing.close()

@@ -132,10 +132,10 @@ class Accounts:
         view = _Still(
             nodes=cache.nodes,
             pods=pods,
-            policies=cache.policies(),
+            policies=list(cache.policies),
             reservations={uid: kept for uid, kept in cache.reservations().items() if uid != pod.uid},
         )
-        policy = cache.policy(ticket.policy)
+        policy = cache.policies.get(ticket.policy)
         if policy is not None:
             self._ordered(Invariant.ORDER, pod, candidates, ticket, policy, view, now)
 

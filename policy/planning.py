@@ -5,6 +5,7 @@ not know what is done about it. It shares the walk of filter, so that the autosc
 scheduler will be allowed.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ class Plan:
     """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
     growing: tuple[tuple[Pod, int], ...] = ()
     """Pods whose next open unit has no room and can grow, with that unit (W1)."""
+    waiting: tuple[tuple[Pod, float], ...] = ()
+    """Pods that a timer keeps where they are, with its end (O5)."""
 
 
 def in_order(pods: Iterable[Pod]) -> list[Pod]:
@@ -66,7 +69,7 @@ def plan(
     for pod in pods:
         if pod.uid not in asked:
             planning.place(pod)
-    return Plan(tuple(planning.seated), tuple(planning.growing))
+    return Plan(tuple(planning.seated), tuple(planning.growing), tuple(planning.waiting))
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ class _Planning:
     grows: Callable[[int], bool]
     seated: list[tuple[Pod, Node]] = field(default_factory=list)
     growing: list[tuple[Pod, int]] = field(default_factory=list)
+    waiting: list[tuple[Pod, float]] = field(default_factory=list)
     slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
     guests: dict[str, list[Pod]] = field(default_factory=dict)
     left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
@@ -95,8 +99,11 @@ class _Planning:
             seats[index] = self._seat(pod, index)
             return seats[index] is not None or self.grows(index)
 
-        unit = walk(self.policy, self._asked(pod, group, has_room)).unit
+        outcome = walk(self.policy, self._asked(pod, group, has_room))
+        unit = outcome.unit
         if unit is None:
+            if outcome.retry_at < math.inf:
+                self.waiting.append((pod, outcome.retry_at))
             return
         self._count(pod, unit, group)
         seat = seats[unit]

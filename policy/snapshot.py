@@ -8,7 +8,7 @@ is kept current.
 import math
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from policy.history import NO_HISTORY, History
@@ -16,7 +16,17 @@ from policy.match import governing, in_unit, units_of
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
-from policy.usage import Group, Share, Usage, share_of, total
+from policy.usage import (
+    Group,
+    MissingLabelError,
+    Share,
+    Usage,
+    group_of,
+    record_of,
+    recorded_unit,
+    share_of,
+    total,
+)
 
 __all__ = ["Reservation", "Snapshot", "View", "leaving_until"]
 
@@ -38,6 +48,17 @@ class Reservation:
     def share(self) -> Share:
         """Counted like a bound pod."""
         return Share(self.unit, self.group, self.pod.requests, counted=True, terminating=False)
+
+    def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "Reservation | None":
+        """The slot once the policy was edited, in the unit that it means (C7); None without a group."""
+        unit = recorded_unit(record_of(before, self.unit), policy)
+        if unit is None:
+            # The unit was rewritten: its place is the best guess, and counting too many is the safe side.
+            unit = min(self.unit, len(policy.units) - 1)
+        try:
+            return replace(self, unit=unit, group=group_of(self.pod.labels, policy))
+        except MissingLabelError:
+            return None
 
 
 class View(Protocol):

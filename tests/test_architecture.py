@@ -222,8 +222,6 @@ def test_policy_keeps_no_state_between_calls(module: Module) -> None:
 
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
-OUTGROWN = {"extender.cache": 480}
-"""Modules that are to be split; they may not grow meanwhile."""
 NOT_A_NAME = {"common", "data", "helper", "helpers", "info", "manager", "misc", "util", "utils"}
 
 
@@ -249,19 +247,13 @@ def test_a_module_says_what_it_owns_and_what_it_offers(module: Module) -> None:
 
 @pytest.mark.parametrize("module", MODULES.values(), ids=by_name)
 def test_no_piece_is_too_large_to_read(module: Module) -> None:
-    longest = OUTGROWN.get(module.name, LONGEST_MODULE)
-    assert len(module.path.read_text().splitlines()) <= longest
+    assert len(module.path.read_text().splitlines()) <= LONGEST_MODULE
     lengths = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
         for node in ast.walk(module.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
-
-
-@pytest.mark.parametrize("name", OUTGROWN)
-def test_a_module_that_was_split_is_an_exception_no_more(name: str) -> None:
-    assert len(MODULES[name].path.read_text().splitlines()) > LONGEST_MODULE
 
 
 def test_no_module_is_named_for_nothing() -> None:

@@ -221,6 +221,8 @@ class _Names(set[str]):
     upsert = set.add
     remove = set.discard
 
+    def begin_list(self) -> None: ...
+
 
 def test_a_reflector_follows(leases: Leases) -> None:
     leases.create("a")

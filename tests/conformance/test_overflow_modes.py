@@ -145,6 +145,17 @@ def test_timeout_waits_without_a_cap(site: Site) -> None:
     assert site.placed("a") == {"a": "cloud"}
 
 
+def test_no_terminating_waits_for_pods_that_leave(site: Site) -> None:
+    """O6: their room is about to return."""
+    two_units(site, "LackResourceAndNoTerminating", gpus=1)
+    site.create_pod("leaving", annotations={"controlplane/gone-after": "3s"})
+    site.placed("leaving")
+    site.delete_pod_slowly("leaving")
+    site.create_pod("a")
+    site.refused("a", "waiting for pods that are terminating in units[0]")
+    assert site.placed("a") == {"a": "dc"}
+
+
 def test_no_terminating_goes_on_if_nobody_leaves(site: Site) -> None:
     """O6."""
     two_units(site, "LackResourceAndNoTerminating", gpus=1)

@@ -115,7 +115,7 @@ def test_what_it_never_sends_is_answered_400_with_the_reason_and_leaves_nothing(
     assert answer.status == 400
     assert REASONS[name] in answer.json["Error"]
     assert site.world.held == {}
-    assert not site.world.cache.attempts()
+    assert not site.world.cache.attempts
 
 
 @pytest.mark.parametrize("name", MADE)

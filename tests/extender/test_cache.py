@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from extender.cache import Attempt, Cache
+from extender.attempts import Attempt
+from extender.cache import Cache
 from policy.doubt import has_room
 from policy.history import NO_HISTORY, History
 from policy.match import governing
@@ -91,6 +92,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.now = NOW
         self.cache = Cache(lambda: self.now, Kinds(), HELD_SECONDS, remembers_since=NOW)
         self.cache.lock.acquire()  # there is one thread only
+        self.heard_at = NOW
+        """When a watch or list last told of pods."""
         self.nodes: dict[str, Node] = {}
         self.departed: set[str] = set()
         self.pods: dict[str, Pod] = {}
@@ -132,6 +135,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     @rule(pod=pods)
     def tell_pod(self, pod: Pod) -> None:
         self.cache.upsert_pod(pod)
+        self.heard_at = self.now
         self._pod_seen(pod)
 
     @rule(uid=uids, on=st.sampled_from([*NODES, "ghost"]))
@@ -143,12 +147,14 @@ class EventsAndCalls(RuleBasedStateMachine):
     @rule(pod=pods)
     def pod_is_gone(self, pod: Pod) -> None:
         self.cache.remove_pod(pod)
+        self.heard_at = self.now
         self._pod_died(pod.uid)
 
     @rule(but=uids, new=st.lists(pods, max_size=2))
     def list_pods(self, but: str, new: list[Pod]) -> None:
         listed = [*(pod for pod in self.pods.values() if pod.uid != but), *new]
         self.cache.replace_pods(listed)
+        self.heard_at = self.now
         for uid in self.pods.keys() - {pod.uid for pod in listed}:
             self._pod_died(uid)
         for pod in {pod.uid: pod for pod in listed}.values():
@@ -310,8 +316,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         recount = self._recount()
         assert self.cache.nodes == self.nodes
         assert {pod.uid: pod for pod in self.cache.pods()} == self.pods
-        assert {policy.key: policy for policy in self.cache.policies()} == self.policies
-        assert {it.key: it for it in self.cache.rejected()} == self.rejected
+        assert {policy.key: policy for policy in self.cache.policies} == self.policies
+        assert {it.key: it for it in self.cache.policies.rejected()} == self.rejected
         assert {*self.cache.unknown([*NODES, "ghost"])} == {*recount.unknown([*NODES, "ghost"])}
         for name in [*NODES, "ghost"]:
             on = {pod.uid for pod in self.cache.pods_on(name)}
@@ -324,11 +330,11 @@ class EventsAndCalls(RuleBasedStateMachine):
     @invariant()
     def the_oldest_policy_governs(self) -> None:
         for pod in self.pods.values():
-            assert self.cache.governing(pod) == governing(pod, self.policies.values())
+            assert self.cache.policies.governing(pod) == governing(pod, self.policies.values())
 
     @invariant()
     def nothing_is_remembered_of_the_bound_and_the_dead(self) -> None:
-        assert self.cache.attempts().keys() == self.asked
+        assert {attempt.pod.uid for attempt in self.cache.attempts} == self.asked
         for uid in UIDS:
             assert (self.cache.history(uid) != NO_HISTORY) == (uid in self.asked)
 

@@ -41,8 +41,8 @@ class Joint:
             return {
                 "nodes": sorted(self.cache.nodes),
                 "pods": sorted(pod.uid for pod in self.cache.pods()),
-                "policies": sorted(policy.key for policy in self.cache.policies()),
-                "rejected": sorted(rejected.key for rejected in self.cache.rejected()),
+                "policies": sorted(policy.key for policy in self.cache.policies),
+                "rejected": sorted(rejected.key for rejected in self.cache.policies.rejected()),
             }
 
     def comes_to(self, **expected: list[str]) -> None:
@@ -98,11 +98,11 @@ def test_an_invalid_policy_is_rejected_and_its_former_text_stays_in_force(joint:
     joint.comes_to(policies=["default/policy"], rejected=[])
     joint.api.put(POLICIES, "default", "policy", spec={"units": [{"max": -1}], "strategy": "x"})
     joint.comes_to(policies=["default/policy"], rejected=["default/policy"])
-    (rejected,) = joint.cache.rejected()
+    (rejected,) = joint.cache.policies.rejected()
     assert [error.partition(":")[0] for error in rejected.errors] == ["spec.units[0].max", "spec.strategy"]
     joint.api.put(POLICIES, "default", "policy", spec={"units": [{"max": 2}]})
     joint.comes_to(policies=["default/policy"], rejected=[])
-    (policy,) = joint.cache.policies()
+    (policy,) = joint.cache.policies
     assert policy.units[0].max == 2
 
 

@@ -191,14 +191,14 @@ def test_a_pod_without_a_policy_is_untouched() -> None:
     assert world.extender.prioritize(pod, ["dc-1"]) is None
     assert world.extender.preempt(pod, {"dc-1": ["v"]}) is None
     assert world.held == {}
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
 
 
 def test_prioritize_leaves_nothing_behind() -> None:
     world = standard()
     assert world.extender.prioritize(a_pod("a"), BOTH) == {"dc-1": 10, "cloud-1": 9}
     assert world.held == {}
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
 
 
 # How a slot ends.
@@ -296,7 +296,7 @@ def test_a_dead_uid_is_not_brought_back() -> None:
     world.extender.preempt(a_pod("a"), {"dc-1": ["v"]})
     world.tell(bound("a", "dc-1"))
     assert world.held == {}
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
     assert not world.cache.pods()
     assert world.used(CAPPED, 0) == 0
 
@@ -446,9 +446,9 @@ def test_a_rejected_edit_leaves_the_last_valid_text_in_force() -> None:
     world.tell(Rejected(CAPPED.key, 2, ("spec.units: is empty",)))
     assert world.ask(a_pod("b")) == 1
     assert world.held == {"a": 0, "b": 1}
-    assert [rejected.generation for rejected in world.cache.rejected()] == [2]
+    assert [rejected.generation for rejected in world.cache.policies.rejected()] == [2]
     world.tell(CAPPED)
-    assert not world.cache.rejected()
+    assert not world.cache.policies.rejected()
 
 
 def test_a_rejected_new_policy_governs_nothing() -> None:
@@ -614,7 +614,7 @@ def test_a_node_that_does_not_come_is_an_error_and_not_a_refusal() -> None:
     with pytest.raises(NotReady, match=r"1 node\(s\) not seen yet by the extender: dc-1"):
         world.ask(a_pod("a"))
     assert world.held == {}
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
 
 
 def test_an_unknown_node_delays_no_pod_that_an_earlier_unit_takes() -> None:
@@ -685,7 +685,7 @@ def test_a_preemption_that_helps_no_unit_holds_nothing() -> None:
     assert preempted is not None
     assert not preempted.choice.nodes
     assert world.held == {}
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
 
 
 def test_our_own_nomination_is_honoured() -> None:
@@ -764,7 +764,7 @@ def test_an_attempt_is_remembered_until_the_pod_is_bound_or_gone() -> None:
     world = standard(a_pod("a"), a_pod("b"))
     for name in "ab":
         world.ask(a_pod(name))
-    assert set(world.cache.attempts()) == {"a", "b"}
+    assert {attempt.pod.uid for attempt in world.cache.attempts} == {"a", "b"}
     world.tell(bound("a", "dc-1"))
     world.tell_gone(a_pod("b"))
-    assert not world.cache.attempts()
+    assert not world.cache.attempts
