@@ -203,6 +203,18 @@ def test_a_merge_patch_removes_what_it_sets_to_null(leases: Leases) -> None:
     assert patched["metadata"]["labels"] == {"b": "2"}
 
 
+def test_a_patch_of_the_status_writes_nothing_else(leases: Leases) -> None:
+    namespace = leases.path.split("/")[5]
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}}
+    leases.connection.post(path, {**quota, "spec": {"hard": {"pods": "5"}}})
+    change = {"spec": {"hard": {"pods": "9"}}, "status": {"hard": {"pods": "7"}}}
+    leases.connection.patch(f"{path}/q/status", change)
+    stored = msgspec.json.decode(leases.connection.get(f"{path}/q"))
+    assert stored["spec"]["hard"] == {"pods": "5"}
+    assert stored["status"]["hard"] == {"pods": "7"}
+
+
 class _Named(msgspec.Struct):
     name: str
 

@@ -205,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
         api = self.server.api
         path = urlsplit(self.path).path
         api.requests.append(Request(self.command, path, query, dict(self.headers), body))
+        if path.endswith("/status"):  # the subresource writes nothing else of the object
+            path, body = path.removesuffix("/status"), {"status": (body or {}).get("status", {})}
         try:
             with api.changed:
                 found = self.act(*parse(path), query, body)

@@ -1,0 +1,67 @@
+"""What `kubectl get rpol` tells, written by the watcher with its own rights on the real API (M4, M8).
+
+Owns the conditions as they are stored; what they say in each case is tests/extender/test_status.py's.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controlplane import ControlPlane, Object
+from controlplane.processes import Process
+from tests.conformance.objects import Site, condition
+
+PROGRAM = Path(sys.executable).with_name("resourcepolicy")
+
+pytestmark = pytest.mark.usefixtures("watcher")
+
+
+@pytest.fixture
+def watcher(plane: ControlPlane) -> Iterator[None]:
+    account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
+    command = [str(PROGRAM), "watch", "--kubeconfig", str(account)]
+    process = Process("status-watcher", command, plane.directory / "status-watcher.log", {})
+    yield
+    process.kill()
+
+
+def told(site: Site, policy: Object, kind: str, status: str) -> Object:
+    """The condition of a policy, once it has this status."""
+    path = site.api.path_of(policy)
+
+    def found() -> Object | None:
+        known = condition(site.api.get(path), kind)
+        return known if known.get("status") == status else None
+
+    return site.plane.wait(found, what=f"{kind} to be {status}")
+
+
+def test_a_policy_is_accepted_for_the_generation_that_was_read(site: Site) -> None:
+    policy = site.create_policy(site.unit("dc"))
+    assert told(site, policy, "Accepted", "True")["observedGeneration"] == 1
+    site.edit_policy(policy, site.unit("dc", max=1))
+
+    def again() -> bool | None:
+        stored = site.api.get(site.api.path_of(policy))
+        return condition(stored, "Accepted").get("observedGeneration") == 2 or None
+
+    assert site.plane.wait(again, what="the edit to be observed")
+
+
+def test_of_two_policies_for_one_pod_the_younger_names_the_older(site: Site) -> None:
+    """M4: by name where they are equally old."""
+    site.create_policy(site.unit("dc"), name="a-first")
+    second = site.create_policy(site.unit("dc"), name="b-second")
+    site.create_pod("both")
+    conflicted = told(site, second, "Conflicted", "True")
+    assert "ResourcePolicy a-first" in conflicted["message"]
+    assert "for example both" in conflicted["message"]
+
+
+def test_a_policy_for_pods_that_the_scheduler_never_sends_says_so(site: Site) -> None:
+    """M8: the shipped configuration sends pods that request a GPU."""
+    policy = site.create_policy(site.unit("dc"))
+    site.create_pod("web", gpus=0)
+    assert "for example web" in told(site, policy, "PodsNotSent", "True")["message"]

@@ -1,0 +1,171 @@
+"""The status of policies as written: once for each change, every fault at once, times kept (M4, M6, M8).
+
+Owns what the writer does; the API server is the fake one, held to the real one by its contract test.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extender.cache import Cache
+from extender.connection import connect
+from extender.status import StatusWriter
+from policy.options import Kinds, OnConflict
+from policy.resourcepolicy import Rejected
+from tests.builders import a_pod, a_policy
+from tests.extender.apiserver import FakeApiServer
+
+POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
+GPU = "nvidia.com/gpu"
+
+
+class Stage:
+    """A cache, a writer, and the API server that it writes to."""
+
+    def __init__(self, api: FakeApiServer, directory: Path, on_conflict: OnConflict) -> None:
+        self.api = api
+        self.now = 1_000_000_000.0
+        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.connection = connect(api.kubeconfig(directory))
+        self.writer = StatusWriter(self.connection, self.cache, lambda: self.now, [GPU], on_conflict)
+
+    def store(self, name: str, **fields: Any) -> None:  # noqa: ANN401  a policy's fields
+        self.api.put(POLICIES, "default", name, spec={"units": [{}]})
+        with self.cache.lock:
+            self.cache.upsert_policy(a_policy(name=name, **fields))
+
+    def reject(self, name: str, *errors: str) -> None:
+        with self.cache.lock:
+            self.cache.upsert_policy(Rejected(f"default/{name}", 2, errors))
+
+    def add(self, name: str, **requests: str) -> None:
+        with self.cache.lock:
+            self.cache.upsert_pod(a_pod(name, requests=requests or {GPU: "1"}))
+
+    def stored(self, name: str) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = self.api.get(POLICIES, "default", name).get("status", {})
+        return status
+
+    def conditions(self, name: str) -> dict[str, tuple[str, str]]:
+        written = self.stored(name)["conditions"]
+        return {condition["type"]: (condition["status"], condition["reason"]) for condition in written}
+
+    def message(self, name: str, kind: str) -> str:
+        written = self.stored(name)["conditions"]
+        return next(str(c["message"]) for c in written if c["type"] == kind)
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def stage(api: FakeApiServer, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(api, tmp_path, OnConflict.OLDEST)
+    yield stage
+    stage.connection.close()
+
+
+def test_a_usable_policy_is_accepted(stage: Stage) -> None:
+    stage.store("policy")
+    stage.writer.round()
+    assert stage.conditions("policy") == {
+        "Accepted": ("True", "Valid"),
+        "Conflicted": ("False", "NoOverlap"),
+        "PodsNotSent": ("False", "AllSent"),
+    }
+
+
+def test_a_rejected_policy_names_every_fault_and_what_holds_meanwhile(stage: Stage) -> None:
+    """M6: at once, in one condition."""
+    stage.store("policy")
+    stage.reject("policy", "spec.units[0].max: write 0 or more", "spec.strategy: write prefer")
+    stage.writer.round()
+    assert stage.conditions("policy")["Accepted"] == ("False", "Invalid")
+    message = stage.message("policy", "Accepted")
+    assert "its last valid form stays in force" in message
+    assert "spec.units[0].max: write 0 or more; spec.strategy: write prefer" in message
+    assert stage.stored("policy")["observedGeneration"] == 2
+
+
+def test_a_policy_that_was_never_valid_governs_nothing_and_says_so(stage: Stage) -> None:
+    stage.api.put(POLICIES, "default", "policy", spec={"units": []})
+    stage.reject("policy", "spec.units: is empty")
+    stage.writer.round()
+    assert "it governs no pod" in stage.message("policy", "Accepted")
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "reason", "says"),
+    [
+        pytest.param(OnConflict.OLDEST, "OlderPolicyGoverns", "governs them", id="M4: the oldest governs"),
+        pytest.param(OnConflict.REJECT, "Rejected", "such pods are refused", id="M4: both are refused"),
+    ],
+)
+def test_the_loser_names_the_winner_and_a_pod_of_both(
+    api: FakeApiServer, tmp_path: Path, on_conflict: OnConflict, reason: str, says: str
+) -> None:
+    stage = Stage(api, tmp_path, on_conflict)
+    stage.store("old", created=1.0)
+    stage.store("young", created=2.0)
+    stage.add("pod-b")
+    stage.add("pod-a")
+    stage.writer.round()
+    assert stage.conditions("young")["Conflicted"] == ("True", reason)
+    message = stage.message("young", "Conflicted")
+    assert "ResourcePolicy old" in message
+    assert "for example pod-a" in message
+    assert says in message
+    assert stage.conditions("old")["Conflicted"] == ("False", "NoOverlap")
+    stage.connection.close()
+
+
+def test_a_policy_whose_pods_are_not_sent_says_so(stage: Stage) -> None:
+    """M8: the shipped scheduler configuration sends GPU pods only."""
+    stage.store("policy")
+    stage.add("web", cpu="1")
+    stage.writer.round()
+    assert stage.conditions("policy")["PodsNotSent"] == ("True", "NotManaged")
+    assert "for example web" in stage.message("policy", "PodsNotSent")
+
+
+def test_what_has_not_changed_is_not_written_again(stage: Stage) -> None:
+    stage.store("policy")
+    stage.writer.round()
+    before = stage.api.get(POLICIES, "default", "policy")["metadata"]["resourceVersion"]
+    stage.add("pod")
+    stage.writer.round()
+    assert stage.api.get(POLICIES, "default", "policy")["metadata"]["resourceVersion"] == before
+
+
+def test_a_condition_keeps_its_time_while_its_status_stays(stage: Stage) -> None:
+    stage.store("policy")
+    stage.writer.round()
+    stage.now += 60
+    stage.add("web", cpu="1")
+    stage.writer.round()
+    times = {c["type"]: c["lastTransitionTime"] for c in stage.stored("policy")["conditions"]}
+    assert times == {
+        "Accepted": "2001-09-09T01:46:40Z",
+        "Conflicted": "2001-09-09T01:46:40Z",
+        "PodsNotSent": "2001-09-09T01:47:40Z",
+    }
+
+
+def test_conditions_of_others_are_kept(stage: Stage) -> None:
+    stage.store("policy")
+    other = {"type": "WaitingForNodes", "status": "True", "reason": "Asked", "message": "2 nodes"}
+    stage.api.put(POLICIES, "default", "policy", spec={"units": [{}]}, status={"conditions": [other]})
+    stage.writer.round()
+    assert stage.conditions("policy")["WaitingForNodes"] == ("True", "Asked")
+
+
+def test_a_policy_that_is_gone_meanwhile_is_no_fault(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.store("policy")
+    stage.api.delete(POLICIES, "default", "policy")
+    stage.writer.round()
+    assert not caplog.records
