@@ -47,7 +47,8 @@ def live(nodes: int, pods: int, rounds: int, output: Path) -> None:
     _, peer = build()
     before = load()
     machine = described(find_toolchain().version)
-    text = live_run.told(live_run.measure(peer, nodes, pods, rounds, _note), machine, before)
+    measured = list(live_run.measure(peer, nodes, pods, rounds, _note))
+    text = live_run.told(measured, machine, (before, load()))
     output.write_text(text)
     click.echo(text)
 
@@ -58,7 +59,7 @@ def _run(output: Path | None, only: str, *, quick: bool) -> None:
     rounds = 1 if quick else _ROUNDS
     tables = [t for t in (quick_tables() if quick else full_tables()) if only in t.heading]
     shape = Shape(200, pods=500) if quick else Shape(5_000, pods=50_000)
-    parts = [head(described(find_toolchain().version), before, rounds)]
+    parts: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         stacks = kinds(peer, directory)
@@ -69,6 +70,7 @@ def _run(output: Path | None, only: str, *, quick: bool) -> None:
             seconds = 1.0 if quick else _EVENT_SECONDS
             parts.append(costs_table(shape, list(costs(shape, stacks, directory, _EVENT_RATE, seconds))))
             click.echo(parts[-1])
+    parts.insert(0, head(described(find_toolchain().version), (before, load()), rounds))
     if output or not (quick or only):
         (output or _HERE / "RESULTS.md").write_text("\n".join(parts))
 

@@ -38,7 +38,8 @@ _NONE, _WITH_MOST = "no extender", "ours, filter"
 _BOUND = re.compile(rb'^I\d+ (\d+):(\d+):([\d.]+) .*"Successfully bound pod to node"', re.MULTILINE)
 _HEAD = """# Whole schedulers
 
-`python -m bench live` wrote this: {machine}; load of the machine before: {load:.2f}.
+`python -m bench live` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
+after: {loads[1]:.2f} (its own share is about 2).
 
 A real kube-scheduler, apiserver and etcd with {nodes} KWOK nodes; {pods} pods are there when the scheduler
 starts. Pods bound per second: median of {rounds} runs (lowest to highest). The other columns are milliseconds
@@ -205,7 +206,7 @@ def _seconds(hours: bytes, minutes: bytes, seconds: bytes) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def told(measured: Iterable[Measured], machine: str, load: float) -> str:
+def told(measured: Iterable[Measured], machine: str, loads: tuple[float, float]) -> str:
     """The results as Markdown."""
     runs: defaultdict[str, list[Measured]] = defaultdict(list)
     for one in measured:
@@ -216,7 +217,7 @@ def told(measured: Iterable[Measured], machine: str, load: float) -> str:
     rows += [_row(variant, listed, none, names) for variant, listed in runs.items()]
     pods, nodes = runs[_NONE][0].pods, runs[_NONE][0].nodes
     text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return _HEAD.format(machine=machine, load=load, pods=pods, nodes=nodes, rounds=len(runs[_NONE])) + text
+    return _HEAD.format(machine=machine, loads=loads, pods=pods, nodes=nodes, rounds=len(runs[_NONE])) + text
 
 
 def _row(variant: str, listed: Sequence[Measured], none: float, names: Sequence[str]) -> list[str]:

@@ -15,12 +15,18 @@ __all__ = ["costs_table", "head", "table"]
 _P50, _P99 = 0.5, 0.99
 _NAMES = {"ours": "ours", "go": "Go", "go-gogc800": "Go, GOGC=800"}
 
+_JSON_ONLY = """
+This benchmark's API server speaks JSON. A real one sends Go's client nodes and pods as protobuf, which is
+cheaper for it, at the start and with every event.
+"""
 
-def head(machine: str, load: float, rounds: int) -> str:
+
+def head(machine: str, loads: tuple[float, float], rounds: int) -> str:
     """What every number depends on."""
     return f"""# Benchmark
 
-`python -m bench` wrote this: {machine}; load of the machine before: {load:.2f}.
+`python -m bench` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
+after: {loads[1]:.2f} (its own share is about 1.5).
 
 Microseconds, p50 / p99 of {rounds} rounds in which the extenders took turns. The client does what
 kube-scheduler's `HTTPExtender.send` does: one keep-alive connection, one request after the other, every
@@ -50,7 +56,7 @@ def costs_table(shape: Shape, costs: Sequence[Cost]) -> str:
         ]
         for cost in costs
     ]
-    return f"## At rest: {shape.nodes:,} nodes, {shape.pods:,} pods\n\n{_written(columns, rows)}"
+    return f"## At rest: {shape.nodes:,} nodes, {shape.pods:,} pods\n{_JSON_ONLY}\n{_written(columns, rows)}"
 
 
 def _row(cell: Cell, samples: Samples) -> list[str]:

@@ -91,8 +91,8 @@ def measure(
         with ExitStack() as running:
             api = running.enter_context(serving(shape, directory))
             stacks = [running.enter_context(started(kind, api)) for kind in kinds]
-            for stack in stacks:
-                note(f"{shape}: {stack.name} ready after {stack.wait_ready():.1f} s")
+            waited = max(stack.wait_ready() for stack in stacks)
+            note(f"{shape}: all ready after {waited:.1f} s")
             session = _Session(client, api, stacks)
             for table in tables:
                 if table.shape == shape:
