@@ -24,6 +24,7 @@ from cachetools import TTLCache
 from extender.attempts import Attempt, Attempts
 from extender.changes import Changes
 from extender.index import PolicyIndex
+from extender.nodes import Nodes
 from extender.policies import Policies
 from policy.doubt import has_room
 from policy.history import History
@@ -73,7 +74,7 @@ class Cache:
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
         self._remembers_since = remembers_since
-        self._nodes: dict[str, Node] = {}
+        self._nodes = Nodes(clock)
         self._pods: dict[str, Pod] = {}
         self._pods_on: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
         self._indexes: dict[str, PolicyIndex] = {}
@@ -83,7 +84,6 @@ class Cache:
         self._expired_at = clock()
         self._listed_at = clock()
         self._heard_at = clock()
-        self._gone_nodes: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
     # What a decision may ask: policy.snapshot.View.
@@ -91,7 +91,12 @@ class Cache:
     @property
     def nodes(self) -> Mapping[str, Node]:
         """Every node known, by name."""
-        return self._nodes
+        return self._nodes.known
+
+    @property
+    def leaving(self) -> AbstractSet[str]:
+        """See `View`."""
+        return self._nodes.leaving
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """See `View`."""
@@ -128,8 +133,7 @@ class Cache:
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
         """See `View`."""
-        missing = set(names).difference(self._nodes)
-        return [name for name in missing if name not in self._gone_nodes]
+        return self._nodes.unknown(names)
 
     # What is read besides.
 
@@ -212,17 +216,14 @@ class Cache:
     def replace_nodes(self, nodes: Iterable[Node]) -> None:
         """A complete list: what is not in it is gone."""
         listed = {node.name: node for node in nodes}
-        for name in self._nodes.keys() - listed.keys():
+        for name in self.nodes.keys() - listed.keys():
             self.remove_node(name)
         for node in listed.values():
             self.upsert_node(node)
 
     def upsert_node(self, node: Node) -> None:
         """A node as it is now. Status churn that no rule reads costs one comparison."""
-        before = self._nodes.get(node.name)
-        self._nodes[node.name] = node
-        self._gone_nodes.pop(node.name, None)
-        if before == node:
+        if not self._nodes.put(node):
             return
         for index in self._indexes.values():
             if index.put_node(node):
@@ -234,9 +235,8 @@ class Cache:
 
     def remove_node(self, name: str) -> None:
         """A node that is gone. Its pods stay counted where they are recorded, until they are gone too."""
-        if self._nodes.pop(name, None) is None:
+        if not self._nodes.drop(name):
             return
-        self._gone_nodes[name] = True
         for index in self._indexes.values():
             index.drop_node(name)
         self._reindex(self._pods_on.get(name, {}).values())
@@ -296,7 +296,7 @@ class Cache:
         if isinstance(policy, Rejected) or before == policy:
             return
         index = PolicyIndex(policy, self._kinds, self._clock)
-        for node in self._nodes.values():
+        for node in self.nodes.values():
             index.put_node(node)
         self._indexes[policy.key] = index
         if before is not None:

@@ -70,6 +70,11 @@ class Doubting(View):
         """See `View`."""
         return self.view.nodes
 
+    @property
+    def leaving(self) -> AbstractSet[str]:
+        """See `View`."""
+        return self.view.leaving
+
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """See `View`."""
         return self.view.nodes_in(policy, unit)

@@ -6,10 +6,11 @@ reserved once it is decided.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from policy.history import Promise
-from policy.objects import Node, Pod
+from policy.objects import Pod
 from policy.options import OutsideUnits
 from policy.preempt import may_help
 from policy.reasons import Reason, Refusal
@@ -19,8 +20,6 @@ from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, group_of
 
 __all__ = ["Decision", "decide", "refuse"]
-
-_LAST_TAINTS = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def decide(
         return refuse(candidates, Refusal(Reason.EARLIER_UNIT_FIRST, policy, earlier))
     outcome = walk(policy, asking.asked())
     if outcome.unit is not None:
-        nodes = _leaving_last(asking.rooms[outcome.unit], view.nodes)
+        nodes = _leaving_last(asking.rooms[outcome.unit], view.leaving)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
         return Decision(nodes, outcome.unit, asking.group, unknown=unknown)
@@ -149,7 +148,8 @@ class _Asking:
         list.
         """
         nominated = self.pod.nominated_node
-        if list(self.candidates) != [nominated] or self.view.history(self.pod.uid).nomination_refused:
+        alone = len(self.candidates) == 1 and self.candidates[0] == nominated
+        if not alone or self.view.history(self.pod.uid).nomination_refused:
             return None
         promise = self.promise()
         if promise is not None and nominated in promise.nodes:
@@ -181,7 +181,8 @@ class _Asking:
         return refused
 
 
-def _leaving_last(names: list[str], nodes: Mapping[str, Node]) -> list[str]:
+def _leaving_last(names: list[str], leaving: AbstractSet[str]) -> list[str]:
     """U7: nodes that the autoscaler is about to remove only if the unit has no other."""
-    staying = [name for name in names if not any(taint.key in _LAST_TAINTS for taint in nodes[name].taints)]
-    return staying or names
+    if leaving.isdisjoint(names):
+        return names
+    return [name for name in names if name not in leaving] or names

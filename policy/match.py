@@ -10,10 +10,11 @@ from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy, Unit
 from policy.selectors import carries
 
-__all__ = ["governing", "in_unit", "matches", "matching", "precedence", "units_of"]
+__all__ = ["governing", "in_unit", "is_leaving", "matches", "matching", "precedence", "units_of"]
 
 _OPTED_OUT = "alibabacloud.com/eci"
 _BURST = "alibabacloud.com/burst-resource"
+_LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 
 
 def matches(policy: ResourcePolicy, pod: Pod) -> bool:
@@ -48,6 +49,11 @@ def matching(pod: Pod, policies: Iterable[ResourcePolicy]) -> list[ResourcePolic
 def governing(pod: Pod, policies: Iterable[ResourcePolicy]) -> ResourcePolicy | None:
     """The oldest policy that selects the pod, or none (M4, M5)."""
     return min((policy for policy in policies if matches(policy, pod)), key=precedence, default=None)
+
+
+def is_leaving(node: Node) -> bool:
+    """Whether cluster-autoscaler is about to remove the node (U7)."""
+    return any(taint.key in _LEAVING for taint in node.taints)
 
 
 def in_unit(node: Node, unit: Unit, kinds: Kinds) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from policy.history import NO_HISTORY, History
-from policy.match import governing, in_unit, units_of
+from policy.match import governing, in_unit, is_leaving, units_of
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
@@ -67,6 +67,10 @@ class View(Protocol):
     @property
     def nodes(self) -> Mapping[str, Node]:
         """Every node known, by name."""
+
+    @property
+    def leaving(self) -> AbstractSet[str]:
+        """The names of nodes that an autoscaler is about to remove (U7)."""
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """The names of the unit's nodes (U3)."""
@@ -126,6 +130,11 @@ class Snapshot:
     """Since when `histories` is complete; what was refused before is only in the API (O9)."""
     departed: AbstractSet[str] = frozenset()
     """Names of nodes that were deleted a moment ago."""
+
+    @property
+    def leaving(self) -> AbstractSet[str]:
+        """See `View`."""
+        return {node.name for node in self.nodes.values() if is_leaving(node)}
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """See `View`."""

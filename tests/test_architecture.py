@@ -101,7 +101,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
-    "cachetools": {"extender.cache"},
+    "cachetools": {"extender.cache", "extender.nodes"},
     "click": {"extender.cli"},
     "flask": {"extender.app"},
     "werkzeug": {"extender.app"},

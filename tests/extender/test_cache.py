@@ -221,7 +221,9 @@ class EventsAndCalls(RuleBasedStateMachine):
             age = self.now - held.made_at
             if age < SEEN_AFTER or self.pods.get(uid, held.pod).nominated_node:
                 continue
-            if age >= HELD_SECONDS or not has_room(held.pod, self.policies[held.policy], held.unit, recount):
+            seen = self.heard_at >= held.made_at + SEEN_AFTER
+            room = has_room(held.pod, self.policies[held.policy], held.unit, recount)
+            if age >= HELD_SECONDS or (seen and not room):
                 del self.reservations[uid]
 
     # What of it counts.
