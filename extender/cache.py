@@ -32,13 +32,7 @@ from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import Reservation
-from policy.usage import (
-    Group,
-    Share,
-    Usage,
-    record_of,
-    share_of,
-)
+from policy.usage import Group, Share, Usage, needs_record, record_of, share_of
 
 __all__ = ["SEEN_AFTER", "Cache"]
 
@@ -286,22 +280,29 @@ class Cache:
         listed = {policy.key: policy for policy in policies}
         for key in self.policies.keys() - listed.keys():
             self.remove_policy(key)
-        for policy in listed.values():
-            self.upsert_policy(policy)
+        # Each namespace once: its pods are many.
+        changed = {policy.key.partition("/")[0] for policy in listed.values() if self._put_policy(policy)}
+        for namespace in changed:
+            self._reindex_namespace(namespace)
 
     def upsert_policy(self, policy: ResourcePolicy | Rejected) -> None:
         """A policy as it is now; every pod of its namespace is matched and counted anew."""
+        if self._put_policy(policy):
+            self._reindex_namespace(policy.key.partition("/")[0])
+
+    def _put_policy(self, policy: ResourcePolicy | Rejected) -> bool:
+        """Take a policy; whether another form is in force now."""
         before = self.policies.get(policy.key)
         self.policies.put(policy)
         if isinstance(policy, Rejected) or before == policy:
-            return
+            return False
         index = PolicyIndex(policy, self._kinds, self._clock)
         for node in self.nodes.values():
             index.put_node(node)
         self._indexes[policy.key] = index
         if before is not None:
             self._carry_over(before, policy)
-        self._reindex_namespace(policy.namespace)
+        return True
 
     def remove_policy(self, key: str) -> None:
         """A policy that is gone, by `namespace/name`. Its pods may be another's now (M4)."""
@@ -336,7 +337,8 @@ class Cache:
         if pod.node_name in index.nodes_in(reservation.unit):
             record = record_of(index.policy, reservation.unit)
             self._records[pod.uid] = record
-            self.unrecorded[pod.uid] = pod, record
+            if needs_record(index.policy.units[reservation.unit], index.units_of(pod.node_name)):
+                self.unrecorded[pod.uid] = pod, record
 
     def _leave_node(self, pod: Pod | None) -> None:
         if pod is not None and pod.node_name in self._pods_on:

@@ -17,6 +17,7 @@ __all__ = [
     "Share",
     "Usage",
     "group_of",
+    "needs_record",
     "record_of",
     "recorded_unit",
     "share_of",
@@ -92,6 +93,14 @@ def total(requests: Iterable[Mapping[str, int]]) -> Usage:
 def record_of(policy: ResourcePolicy, unit: int) -> str:
     """The value of the annotation `RECORD` for a pod placed through this unit (L3)."""
     return f"{policy.name}/{unit}/{policy.units[unit].fingerprint}"
+
+
+def needs_record(unit: Unit, node_units: Sequence[int]) -> bool:
+    """Whether a pod placed through the unit must say so, as its node alone does not tell (L3, U5, C6).
+
+    The write costs the API server more than the pod's decision: it is not made for nothing.
+    """
+    return len(node_units) > 1 or any(unit.marks)
 
 
 def recorded_unit(record: str, policy: ResourcePolicy) -> int | None:

@@ -11,15 +11,16 @@ from policy.resourcepolicy import ResourcePolicy
 from policy.usage import recorded_unit
 
 
-def a_cache_with_a_placed_pod() -> tuple[Cache, ResourcePolicy]:
+def a_cache_with_a_placed_pod(*units: object) -> tuple[Cache, ResourcePolicy]:
+    """Placed through the last unit; by default its node is in both."""
     cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=60, remembers_since=0.0)
-    spec = {"units": [{"nodeSelector": {"pool": "a"}}, {}]}
+    spec = {"units": list(units) or [{"nodeSelector": {"pool": "a"}}, {}]}
     policy = ResourcePolicy.from_manifest({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec})
     with cache.lock:
         cache.upsert_policy(policy)
         cache.upsert_node(Node("n", labels={"pool": "a"}))
         pod = Pod(uid="u", namespace="ns", name="pod", created=0.0)
-        cache.reserve(pod, policy, 1, ())
+        cache.reserve(pod, policy, len(policy.units) - 1, ())
         cache.upsert_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0, node_name="n"))
     return cache, policy
 
@@ -53,3 +54,15 @@ def test_nothing_is_written_on_a_pod_that_is_gone() -> None:
     with cache.lock:
         cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
     assert not cache.unrecorded
+
+
+def test_a_pod_whose_node_tells_the_unit_costs_no_write() -> None:
+    """L3: the API server would work more for the record than for the pod's decision."""
+    cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "b"}}, {"nodeSelector": {"pool": "a"}})
+    assert not cache.unrecorded
+
+
+def test_a_pod_of_a_unit_with_labels_is_recorded_until_they_are_written() -> None:
+    """C6: without the record it would not be counted before."""
+    cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "a"}, "podLabels": {"tier": "own"}})
+    assert cache.unrecorded
