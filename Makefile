@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: faults demo test test-fast check install programs lock clean
+.PHONY: bench faults demo test test-fast check install programs lock clean
 
 demo: install programs  ## the main job: the story of the guide on a real control plane (KEEP=1 leaves it up)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
@@ -21,6 +21,9 @@ test-fast: check  ## seconds, no Go: for daily work
 
 faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses
 	$(BIN)/python -m faults --runs $(or $(RUNS),1000)
+
+bench: install  ## ours against a Go peer, on this machine: about ten minutes, into bench/RESULTS.md
+	$(BIN)/python -m bench
 
 check: install  ## style, types
 	$(BIN)/ruff check
