@@ -4,6 +4,7 @@ Owns what a decision leaves behind (reservation, history) and when not to answer
 or HTTP. The rules are in `policy`.
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ __all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
 
 
 A = TypeVar("A", Decision, Choice)
+
+
+log = logging.getLogger(__name__)
 
 
 class NotReady(Exception):  # noqa: N818  a state, and the one that /readyz reports
@@ -81,8 +85,9 @@ class Extender:
     def filter(self, pod: Pod, candidates: Sequence[str]) -> Filtered | None:
         """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
 
-        Raises: NotReady: there is no consistent view (E4), it lacks nodes that the scheduler knows (E11), or
-        the answer hangs on bindings that a predecessor approved (C7).
+        Raises:
+            NotReady: there is no consistent view (E4), it lacks nodes that the scheduler knows (E11), or the
+                answer hangs on bindings that a predecessor approved (C7).
         """
         deadline = monotonic() + self._unknown_node_seconds
         with self._cache.lock:
@@ -96,7 +101,12 @@ class Extender:
                     self._leave(pod, policy, decision)
                     return Filtered(policy, decision)
                 if not self._cache.changed.wait(deadline - monotonic()):
-                    raise NotReady(_unknown(decision))
+                    log.warning(
+                        "%d node(s) not seen yet, such as %s",
+                        len(decision.unknown),
+                        next(iter(decision.unknown)),
+                    )
+                    raise NotReady("ResourcePolicy: node(s) not seen yet by the extender")
 
     def prioritize(self, pod: Pod, candidates: Sequence[str]) -> Mapping[str, int] | None:
         """A score for each node, in the order of its unit (O1).
@@ -170,8 +180,3 @@ class Extender:
             self._cache.forget(pod.uid)
         attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
         self._cache.remember(attempt, before.after(decision.waits, decision.waits_since))
-
-
-def _unknown(decision: Decision) -> str:
-    some = ", ".join(sorted(decision.unknown)[:3])
-    return f"ResourcePolicy: {len(decision.unknown)} node(s) not seen yet by the extender: {some}"

@@ -128,7 +128,8 @@ def decode_candidates(body: bytes) -> Candidates:
 def decode_preemption(body: bytes) -> Preemption:
     """ExtenderPreemptionArgs, in either mode, without the nodes that have no victims (1.38 sends them).
 
-    Raises: DecodeError: no such JSON, no pod with a uid, or a victim without one.
+    Raises:
+        DecodeError: no such JSON, no pod with a uid, or a victim without one.
     """
     try:
         args = _decode_preemption(body)

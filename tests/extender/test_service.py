@@ -611,7 +611,7 @@ def test_a_waiting_call_sees_that_its_policy_is_gone() -> None:
 
 def test_a_node_that_does_not_come_is_an_error_and_not_a_refusal() -> None:
     world = World(CLOUD, CAPPED, unknown_node_seconds=0.01)
-    with pytest.raises(NotReady, match=r"1 node\(s\) not seen yet by the extender: dc-1"):
+    with pytest.raises(NotReady, match=r"node\(s\) not seen yet by the extender"):
         world.ask(a_pod("a"))
     assert world.held == {}
     assert not world.cache.attempts
