@@ -72,6 +72,8 @@ class Memory:
     """The pods that took the places of each request, by uid; they may be gone again."""
     accounted: set[str] | None = None
     """Pods that took a place of an ended request, or were placed before we looked: they take no other."""
+    before: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The pods that were placed while each request had no answer: they found older room."""
     idle_since: dict[str, float] = field(default_factory=dict)
     """Since when no pod wants what a request brings."""
 
@@ -97,6 +99,7 @@ class Memory:
             self.asked_since,
             self.accepted_at,
             self.baselines,
+            self.before,
             self.idle_since,
         )
         for notes in kept:
@@ -132,6 +135,9 @@ class Memory:
         if request.answer is Answer.ACCEPTED:
             self.accepted_at.setdefault(request.name, sight.now)
         elif request.answer is Answer.ASKED:
+            self.before[request.name] = frozenset(
+                pod.uid for governed in sight.governed.values() for pod in governed.placed
+            )
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
             if sight.status.groups:
                 self.baselines[request.name] = sight.status.sizes
@@ -151,10 +157,31 @@ class Memory:
         for candidates, own in ((served, True), (served, False), (requests, True)):
             for request in candidates:
                 landed = self.landed[request.name]
-                for pod in _arrivals(request, sight, own=own):
+                for pod in self._arrivals(request, sight, own=own):
                     if pod.uid not in taken and self.places(request):
                         landed.add(pod.uid)
                         taken.add(pod.uid)
+
+    def _arrivals(self, request: Request, sight: Sight, *, own: bool) -> Iterable[Pod]:
+        """The pods that were placed in the unit of a request and could have taken its places."""
+        meant = sight.of(request)
+        if meant is None:
+            return
+        governed, unit = meant
+        for pod in governed.placed:
+            share = sight.view.share(governed.policy, pod.uid)
+            if share is None or share.unit != unit:
+                continue
+            if pod.uid in request.pods if own else self._came_later(pod, request):
+                yield pod
+
+    def _came_later(self, pod: Pod, request: Request) -> bool:
+        if shape_of(pod) != request.shape:
+            return False
+        if request.name in self.before:
+            return pod.uid not in self.before[request.name]
+        # Both times are whole seconds. A pod that was bound in the very second may have found older room.
+        return (pod.bound_at or 0.0) > request.made_at
 
     def _is_wanted(self, request: Request, sight: Sight) -> bool:
         meant = sight.of(request)
@@ -171,22 +198,3 @@ class Memory:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
             return True
         return self.deaf and all(r.answer in (Answer.UNSENT, Answer.ASKED) for r in sight.requests)
-
-
-def _arrivals(request: Request, sight: Sight, *, own: bool) -> Iterable[Pod]:
-    """The pods that were placed in the unit of a request and could have taken its places."""
-    meant = sight.of(request)
-    if meant is None:
-        return
-    governed, unit = meant
-    for pod in governed.placed:
-        share = sight.view.share(governed.policy, pod.uid)
-        if share is None or share.unit != unit:
-            continue
-        if pod.uid in request.pods if own else _came_later(pod, request):
-            yield pod
-
-
-def _came_later(pod: Pod, request: Request) -> bool:
-    # Both times are whole seconds. A pod that was bound in the very second may have found older room.
-    return (pod.bound_at or 0.0) > request.made_at and shape_of(pod) == request.shape
