@@ -33,8 +33,8 @@ GONE = 410
 DENIED = (401, 403)
 LOST = (400, 404, GONE)  # the place we wanted to resume at is of no use any more
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
-NOT_JSON = (UnicodeDecodeError, msgspec.DecodeError)
-NOT_UNDERSTOOD = (ValueError, msgspec.DecodeError)
+NOT_JSON = (UnicodeDecodeError, RecursionError, msgspec.DecodeError)
+NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, RecursionError, msgspec.DecodeError)
 
 
 class Sink(Protocol[R_contra]):
@@ -161,7 +161,14 @@ class Reflector(Generic[W, R]):
     def run(self, stop: Event) -> None:
         """List and watch until `stop`; close the connection to end a watch that is waiting."""
         while not stop.is_set():
-            stop.wait(self._once(stop))
+            try:
+                wait = self._once(stop)
+            except Exception:
+                # A bug must not end the watch unseen. What the sink knows may be wrong now: list all again.
+                log.exception("%s: a bug; listing again", self._resource.path)
+                self._version = ""
+                wait = self._backoff.failed()
+            stop.wait(wait)
 
     def _once(self, stop: Event) -> float:
         """List if need be, watch until that ends, and say how long to wait."""

@@ -446,3 +446,34 @@ def act(world: World, step: str, name: str, value: object) -> None:
         world.watching()
     else:
         {"compact": api.compact, "bookmark": api.bookmark, "drop": api.drop_watches}[step]()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"type":"ADDED","object":{"a":' + "[" * 1000 + "]" * 1000 + "}}", id="nested deeply"),
+        pytest.param('{"type":"ADDED","object":{}}', id="an object without metadata"),
+    ],
+)
+def test_a_watch_line_that_breaks_the_decoder_does_not_end_the_thread(line: str) -> None:
+    with a_world("a") as world:
+        world.has(a=0)
+        world.api.fail("watch", Fault(send=line + "\n", then="end"))
+        world.api.drop_watches()
+        world.put("b", 7)
+        world.has(a=0, b=7)
+
+
+def test_a_bug_in_the_sink_is_logged_and_all_is_listed_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    with a_world("a") as world:
+        world.has(a=0)
+        world.watching()
+        monkeypatch.setattr(world.sink, "upsert", broken)
+        world.put("b", 7)
+        world.has(a=0, b=7)
+    assert "a bug; listing again" in caplog.text
