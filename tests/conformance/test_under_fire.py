@@ -70,6 +70,17 @@ def watched(site: Site, pool: str) -> Iterator[Progress]:
         following.join(10)
 
 
+@contextmanager
+def hung(site: Site, program: str) -> Iterator[None]:
+    """It lives, and does nothing."""
+    pid = site.plane.pid(program)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 Accident = tuple[int, Callable[[], object]]
 """What happens, and how many pods are to be bound after the accident before it, or the beginning."""
 
@@ -139,6 +150,30 @@ def test_a_unit_without_another_one_behind_it_is_filled_exactly(site: Site) -> N
         through(site, progress, names, accidents, room=20)
         ends_with(site, progress, dc=20)
         site.refused(min(site.waiting()), "full: max 20 pod(s)", seconds=SECONDS)
+    assert progress.largest == 20
+
+
+def test_a_server_that_starts_among_bindings_under_way_counts_them(site: Site) -> None:
+    """C7: the API server hangs, its clients' bindings wait in line, and who approved them dies."""
+    site.add_nodes("dc", 4, gpus=8)
+    site.add_nodes("cloud", 4, gpus=16)
+    site.create_policy(site.unit("dc", max=20), site.unit("cloud"))
+    names = [f"p{i}" for i in range(60)]
+    with watched(site, "dc") as progress:
+        with hung(site, "kube-scheduler"):
+            site.create_pods(*names)
+            asked = site.extender.outcome("placed")
+        progress.await_bound(1)
+        with hung(site, "kube-apiserver"):
+            site.plane.wait(lambda: site.extender.outcome("placed") >= asked + 12, what="slots to be held")
+            under_way = site.extender.outcome("placed") - asked - len(progress.pools)
+            site.extender.kill()
+            site.extender.begin()
+            site.plane.wait(
+                lambda: "not synced" in site.extender.why_not(), what="the next server to answer", seconds=60
+            )
+        print(f"{under_way:.0f} bindings were under way")  # noqa: T201  as above
+        ends_with(site, progress, cloud=40, dc=20)
     assert progress.largest == 20
 
 
@@ -223,16 +258,12 @@ def test_a_new_worker_answers_only_when_it_has_listed_again(site: Site) -> None:
     site.create_pod("a")
     site.placed("a")
     listed = [site.extender.lists(path) for path in WATCHED]
-    api = site.plane.pid("kube-apiserver")
-    os.kill(api, signal.SIGSTOP)
-    try:
+    with hung(site, "kube-apiserver"):
         site.extender.kill_worker()
         site.plane.wait(
             lambda: "not synced" in site.extender.why_not(), what="the new worker to answer", seconds=60
         )
         assert set(site.extender.filtered(asking())) == {"Error"}
-    finally:
-        os.kill(api, signal.SIGCONT)
     site.extender.wait_ready()
     assert [site.extender.lists(path) for path in WATCHED] == [before + 1 for before in listed]
     site.create_pod("b")
