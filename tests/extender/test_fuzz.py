@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import urllib3
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from extender.app import Application
@@ -237,7 +237,6 @@ def follows(resource: str, *lines: bytes) -> None:
 
 
 resources = st.sampled_from(sorted(OBJECTS))
-typed = st.sampled_from(["nodes", "pods"])  # decoded by their schema; a policy by hand, once it has a name
 kinds = st.sampled_from(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"])
 
 
@@ -248,7 +247,9 @@ def test_lines_of_bytes_do_not_end_a_watch_for_good(resource: str, lines: list[b
 
 
 @WHOLE
-@given(resource=typed, told=st.lists(st.tuples(kinds | st.text(max_size=5), documents), max_size=4))
+@given(resource=resources, told=st.lists(st.tuples(kinds | st.text(max_size=5), documents), max_size=4))
+@example("resourcepolicies", [("ADDED", {})])
+@example("resourcepolicies", [("ADDED", {"metadata": {"name": 1}})])
 def test_events_about_anything_do_not_end_a_watch_for_good(
     resource: str, told: list[tuple[str, Json]]
 ) -> None:
@@ -263,7 +264,7 @@ def test_objects_with_wrong_values_do_not_end_a_watch_for_good(
     lines: list[bytes] = []
     for kind in told:
         written = json.loads(json.dumps(OBJECTS[resource]))
-        replaced(written["spec"] if resource == "resourcepolicies" else written, data)
+        replaced(written, data)
         lines.append(an_event(kind, written))
     follows(resource, *lines)
 
@@ -271,3 +272,5 @@ def test_objects_with_wrong_values_do_not_end_a_watch_for_good(
 @pytest.mark.parametrize("resource", OBJECTS)
 def test_a_line_of_brackets_does_not_end_a_watch_for_good(resource: str) -> None:
     follows(resource, nested(100_000))
+    inner = an_event("ADDED", {**OBJECTS[resource], "unread": 0})
+    follows(resource, inner.replace(b'"unread": 0', b'"unread": ' + nested(100_000)))
