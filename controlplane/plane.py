@@ -130,8 +130,27 @@ class ControlPlane:
         """Give it its groups, which it reads once, and start it."""
         for path in sorted(CRDS.glob("*.yaml")):
             self.api.apply(yaml.safe_load_all(path.read_text()))
+        self._await_creatable()
         self.api.apply(provider_config_maps(groups))
         self.start_program("cluster-autoscaler", *flags)
+
+    def _await_creatable(self) -> None:
+        """Spend the two seconds for which the API server holds back creates of a kind that has just come.
+
+        It holds back the answer, not the object: the autoscaler would serve a request whose author does not
+        know yet that it was made, and serve it again.
+        """
+        request: Object = {
+            "apiVersion": "autoscaling.x-k8s.io/v1",
+            "kind": "ProvisioningRequest",
+            "metadata": {"name": "never-stored", "namespace": "default"},
+            "spec": {
+                "provisioningClassName": "check-capacity.autoscaling.x-k8s.io",
+                "podSets": [{"podTemplateRef": {"name": "none"}, "count": 1}],
+            },
+        }
+        path = self.api.collection("autoscaling.x-k8s.io/v1", "ProvisioningRequest", "default")
+        self.api.request("POST", path, request, query={"dryRun": "All"})
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with a real token of the account: RBAC applies to it."""
