@@ -10,7 +10,7 @@ import pytest
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.units import Asked, Walk, limit_reached, walk
-from policy.usage import MissingLabelError, Usage, group_of
+from policy.usage import MissingLabelError, Usage, group_of, needs_record
 from tests.builders import a_policy, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -104,3 +104,36 @@ def test_a_missing_label_is_named() -> None:
 def test_what_a_victim_does_not_request_is_not_taken_away() -> None:
     left = Usage(2, {"cpu": 4, GPU: 2}).without(Usage(1, {GPU: 1}))
     assert left == Usage(1, {"cpu": 4, GPU: 1})
+
+
+def test_two_usages_add_up() -> None:
+    assert Usage(1, {"cpu": 4}).plus(Usage(2, {"cpu": 1, GPU: 2})) == Usage(3, {"cpu": 5, GPU: 2})
+    assert Usage(1, {GPU: 2}).plus(Usage(2, {})) == Usage(3, {GPU: 2})
+
+
+@pytest.mark.parametrize(
+    ("fields", "node_units", "needed"),
+    [
+        pytest.param({}, (1,), False, id="L3: the node is in one unit"),
+        pytest.param({}, (0, 1), True, id="L3: the node is in two"),
+        pytest.param({"podLabels": {"tier": "own"}}, (1,), True, id="L3: the unit has labels to come"),
+    ],
+)
+def test_a_record_is_needed_where_the_node_does_not_tell(
+    fields: dict[str, object], node_units: tuple[int, ...], *, needed: bool
+) -> None:
+    assert needs_record(a_unit("a", **fields), node_units) is needed
+
+
+def test_preemption_before_the_next_unit_names_the_policy_and_the_unit() -> None:
+    policy = a_policy(a_unit("a"), a_unit("b"), a_unit("c"))
+    asked = Asked(
+        closed=lambda _: None,
+        has_room=lambda _: False,
+        leaving_until=lambda _: -math.inf,
+        preempting=lambda index: index == 1,
+        refused_since={},
+        unscheduled_since=None,
+        now=NOW,
+    )
+    assert walk(policy, asked).waits == Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 1)
