@@ -1,0 +1,92 @@
+"""Bindings that may be under way unseen (C7), and slots that follow an edited policy.
+
+Owns which pods are in doubt about which units, and that a doubting view differs in its counts alone.
+"""
+
+from typing import Any
+
+import pytest
+
+from policy.doubt import Doubting, doubts, has_room
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import Snapshot
+from policy.usage import Usage
+from tests.builders import a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
+
+GPU = "nvidia.com/gpu"
+POLICY = a_policy(a_unit("dc"), a_unit("cloud"))
+DC = a_node("dc-1", "dc", allocatable={GPU: "1"})
+CLOUD = a_node("cloud-1", "cloud", allocatable={GPU: "4"})
+WORLD = a_snapshot(POLICY, nodes=[DC, CLOUD])
+
+
+def view_of(world: Snapshot, *names: str) -> Doubting:
+    found = doubts(POLICY, [a_pod(name, requests={GPU: "1"}) for name in names], world)
+    return Doubting(world, {doubt.pod.uid: doubt for doubt in found})
+
+
+@pytest.mark.parametrize(
+    ("gpus", "units"),
+    [
+        pytest.param("1", {0, 1}, id="C7: it may be on its way to either"),
+        pytest.param("2", {1}, id="C7: only where a node has room for it"),
+        pytest.param("8", None, id="C7: it fits nowhere, so it is not on its way"),
+    ],
+)
+def test_a_pod_is_in_doubt_where_a_node_has_room(gpus: str, units: set[int] | None) -> None:
+    found = doubts(POLICY, [a_pod("p", requests={GPU: gpus})], WORLD)
+    assert [set(doubt.units) for doubt in found] == ([units] if units else [])
+
+
+def test_pods_of_one_shape_share_the_answer_and_one_without_its_label_is_not_counted() -> None:
+    grouped = a_policy(a_unit("dc"), match_label_keys=["app"])
+    pods = [a_pod("a", labels={"app": "x"}), a_pod("b", labels={"app": "x"}), a_pod("c")]
+    assert [doubt.pod.uid for doubt in doubts(grouped, pods, WORLD)] == ["a", "b"]
+
+
+def test_room_is_what_a_node_has_left() -> None:
+    pod = a_pod("p", requests={GPU: "1"})
+    assert has_room(pod, POLICY, 0, WORLD)
+    taken = a_pod("taken", on="dc-1", requests={GPU: "1"})
+    assert not has_room(pod, POLICY, 0, a_snapshot(POLICY, nodes=[DC, CLOUD], pods=[taken]))
+
+
+def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
+    view = view_of(WORLD, "a", "b")
+    assert view.usage(POLICY, 0, ()).pods == 2
+    assert view.usage(POLICY, 1, (), but="a") == Usage(1, {GPU: 10**9})
+    assert view.usage(POLICY, 0, ("other",)).pods == 0
+
+
+def test_all_else_is_as_the_view_behind_it_has_it() -> None:
+    leaving = a_pod("leaving", on="dc-1", terminating=True)
+    world = a_snapshot(POLICY, nodes=[DC, CLOUD], pods=[leaving])
+    view = view_of(world, "a")
+    pod = a_pod("seen", unscheduled_since=5.0)
+    assert view.nodes == world.nodes
+    assert view.leaving == world.leaving
+    assert view.nodes_in(POLICY, 1) == {"cloud-1"}
+    assert view.terminating(POLICY, 0)
+    assert view.emptied_at(POLICY, 0) == world.emptied_at(POLICY, 0)
+    assert list(view.pods_on("dc-1")) == [leaving]
+    assert view.share(POLICY, "leaving") == world.share(POLICY, "leaving")
+    assert view.history("a") == world.history("a")
+    assert view.unscheduled_since(pod) == world.unscheduled_since(pod)
+    assert list(view.unknown(["dc-1", "new"])) == ["new"]
+
+
+def edited(**fields: Any) -> ResourcePolicy:  # noqa: ANN401  a policy's fields
+    return a_policy(a_unit("cloud"), a_unit("dc"), **fields)
+
+
+@pytest.mark.parametrize(
+    ("policy", "unit"),
+    [
+        pytest.param(edited(), 1, id="C7: units were reordered"),
+        pytest.param(a_policy(a_unit("else"), a_unit("cloud")), 0, id="C7: its unit was rewritten"),
+        pytest.param(edited(match_label_keys=["app"]), None, id="C7: it has no group any more"),
+    ],
+)
+def test_a_slot_follows_its_unit_when_the_policy_is_edited(policy: ResourcePolicy, unit: int | None) -> None:
+    carried = a_reservation(a_pod("p"), POLICY, 0).carried_over(POLICY, policy)
+    assert (carried.unit if carried else None) == unit
