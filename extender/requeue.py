@@ -4,23 +4,20 @@ Owns when a refused pod is poked; must not know how a refusal came about, nor HT
 annotation: for a pod that an extender refused, any change of the pod makes the scheduler try again.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
-from threading import Event, Thread
 
 from extender.attempts import Attempt
 from extender.cache import SEEN_AFTER, Cache
 from extender.metrics import Metrics
+from extender.rounds import Rounds
 from policy.objects import Pod
 from policy.planning import plan
 from policy.resourcepolicy import ResourcePolicy
 from policy.scale_up import wants_nodes
 
 __all__ = ["Requeue"]
-
-log = logging.getLogger(__name__)
 
 _PERIOD = 0.1
 _SETTLE = 0.3
@@ -51,24 +48,8 @@ class Requeue:
         """Pods to poke, by uid, in the order in which they are due."""
         self._paused_until = 0.0
         self._adopted = False
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="requeue", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and wait for the thread."""
-        self._stop.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(_PERIOD):
-            try:
-                self.round()
-            except Exception:
-                log.exception("requeue: a bug; going on")
+        rounds = Rounds("requeue", _PERIOD, self.round)
+        self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:
         """Poke the pods that are due now. One that could not be poked stays due."""
