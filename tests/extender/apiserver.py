@@ -263,6 +263,7 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 if self.follow(query, fault, epoch):
                     self.wfile.write(b"0\r\n\r\n")
+                    self.close_connection = False  # the client may use it again, as with the real one
             except OSError:
                 return  # the client went away
             finally:
