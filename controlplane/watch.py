@@ -4,6 +4,7 @@ Must not know: kinds.
 Facts: a watch is one response that never ends, an event per line.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ class Watch:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._response.shutdown()
+        # The second time, and once the response has ended, there is nothing left to shut down.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            self._response.shutdown()
 
     def __enter__(self) -> Self:
         return self

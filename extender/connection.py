@@ -141,11 +141,11 @@ class Connection:
     def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         return self._whole("GET", path, query=query, seconds=seconds)
 
-    def post(self, path: str, body: object) -> bytes:
-        return self._whole("POST", path, body=body)
+    def post(self, path: str, body: object, seconds: float = WRITE_SECONDS) -> bytes:
+        return self._whole("POST", path, body=body, seconds=seconds)
 
-    def put(self, path: str, body: object) -> bytes:
-        return self._whole("PUT", path, body=body)
+    def put(self, path: str, body: object, seconds: float = WRITE_SECONDS) -> bytes:
+        return self._whole("PUT", path, body=body, seconds=seconds)
 
     def patch(self, path: str, body: object, content_type: str = MERGE_PATCH) -> bytes:
         return self._whole("PATCH", path, body=body, content_type=content_type)

@@ -18,13 +18,13 @@ _POLL = 0.2
 Work = Callable[[Event], None]
 
 
-def lease_of(connection: Connection, name: str, clock: Callable[[], float]) -> Lease | None:
+def lease_of(connection: Connection, name: str, duration: int, clock: Callable[[], float]) -> Lease | None:
     """The Lease that a setting names as NAMESPACE/NAME; none if it names none."""
     if not name:
         return None
     namespace, _, lease = name.partition("/")
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-    return Lease(connection, namespace, lease, identity, clock)
+    return Lease(connection, namespace, lease, identity, clock, duration)
 
 
 def together(stop: Event, lease: Lease | None, *work: Work) -> None:

@@ -2,7 +2,7 @@
 
 Owns acquiring, renewing and releasing one Lease of coordination.k8s.io/v1; must not know what the leader
 does. The rules are client-go's (tools/leaderelection): the holder gives up before anybody else may take over,
-and nobody compares clocks.
+and nobody compares clocks; so are its ratios, 15 : 10 : 2, which kube-scheduler takes in seconds.
 """
 
 import json
@@ -19,16 +19,17 @@ __all__ = ["Lease"]
 
 log = logging.getLogger(__name__)
 
-_DURATION = 15.0
-"""Seconds that others wait after the last renewal they saw."""
-_GIVE_UP = 10.0
-"""Seconds after our last renewal in which we still act as the leader."""
-_PERIOD = 2.0
+_GIVE_UP = 10 / 15
+"""The part of the duration in which we still act as the leader after our last renewal."""
+_PERIOD = 2 / 15
 _NOT_FOUND, _CONFLICT = 404, 409
 
 
 class Lease:
-    """`run` it in a thread; `held` may be read by any. `clock` is monotonic, in seconds."""
+    """`run` it in a thread; `held` may be read by any. `clock` is monotonic, in seconds.
+
+    `duration` is how many seconds the others wait after the last renewal they saw.
+    """
 
     def __init__(
         self,
@@ -37,12 +38,18 @@ class Lease:
         name: str,
         identity: str,
         clock: Callable[[], float],
+        duration: int,
     ) -> None:
         self._connection = connection
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self._identity = identity
         self._clock = clock
+        self._duration = duration
+        self._give_up = duration * _GIVE_UP
+        self._request_seconds = self._give_up / 2
+        self._stored: dict[str, Any] | None = None
+        """The lease as we wrote it last: while nobody else has, a renewal need not read it."""
         self._renewed_at = float("-inf")
         self._held_since = float("inf")
         self._seen: tuple[str, str] = ("", "")
@@ -51,7 +58,7 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether we lead now."""
-        return self._clock() - self._renewed_at < _GIVE_UP
+        return self._clock() - self._renewed_at < self._give_up
 
     @property
     def held_for(self) -> float:
@@ -62,7 +69,7 @@ class Lease:
         """Compete for the lease until `stop`, then give it back at once."""
         while not stop.is_set():
             self.try_once()
-            stop.wait(_PERIOD * random.uniform(0.8, 1.2))  # noqa: S311  spreads load, hides nothing
+            stop.wait(self._duration * _PERIOD * random.uniform(0.8, 1.2))  # noqa: S311  spreads load, hides nothing
         self.release()
 
     def try_once(self) -> None:
@@ -88,10 +95,10 @@ class Lease:
             return
         self._renewed_at = float("-inf")
         try:
-            lease = json.loads(self._connection.get(self._path))
+            lease = self._read()
             if lease["spec"].get("holderIdentity") == self._identity:
                 lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
-                self._connection.put(self._path, lease)
+                self._connection.put(self._path, lease, self._request_seconds)
         except (ApiError, Unreachable) as error:
             log.warning("lease %s: not released: %s", self._name, error)
 
@@ -100,32 +107,37 @@ class Lease:
         return f"{self._collection}/{self._name}"
 
     def _take(self) -> bool:
+        if self.held and self._stored is not None and self._put(self._stored):
+            return True
         try:
-            lease = json.loads(self._connection.get(self._path))
+            lease = self._read()
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise
-            return self._written(self._create)
+            return self._create()
         spec = lease["spec"]
         holder = spec.get("holderIdentity") or ""
         if holder not in ("", self._identity) and not self._ran_out(holder, spec):
             return False
-        lease["spec"] = self._claim(spec)
-        return self._written(lambda: self._connection.put(self._path, lease))
+        return self._put(lease)
+
+    def _read(self) -> dict[str, Any]:
+        lease: dict[str, Any] = json.loads(self._connection.get(self._path, seconds=self._request_seconds))
+        return lease
 
     def _ran_out(self, holder: str, spec: dict[str, Any]) -> bool:
         """Whether the holder has let it lie for its whole duration, since we last saw a renewal."""
         seen = holder, spec.get("renewTime") or ""
         if seen != self._seen:
             self._seen, self._seen_at = seen, self._clock()
-        return self._clock() - self._seen_at > float(spec.get("leaseDurationSeconds") or _DURATION)
+        return self._clock() - self._seen_at > float(spec.get("leaseDurationSeconds") or self._duration)
 
     def _claim(self, spec: dict[str, Any]) -> dict[str, Any]:
         now = _now()
         claim = {
             **spec,
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": int(_DURATION),
+            "leaseDurationSeconds": self._duration,
             "renewTime": now,
         }
         if spec.get("holderIdentity") != self._identity:
@@ -133,15 +145,21 @@ class Lease:
             claim["leaseTransitions"] = (spec.get("leaseTransitions") or 0) + 1
         return claim
 
-    def _create(self) -> bytes:
+    def _create(self) -> bool:
         metadata = {"name": self._name}
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
-        return self._connection.post(self._collection, {**lease, "spec": self._claim({})})
+        claimed = {**lease, "spec": self._claim({})}
+        return self._written(lambda: self._connection.post(self._collection, claimed, self._request_seconds))
 
-    def _written(self, write: Callable[[], object]) -> bool:
+    def _put(self, lease: dict[str, Any]) -> bool:
+        claimed = {**lease, "spec": self._claim(lease["spec"])}
+        return self._written(lambda: self._connection.put(self._path, claimed, self._request_seconds))
+
+    def _written(self, write: Callable[[], bytes]) -> bool:
         """Whether nobody else was quicker: the stored version decides."""
+        self._stored = None
         try:
-            write()
+            self._stored = json.loads(write())
         except ApiError as error:
             if error.status == _CONFLICT:
                 return False

@@ -39,7 +39,7 @@ class Server:
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
-        self._lease = lease_of(connection, settings.lease, time.monotonic)
+        self._lease = lease_of(connection, settings.lease, settings.lease_duration, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             time.monotonic,

@@ -68,6 +68,8 @@ class Settings(_Part):
     settle: float = Field(default=60.0, ge=0)
     silence: float = Field(default=300.0, gt=0)
     lease: str = Field(default="", pattern=_LEASE)
+    lease_duration: int = Field(default=6, ge=3, le=60)
+    """The other times of a Lease follow from it (extender/lease.py)."""
     unknown_node: float = Field(default=0.5, ge=0, le=60)
     body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
     watcher: WatcherSettings = WatcherSettings()

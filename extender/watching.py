@@ -44,7 +44,12 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
         while not informers.synced() and not stop.wait(0.05):
             pass
         log.info("watching; back-end: %s", own.backend)
-        together(stop, lease_of(writing, own.lease, time.monotonic), watcher.run, status.run)
+        together(
+            stop,
+            lease_of(writing, own.lease, settings.lease_duration, time.monotonic),
+            watcher.run,
+            status.run,
+        )
     finally:
         informers.stop()
         writing.close()

@@ -88,6 +88,8 @@ def test_a_deleted_pod_is_terminating_for_as_long_as_it_says(plane: ControlPlane
         plane.api.delete(f"{PODS}/lingers", grace_seconds=30)
         assert plane.api.get(f"{PODS}/lingers")["metadata"]["deletionTimestamp"]
         assert "DELETED" in (kind for kind, _ in watch)
+        watch.stop()
+    watch.stop()
     assert is_gone(plane, f"{PODS}/lingers")
 
 
