@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from extender.autoscaler import Answer, Request
-from extender.autoscaler_status import AutoscalerStatus
 from extender.memory import Memory, Sight
 from extender.steps import Why
 from policy.fit import admits, has_free
@@ -67,9 +66,8 @@ class Journal:
             self.clock() - request.made_at,
         )
 
-    def withdrawn(self, request: Request, why: Why, status: AutoscalerStatus) -> None:
-        """A request was deleted."""
-        trouble = " ".join(filter(None, (request.message, status.troubles))) if why is Why.FAILED else ""
+    def withdrawn(self, request: Request, why: Why, said: str) -> None:
+        """A request was deleted; the autoscaler may have said why it failed."""
         log.log(
             logging.WARNING if why in (Why.FAILED, Why.OVERDUE) else logging.INFO,
             "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
@@ -78,7 +76,7 @@ class Journal:
             len(request.pods),
             self._units.pop(request.name, "a unit that is gone"),
             why,
-            f" ({trouble})" if trouble else "",
+            f" ({said})" if said else "",
         )
 
     def would_ask(self, found: Iterable[Demand]) -> None:

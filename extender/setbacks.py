@@ -7,6 +7,7 @@ doubles. In memory only: a restart tries again at once, which costs one failed r
 
 from dataclasses import dataclass, field
 
+from extender.outlook import Blocked, Obstacle
 from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Setbacks"]
@@ -17,6 +18,8 @@ class _Setback:
     batch: int
     until: float
     wait: float
+    obstacle: Obstacle
+    said: str
 
 
 @dataclass(slots=True)
@@ -27,16 +30,18 @@ class Setbacks:
     longest: float
     _known: dict[tuple[str, str], _Setback] = field(default_factory=dict)
 
-    def failed(self, policy: ResourcePolicy, unit: int, pods: int, now: float) -> None:
+    def failed(
+        self, policy: ResourcePolicy, unit: int, pods: int, now: float, obstacle: Obstacle, said: str = ""
+    ) -> None:
         """A request for so many pods failed."""
         key = _key(policy, unit)
         before = self._known.get(key)
         wait = before.wait if before else 0.0
         if pods > 1:
-            self._known[key] = _Setback(pods // 2, now, wait)
+            self._known[key] = _Setback(pods // 2, now, wait, obstacle, said)
         else:
             wait = min(wait * 2, self.longest) if wait else self.first
-            self._known[key] = _Setback(1, now + wait, wait)
+            self._known[key] = _Setback(1, now + wait, wait, obstacle, said)
 
     def succeeded(self, policy: ResourcePolicy, unit: int) -> None:
         """It grew: forget what was before."""
@@ -44,12 +49,14 @@ class Setbacks:
 
     def stuck(self, policy: ResourcePolicy, now: float) -> frozenset[int]:
         """The units that cannot grow for now."""
-        return frozenset(unit for unit in range(len(policy.units)) if self.retry_at(policy, unit) > now)
+        return frozenset(unit for unit in range(len(policy.units)) if self.blocked(policy, unit, now))
 
-    def retry_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """When the unit may be asked again; in the past if it may be now."""
+    def blocked(self, policy: ResourcePolicy, unit: int, now: float) -> Blocked | None:
+        """Why the unit cannot grow for now; None if it can."""
         setback = self._known.get(_key(policy, unit))
-        return setback.until if setback else 0.0
+        if setback is None or setback.until <= now:
+            return None
+        return Blocked(setback.obstacle, setback.said, setback.until)
 
     def batch(self, policy: ResourcePolicy, unit: int) -> int | None:
         """The most pods to ask for at once; None: no bound."""

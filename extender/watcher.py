@@ -14,9 +14,11 @@ from extender.autoscaler import IN_FLIGHT, Autoscaler, Request
 from extender.autoscaler_status import UNKNOWN, AutoscalerStatus
 from extender.cache import Cache
 from extender.connection import ApiError, Unreachable
+from extender.forecast import outlook_of
 from extender.holds import Change, changes
 from extender.journal import Journal
 from extender.memory import Governed, Memory, Sight
+from extender.outlook import Obstacle, OutlookBoard, Presence
 from extender.reflector import Backoff
 from extender.setbacks import Setbacks
 from extender.settings import Backend, Settings
@@ -39,12 +41,14 @@ class Watcher:
         hold: Callable[[Iterable[Change]], None],
         clock: Callable[[], float],
         settings: Settings,
+        board: OutlookBoard,
     ) -> None:
         self._cache = cache
         self._autoscaler = autoscaler
         self._hold = hold
         self._clock = clock
         self._settings = settings
+        self._board = board
         own = settings.watcher
         self._memory = Memory(
             Setbacks(own.retry_first, own.retry_longest), own.answer_longest, own.arrival_longest
@@ -102,11 +106,17 @@ class Watcher:
             todo = steps(sight, self._memory)
         for step in todo:
             self._take(step, sight)
+        presence = Presence.DEAF if self._memory.deaf else Presence.SERVING
+        self._board.publish(outlook_of(sight, self._memory, presence))
 
     def _observe(self) -> None:
         with self._cache.lock:
-            found = wanted(self._sight(UNKNOWN), self._memory)
+            sight = self._sight(UNKNOWN)
+            found = wanted(sight, self._memory)
         self._journal.would_ask(found)
+        off = self._settings.watcher.backend is Backend.NONE
+        presence = Presence.OFF if off else Presence.NOT_SERVED
+        self._board.publish(outlook_of(sight, self._memory, presence))
 
     def _take(self, step: Step, sight: Sight) -> None:
         self._stale = True
@@ -120,19 +130,20 @@ class Watcher:
             case Withdraw(request, why):
                 self._autoscaler.withdraw(request)
                 self._memory.forget(request.name)
-                self._note(request, why, sight)
-                trouble = self._autoscaler.status() if why is Why.FAILED else UNKNOWN
-                self._journal.withdrawn(request, why, trouble)
+                trouble = self._autoscaler.status().troubles if why is Why.FAILED else ""
+                said = " ".join(filter(None, (request.message, trouble))) if why is Why.FAILED else ""
+                self._note(request, why, said, sight)
+                self._journal.withdrawn(request, why, said)
 
-    def _note(self, request: Request, why: Why, sight: Sight) -> None:
+    def _note(self, request: Request, why: Why, said: str, sight: Sight) -> None:
         meant = sight.of(request)
         if meant is None:
             return
         (governed, unit), setbacks, now = meant, self._memory.setbacks, self._clock()
         if why is Why.FAILED:
-            setbacks.failed(governed.policy, unit, len(request.pods), now)
+            setbacks.failed(governed.policy, unit, len(request.pods), now, Obstacle.REFUSED, said)
         elif why is Why.OVERDUE:
-            setbacks.failed(governed.policy, unit, 1, now)
+            setbacks.failed(governed.policy, unit, 1, now, Obstacle.NOT_ARRIVED)
         elif why is Why.DONE:
             setbacks.succeeded(governed.policy, unit)
 

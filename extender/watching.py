@@ -16,6 +16,7 @@ from extender.connection import connect
 from extender.holds import Holds
 from extender.informers import Informers
 from extender.leading import lease_of, together
+from extender.outlook import OutlookBoard
 from extender.provisioning import ProvisioningRequests
 from extender.settings import Settings
 from extender.status import StatusWriter
@@ -37,7 +38,8 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     autoscaler = ProvisioningRequests(
         writing, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace
     )
-    watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings)
+    board = OutlookBoard()
+    watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     status = StatusWriter(writing, cache, clock, own.managed_resources, settings.on_conflict)
     informers.start()
     try:

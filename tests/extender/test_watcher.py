@@ -13,6 +13,7 @@ from extender.autoscaler import Answer, Request, shape_of
 from extender.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup
 from extender.cache import Cache
 from extender.holds import DELAY, MARK, Change, changes
+from extender.outlook import Blocked, Growth, Obstacle, OutlookBoard, Presence
 from extender.request_objects import name_of
 from extender.setbacks import Setbacks
 from extender.settings import Backend, Settings, WatcherSettings
@@ -93,7 +94,8 @@ class World:
         return self.autoscaler.now
 
     def restart(self) -> None:
-        self.watcher = Watcher(self.cache, self.autoscaler, self.hold, self.clock, self.settings)
+        self.board = OutlookBoard()
+        self.watcher = Watcher(self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.board)
 
     def hold(self, wanted: Iterable[Change]) -> None:
         self.held = list(wanted)
@@ -474,9 +476,61 @@ def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_afte
     """W4: as the autoscaler does."""
     policy, setbacks, waits = a_policy(NEAR), Setbacks(60, 600), []
     for _ in range(6):
-        setbacks.failed(policy, 0, 1, NOW)
-        waits.append(setbacks.retry_at(policy, 0) - NOW)
+        setbacks.failed(policy, 0, 1, NOW, Obstacle.REFUSED)
+        waits.append(retry_at(setbacks, policy) - NOW)
     assert waits == [60, 120, 240, 480, 600, 600]
     setbacks.succeeded(policy, 0)
-    setbacks.failed(policy, 0, 1, NOW)
-    assert setbacks.retry_at(policy, 0) == NOW + 60
+    setbacks.failed(policy, 0, 1, NOW, Obstacle.REFUSED)
+    assert retry_at(setbacks, policy) == NOW + 60
+
+
+def retry_at(setbacks: Setbacks, policy: ResourcePolicy) -> float:
+    blocked = setbacks.blocked(policy, 0, NOW)
+    assert blocked
+    return blocked.until
+
+
+def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
+    """L5: unit by unit, those that wait for no nodes aside."""
+    world = World(a_policy(DC, NEAR, FAR))
+    world.put(*map(waiting, "ab"))
+    world.round()
+    asked_at = world.clock()
+    world.answered(Answer.PROVISIONED)
+    outlook = world.board.latest()
+    assert outlook.presence is Presence.SERVING
+    assert outlook.units == {
+        ("default/policy", 1): Growth(asked=2, since=asked_at),
+        ("default/policy", 2): Growth(),
+    }
+    world.put(room("new", "near"))
+    world.bind("a", "new")
+    world.round()
+    assert world.board.latest().of("default/policy", 1) == Growth(asked=1, since=asked_at)
+
+
+def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
+    """W4, L5: in the autoscaler's words."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.said = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
+    world.autoscaler.answer(Answer.FAILED)
+    world.round()
+    failed_at = world.clock()
+    world.round()
+    blocked = Blocked(Obstacle.REFUSED, "near: no stock", failed_at + 60)
+    assert world.board.latest().of("default/policy", 0) == Growth(blocked=blocked)
+    assert not world.board.latest().of("default/policy", 0).growable
+
+
+@pytest.mark.parametrize(
+    ("backend", "presence"), [(Backend.NONE, Presence.OFF), (Backend.AUTO, Presence.NOT_SERVED)]
+)
+def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: Presence) -> None:
+    """W5."""
+    world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
+    assert world.board.latest().presence is Presence.UNKNOWN
+    world.autoscaler.serves = False
+    world.round()
+    assert world.board.latest().presence is presence
