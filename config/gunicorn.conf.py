@@ -4,8 +4,8 @@
 # request meets a closing socket and costs a scheduling attempt (E10).
 keepalive = 120
 
-# One connection for each scheduler, and some for probes and scrapes. More do not make it faster: one lock
-# decides.
+# A busy connection keeps its thread, in half of them at most; the other half is for probes and scrapes. More
+# do not make it faster: one lock decides.
 threads = 8
 
 # A worker that has not come back to its main loop for so long is killed. Slow requests do not count; a stuck

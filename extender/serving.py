@@ -13,6 +13,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from extender.server import Server
+from extender.worker import HoldWorker
 
 __all__ = ["DEFAULT_FILE", "serve"]
 
@@ -40,7 +41,7 @@ def _bound_reads(worker: Any) -> None:  # noqa: ANN401  as above
 # Not for a file to change: a second worker would count on its own, and threads start after the fork.
 _FIXED = {
     "workers": 1,
-    "worker_class": "gthread",
+    "worker_class": HoldWorker,
     "preload_app": False,
     "nworkers_changed": _stay_alone,
     "post_worker_init": _bound_reads,

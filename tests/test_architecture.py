@@ -105,7 +105,7 @@ HOMES = {
     "click": {"extender.cli"},
     "flask": {"extender.app"},
     "werkzeug": {"extender.app"},
-    "gunicorn": {"extender.serving"},
+    "gunicorn": {"extender.serving", "extender.worker"},
     "kubernetes": {"extender.connection"},
     "urllib3": {"extender.connection"},
     "msgspec": {
@@ -137,6 +137,7 @@ STRANGERS = {
     "extender.requeue": {"app", "connection", "informers", "pods", "service", "wire"},
     "extender.service": {"app", "body", "connection", "informers", "metrics", "pods", "wire", "server"},
     "extender.settings": {"app", "cache", "cli", "server", "service"},
+    "extender.worker": {"app", "cache", "server", "service", "serving", "wire"},
     "extender.wire": {"app", "body", "cache", "connection", "service", "server"},
     "extender.app": {"cache", "connection", "informers", "requeue", "server", "serving"},
 }

@@ -1,0 +1,187 @@
+"""Who gets a thread and for how long, on a live server: busy, idle, silent and stalled peers (E10).
+
+Owns connections. Must not know: what is answered (test_app), how many processes there are (test_serving).
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection, HTTPException
+from select import select
+
+import pytest
+
+from tests.extender.apiserver import FakeApiServer
+from tests.extender.test_app import DEADLINE, Answer, Live, await_true, exchange, serving
+from tests.extender.test_wire import asking
+
+MORE_THAN_THREADS = 20
+LONGER_THAN_HELD = 0.6
+BODY = asking()
+HEAD = b"POST /filter HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(BODY)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with FakeApiServer() as api, serving(api, tmp_path_factory.mktemp("live")) as server:
+        await_true(lambda: server.answers("/readyz", 200))
+        yield server
+
+
+def connected(live: Live) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", live.port), timeout=DEADLINE)
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def ask(connection: HTTPConnection) -> int:
+    return exchange(connection, "POST", "/filter", BODY).status
+
+
+def test_peers_that_stall_are_closed_with_one_line_in_the_log_at_most(live: Live) -> None:
+    """As many as there are threads. A head never gets an answer; a body is answered 408."""
+    with ExitStack() as open_ones:
+        heads, bodies = (
+            [open_ones.enter_context(closing(connected(live))) for _ in range(4)] for _ in range(2)
+        )
+        for connection in heads:
+            connection.sendall(HEAD)
+        for connection in bodies:
+            connection.sendall(HEAD + b"\r\n{")
+        assert {until_closed(connection) for connection in heads} == {b""}
+        assert {until_closed(connection)[:12] for connection in bodies} == {b"HTTP/1.1 408"}
+    log = live.log.read_text()
+    assert "Traceback" not in log
+    assert log.count("in the head of a request") == len(heads)
+
+
+def test_a_peer_that_resets_in_the_head_is_no_error(live: Live) -> None:
+    with closing(connected(live)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.sendall(HEAD)
+    assert live.answers("/healthz", 200)
+    assert "Traceback" not in live.log.read_text()
+
+
+def test_a_head_without_an_end_is_refused(live: Live) -> None:
+    with closing(connected(live)) as connection:
+        connection.sendall(b"POST /filter HTTP/1.1\r\nX: " + b"x" * 70_000)
+        assert until_closed(connection).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_that_comes_in_pieces_is_read(live: Live) -> None:
+    with closing(connected(live)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (HEAD[:10], HEAD[10:], b"\r", b"\n" + BODY[:3], BODY[3:]):
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        assert until_closed(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_probes_are_answered_while_others_hold_more_connections_than_there_are_threads(live: Live) -> None:
+    """Busy, idle and silent ones; and none of the idle ones is closed for it."""
+    with ExitStack() as open_ones:
+        idle = [open_ones.enter_context(closing(live.connect())) for _ in range(MORE_THAN_THREADS)]
+        for connection in idle:
+            assert ask(connection) == 200
+        for _ in range(MORE_THAN_THREADS):
+            open_ones.enter_context(closing(connected(live)))
+        sockets = [connection.sock for connection in idle]
+        assert live.answers("/healthz", 200)
+        assert [ask(connection) for connection in idle] == [200] * len(idle)
+        assert [connection.sock for connection in idle] == sockets
+
+
+def test_a_connection_is_kept_over_a_pause_longer_than_a_thread_waits(live: Live) -> None:
+    with closing(live.connect()) as connection:
+        for _ in range(3):
+            assert ask(connection) == 200
+            first = connection.sock
+            assert not select([first], [], [], LONGER_THAN_HELD)[0], "closed, or an answer too many"
+        assert ask(connection) == 200
+        assert connection.sock is first
+
+
+def test_busy_connections_do_not_starve_each_other(live: Live) -> None:
+    served = [0] * MORE_THAN_THREADS
+    enough = threading.Event()
+
+    def busy(number: int) -> None:
+        with closing(live.connect()) as connection:
+            while not enough.is_set():
+                assert ask(connection) == 200
+                served[number] += 1
+
+    threads = [threading.Thread(target=busy, args=(number,)) for number in range(MORE_THAN_THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        await_true(lambda: min(served) >= 5)
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("head", "closes"),
+    [
+        pytest.param(b"POST /filter HTTP/1.1\r\nHost: x\r\n", False, id="1.1"),
+        pytest.param(b"POST /filter HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", True, id="1.1, close"),
+        pytest.param(b"POST /filter HTTP/1.0\r\n", True, id="1.0"),
+        pytest.param(b"POST /filter HTTP/1.0\r\nConnection: keep-alive\r\n", False, id="1.0, keep-alive"),
+    ],
+)
+def test_a_connection_is_closed_after_the_answer_where_http_says_so(
+    live: Live, head: bytes, *, closes: bool
+) -> None:
+    request = head + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
+    with closing(connected(live)) as connection:
+        connection.sendall(request)
+        if not closes:
+            await_true(lambda: connection.recv(1 << 16).count(b"\r\n\r\n") == 1)
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        assert until_closed(connection).count(b"HTTP/1.") == 1
+
+
+def test_a_hundred_requests_in_one_packet_get_their_answers_in_order(live: Live) -> None:
+    both = [HEAD + b"\r\n" + BODY, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"]
+    answers = live.raw(*both * 50).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert [answer.endswith(b"ok") for answer in answers] == [False, True] * 50
+
+
+def test_a_server_that_is_told_to_end_answers_the_busy_to_the_last(live: Live) -> None:
+    """The last test of this server."""
+    served: list[Answer] = []
+    ends: list[str] = []
+
+    def busy() -> None:
+        with closing(live.connect()) as connection:
+            while True:
+                try:
+                    answer = exchange(connection, "POST", "/filter", BODY)
+                except (OSError, HTTPException) as error:
+                    ends.append(str(error))
+                    return
+                served.append(answer)
+                if answer.headers.get("Connection") == "close":
+                    ends.append("told")
+                    return
+
+    threads = [threading.Thread(target=busy) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    await_true(lambda: len(served) > 100)
+    said = len(live.log.read_text())
+    live.process.send_signal(signal.SIGTERM)
+    assert live.process.wait(DEADLINE) == 0
+    for thread in threads:
+        thread.join()
+    assert ends == ["told"] * len(threads)
+    assert {answer.status for answer in served} == {200}
+    assert "Traceback" not in live.log.read_text()[said:]
