@@ -7,7 +7,8 @@ side where there is room.
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from author.timeline import Timeline, colour
+from author.drawing import colour
+from author.timeline import Timeline
 from policy.duration import format_duration
 from policy.simulation.outcome import Outcome, UnitCount
 
