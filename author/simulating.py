@@ -6,7 +6,6 @@ how answers are shown.
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,9 +21,10 @@ from author.scenario import Arrivals, arrivals, moment, policies_in
 from author.stage import Furnished
 from extender.settings import Settings, load_settings
 from policy.duration import parse_duration
+from policy.match import governing
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
-from policy.simulation.conclude import conclude
+from policy.simulation.conclude import conclude, counts
 from policy.simulation.growth import node_like, template
 from policy.simulation.outcome import Outcome
 from policy.simulation.play import Play, Wanted
@@ -94,7 +94,6 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
     there = [*mine, *(policy for policy in cluster.policies if policy.key not in replaced)]
     coming = arrivals(asked.scale, asked.pod, cluster, setting.now, there)
     stage = Furnished(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
-    notes = _add_nodes(setting, stage, mine or _governing(stage, coming.new, there), coming)
     waiting = [
         replace(pod, nominated_node="")
         for pod in cluster.pods
@@ -102,29 +101,46 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
     ]
     affinities = {**cluster.affinities, **coming.affinities}
     play = Play(stage, Wanted(coming.new, waiting, affinities, setting.nodes_start))
-    subjects = mine or _governing(stage, [*coming.new, *waiting], there)
-    before = {policy.key: _counts(stage, policy) for policy in subjects}
+    subjects = mine or _governing([*coming.new, *waiting], there)
+    notes = _add_nodes(setting, stage, subjects, coming)
+    before = {policy.key: counts(stage, policy) for policy in subjects}
     with Progress(len(coming.new) + len(waiting)) as progress:
         play.progress = progress
         play.run()
     outcomes = [
-        conclude(play, policy, before[policy.key], coming.scaled, coming.excess, notes) for policy in subjects
+        conclude(
+            play,
+            policy,
+            before[policy.key],
+            coming.scaled,
+            coming.excess,
+            (*notes, *_not_sent(setting, stage, [*coming.new, *waiting], policy)),
+        )
+        for policy in subjects
     ]
     return name or "the cluster's policies", outcomes
 
 
-def _governing(
-    stage: Furnished, pods: Sequence[Pod], there: Sequence[ResourcePolicy]
-) -> list[ResourcePolicy]:
-    """The policies that govern any of the pods."""
-    keys = {policy.key for pod in pods if (policy := stage.governing(pod)) is not None}
+def _governing(pods: Sequence[Pod], there: Sequence[ResourcePolicy]) -> list[ResourcePolicy]:
+    """The policies that are meant to govern any of the pods."""
+    keys = {policy.key for pod in pods if (policy := governing(pod, there)) is not None}
     return [policy for policy in there if policy.key in keys]
 
 
-def _counts(stage: Furnished, policy: ResourcePolicy) -> Counter[int | None]:
-    """How many pods each unit holds (C1)."""
-    shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
-    return Counter(share.unit for share in shares if share is not None and share.counted)
+def _not_sent(
+    setting: _Setting, stage: Furnished, pods: Sequence[Pod], policy: ResourcePolicy
+) -> tuple[str, ...]:
+    """M8, where it keeps pods from their policy."""
+    there = [pod for pod in pods if not stage.sends(pod) and governing(pod, (policy,))]
+    if not there:
+        return ()
+    resources = " or ".join(setting.settings.watcher.managed_resources)
+    note = (
+        f"{len(there)} pod(s) request no {resources}, for example {there[0].name}: kube-scheduler does not "
+        "ask about them, and they go wherever there is room (M8). If yours asks, give a --config whose "
+        "watcher.managed_resources says so"
+    )
+    return (note,)
 
 
 def _add_nodes(

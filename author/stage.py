@@ -30,6 +30,7 @@ class Furnished:
         now: float,
     ) -> None:
         self.now = now
+        self._managed = frozenset(settings.watcher.managed_resources)
         self._cache = Cache(self._clock, settings.kinds, math.inf, remembers_since=now)
         self._extender = Extender(
             self._cache,
@@ -58,11 +59,15 @@ class Furnished:
 
     def governing(self, pod: Pod) -> ResourcePolicy | None:
         """See `Stage`."""
-        return self._cache.policies.governing(pod)
+        return self._cache.policies.governing(pod) if self.sends(pod) else None
+
+    def sends(self, pod: Pod) -> bool:
+        """Whether kube-scheduler asks about the pod (M8)."""
+        return not self._managed or not self._managed.isdisjoint(pod.requests)
 
     def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
         """See `Stage`."""
-        filtered = self._extender.filter(pod, candidates)
+        filtered = self._extender.filter(pod, candidates) if self.sends(pod) else None
         return filtered.decision if filtered else None
 
     def bind(self, pod: Pod, node: str) -> None:

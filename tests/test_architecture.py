@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = ("policy", "extender")
-STAGE = ("author", "bench", "controlplane", "demo", "faults", "tests")
+STAGE = ("author", "bench", "campaigns", "controlplane", "demo", "faults", "tests")
 """Ours too, for authors and developers; the programs run without them."""
 
 

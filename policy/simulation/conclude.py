@@ -15,8 +15,15 @@ from policy.resourcepolicy import ResourcePolicy, Unit
 from policy.simulation.growth import Order, template
 from policy.simulation.outcome import Outcome, Pending, Purchase, Removal, Spill, Step, UnitCount
 from policy.simulation.play import Attempt, Play
+from policy.simulation.stage import Stage
 
-__all__ = ["conclude"]
+__all__ = ["conclude", "counts"]
+
+
+def counts(stage: Stage, policy: ResourcePolicy) -> Counter[int | None]:
+    """How many pods each unit holds (C1)."""
+    shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
+    return Counter(share.unit for share in shares if share is not None and share.counted)
 
 
 def conclude(
@@ -29,8 +36,8 @@ def conclude(
 ) -> Outcome:
     """The answers about one policy.
 
-    `before` is how many pods each unit held, `scaled` the workload of each of its pods, `excess` how many of
-    each workload are too many.
+    `before` is what `counts` told before the play, `scaled` the workload of each of its pods, `excess` how
+    many of each workload are too many.
     """
     attempts = [a for a in play.attempts if a.policy is not None and a.policy.key == policy.key]
     waiting = {pod.uid for pod in play.wanted.waiting}
@@ -40,7 +47,7 @@ def conclude(
         arrived=len(attempts),
         waiting_before=sum(attempt.pod.uid in waiting for attempt in attempts),
         outside=sum(bool(a.node) and a.unit is None for a in attempts),
-        units=tuple(_units(play, policy, attempts, before)),
+        units=tuple(_units(play, policy, before)),
         spills=tuple(_spills(play, attempts)),
         pending=tuple(_pending(play, attempts)),
         purchases=tuple(_purchases(play, policy)),
@@ -65,10 +72,8 @@ def _removed(order: list[Pod], scaled: Mapping[str, str], excess: Mapping[str, i
         yield from own[:number]
 
 
-def _units(
-    play: Play, policy: ResourcePolicy, attempts: list[Attempt], before: Counter[int | None]
-) -> Iterator[UnitCount]:
-    landed = Counter(attempt.unit for attempt in attempts if attempt.node)
+def _units(play: Play, policy: ResourcePolicy, before: Counter[int | None]) -> Iterator[UnitCount]:
+    after = counts(play.stage, policy)
     for index, unit in enumerate(policy.units):
         yield UnitCount(
             unit=index,
@@ -78,7 +83,7 @@ def _units(
             waits_for_nodes=unit.waits_for_nodes,
             nodes=len(play.stage.view.nodes_in(policy, index)),
             before=before[index],
-            after=before[index] + landed[index],
+            after=after[index],
         )
 
 

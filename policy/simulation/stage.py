@@ -28,7 +28,7 @@ class Stage(Protocol):
         """Every pod in it."""
 
     def governing(self, pod: Pod) -> ResourcePolicy | None:
-        """The policy that governs the pod (M4)."""
+        """The policy that governs the pod (M4), if kube-scheduler asks about it (M8)."""
 
     def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
         """The answer of filter; None: no policy governs the pod (M5)."""

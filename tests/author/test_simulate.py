@@ -207,15 +207,20 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_where_pods_land(tmp_path: Path, row: Row) -> None:
-    pod = tmp_path / "new.yaml"
+def a_deployment(tmp_path: Path) -> str:
+    """A file with the Deployment `new`, whose pods are like those of `web`."""
+    path = tmp_path / "new.yaml"
     spec = {"containers": [{"name": "c", "resources": {"requests": {GPU: "1"}}}]}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
-    pod.write_text(
+    path.write_text(
         written({"kind": "Deployment", "metadata": {"name": "new"}, "spec": {"template": template}})
     )
-    new = ("--pod", str(pod)) if row.wanted.startswith("new") else ()
+    return str(path)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_where_pods_land(tmp_path: Path, row: Row) -> None:
+    new = ("--pod", a_deployment(tmp_path)) if row.wanted.startswith("new") else ()
     answer = played(tmp_path, row.policy, row.cluster, "--scale", row.wanted, *new, *row.more)
     assert [unit["after"] for unit in answer["units"]] == row.units
     assert sum(pending["pods"] for pending in answer["pending"]) == row.pending
@@ -336,6 +341,30 @@ def test_nodes_outside_units_are_used_last_where_the_setting_says_so(tmp_path: P
     assert played(tmp_path, a_policy(DC, CLOUD), cluster, "--scale", "web=3")["outside"] == 0
     args = ("--scale", "web=3", "--config", str(config))
     assert played(tmp_path, a_policy(DC, CLOUD), cluster, *args)["outside"] == 1
+
+
+def test_pods_that_kube_scheduler_does_not_send_go_anywhere_and_are_told(tmp_path: Path) -> None:
+    """M8: the shipped configuration sends pods that request a GPU."""
+    plain = {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}
+    cluster = (*BIG, a_pod("web-7d9-a", "cloud-1", spec=plain))
+    answer = played(tmp_path, a_policy({**DC, "max": 1}, CLOUD), cluster, "--scale", "web=4")
+    assert answer["arrived"] == 0
+    assert answer["notes"][0].startswith(f"3 pod(s) request no {GPU}, for example web-2: kube-scheduler does")
+    config = tmp_path / "extender.yaml"
+    config.write_text("watcher: {managed_resources: []}\n")
+    args = ("--scale", "web=4", "--config", str(config))
+    answer = played(tmp_path, a_policy({**DC, "max": 1}, CLOUD), cluster, *args)
+    assert ([unit["after"] for unit in answer["units"]], answer["notes"]) == ([1, 3], [])
+
+
+def test_pods_that_are_gone_are_not_counted_in_the_end(tmp_path: Path) -> None:
+    """C3, O6: a terminating pod may count while it is there."""
+    leaving = a_pod("old", "dc-1", deletionTimestamp="2026-11-01T00:00:00Z")
+    overflow = {"policy": "LackResourceAndNoTerminating"}
+    policy = a_policy(DC, CLOUD, whenTryNextUnits=overflow, ignoreTerminatingPod=False)
+    new = ("--scale", "new=1", "--pod", a_deployment(tmp_path))
+    answer = played(tmp_path, policy, (*ONE_EACH, leaving), *new)
+    assert [(unit["before"], unit["after"]) for unit in answer["units"]] == [(1, 1), (0, 0)]
 
 
 def test_json_and_yaml_snapshots_say_the_same(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from author.stage import Furnished
-from extender.settings import Settings
+from extender.settings import Settings, WatcherSettings
 from policy.filter import decide
 from policy.fit import admits, has_free
 from policy.match import governing
@@ -29,6 +29,7 @@ from policy.usage import RECORD, record_of
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 
 POOLS = ("a", "b", "c")
+ALL_SENT = Settings(watcher=WatcherSettings(managed_resources=()))
 NEVER_WAITS = (NextUnits.LACK_RESOURCE_OR_EXCEED_MAX, NextUnits.EXCEED_MAX)
 
 
@@ -88,7 +89,7 @@ def plainly(world: World) -> dict[str, int | None]:
 
 @given(worlds())
 def test_the_play_places_pods_as_one_call_of_filter_after_the_other(world: World) -> None:
-    stage = Furnished(world.nodes, (), (world.policy,), Settings(), NOW)
+    stage = Furnished(world.nodes, (), (world.policy,), ALL_SENT, NOW)
     play = Play(stage, Wanted(world.pods))
     play.run()
     assert {a.pod.uid: a.unit for a in play.placed} == plainly(world)
@@ -96,7 +97,7 @@ def test_the_play_places_pods_as_one_call_of_filter_after_the_other(world: World
 
 @given(worlds())
 def test_no_node_is_filled_above_what_it_has(world: World) -> None:
-    stage = Furnished(world.nodes, (), (world.policy,), Settings(), NOW)
+    stage = Furnished(world.nodes, (), (world.policy,), ALL_SENT, NOW)
     play = Play(stage, Wanted(world.pods))
     play.run()
     for node in world.nodes:
@@ -132,7 +133,7 @@ def test_free_room_is_what_is_left_of_it(world: World, data: st.DataObject) -> N
 
 def test_the_stage_governs_as_match_does() -> None:
     older, newer = a_policy(name="older"), a_policy(name="newer", created=NOW)
-    stage = Furnished((), (), (newer, older), Settings(), NOW)
+    stage = Furnished((), (), (newer, older), ALL_SENT, NOW)
     assert stage.governing(a_pod()) == governing(a_pod(), (newer, older)) == older
 
 
@@ -204,7 +205,7 @@ def test_other_policies_pods_are_no_part_of_an_answer() -> None:
     nodes = [a_node(name, "a", allocatable={"pods": "2"}) for name in ("a1", "a2")]
     apps = ("mine", "other", "none", "other")
     pods = [a_pod(f"{n}", labels={"app": app}, created=NOW) for n, app in enumerate(apps)]
-    play = Play(Furnished(nodes, (), (mine, other), Settings(), NOW), Wanted(pods))
+    play = Play(Furnished(nodes, (), (mine, other), ALL_SENT, NOW), Wanted(pods))
     play.run()
     outcome = conclude(play, mine, Counter(), {}, {}, ())
     assert (outcome.arrived, [unit.after for unit in outcome.units], len(outcome.steps)) == (1, [1], 1)

@@ -1,0 +1,46 @@
+"""Many worlds, several at a time on one plane.
+
+Owns the plane and what is compared. Must not know: how a comparison is shown.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from campaigns.worlds.counts import Counts, real, simulated
+from campaigns.worlds.draw import draw
+from campaigns.worlds.live import Live
+from campaigns.worlds.world import World
+from controlplane import ControlPlane
+from demo.cluster import Programs
+
+__all__ = ["Comparison", "compared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One world and its two ends."""
+
+    world: World
+    real: Counts
+    simulated: Counts
+
+    @property
+    def agrees(self) -> bool:
+        return self.real == self.simulated
+
+
+def compared(seeds: Iterable[int], at_once: int) -> Iterator[Comparison]:
+    """One for each seed, as they are done."""
+    with ControlPlane() as plane, Programs(plane) as programs, ThreadPoolExecutor(at_once) as playing:
+        programs.install()
+        programs.start_extender()
+        live = Live(plane, programs)
+        for done in as_completed([playing.submit(_compared, seed, live) for seed in seeds]):
+            yield done.result()
+
+
+def _compared(seed: int, live: Live) -> Comparison:
+    world = draw(seed)
+    before, after = live.played(world)
+    return Comparison(world, real(before, after), simulated(world, before))
