@@ -12,6 +12,7 @@ from author.cluster import Cluster
 from author.mistakes import Mistake
 from author.workloads import workloads_in
 from author.yamltext import documents_in, read
+from policy.deletion_cost import COST, MARK
 from policy.match import governing
 from policy.objects import Phase, Pod
 from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
@@ -21,10 +22,9 @@ from policy.usage import RECORD
 __all__ = ["Arrivals", "arrivals", "moment", "policies_in"]
 
 _NAMING = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app")
-_COST = "controller.kubernetes.io/pod-deletion-cost"
 _HASH = "pod-template-hash"
 _DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
-_OURS = (RECORD, _COST, _DELAY, "resourcepolicy.io/held")
+_OURS = (RECORD, COST, MARK, _DELAY, "resourcepolicy.io/held")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again.
+"""One thing done again and again.
 
 Owns its pace, its end, and that a bug in one round does not end it; must not know what a round does.
 """
@@ -7,19 +7,26 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "repeat"]
 
 log = logging.getLogger(__name__)
 
 
+def repeat(name: str, seconds: float, once: Callable[[], None], stop: Event) -> None:
+    """Again and again in this thread, until `stop`; `seconds` lie between the end of one and the next."""
+    while not stop.wait(seconds):
+        try:
+            once()
+        except Exception:
+            log.exception("%s: a bug; going on", name)
+
+
 class Rounds:
-    """`seconds` lie between the end of one round and the next."""
+    """`repeat` in a thread of its own."""
 
     def __init__(self, name: str, seconds: float, once: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._once = once
         self._stop = Event()
-        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread = Thread(target=repeat, args=(name, seconds, once, self._stop), name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -29,10 +36,3 @@ class Rounds:
         """End, and wait for the thread."""
         self._stop.set()
         self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._seconds):
-            try:
-                self._once()
-            except Exception:
-                log.exception("%s: a bug; going on", self._thread.name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from extender.cache import Cache
 from extender.connection import ApiError, Connection, Unreachable
+from extender.rounds import repeat
 from policy.conditions import Condition, about_pods, accepted, rejected
 from policy.objects import Pod
 from policy.options import OnConflict
@@ -55,8 +56,7 @@ class StatusWriter:
 
     def run(self, stop: Event) -> None:
         """Write what has changed, once a second, until `stop`."""
-        while not stop.wait(_PERIOD):
-            self.round()
+        repeat("status", _PERIOD, self.round, stop)
 
     def round(self) -> None:
         """Write what has changed; what could not be written is tried again next time."""

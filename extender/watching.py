@@ -17,6 +17,7 @@ from extender.holds import Holds
 from extender.informers import Informers
 from extender.leading import lease_of, together
 from extender.outlook import OutlookBoard
+from extender.placement import Placement
 from extender.provisioning import ProvisioningRequests
 from extender.settings import Settings
 from extender.status import StatusWriter
@@ -40,6 +41,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     )
     board = OutlookBoard()
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
+    placement = Placement(writing, cache, time.monotonic, own.managed_resources)
     status = StatusWriter(writing, cache, clock, own.managed_resources, settings.on_conflict)
     informers.start()
     try:
@@ -50,6 +52,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
             stop,
             lease_of(writing, own.lease, settings.lease_duration, time.monotonic),
             watcher.run,
+            placement.run,
             status.run,
         )
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy.match import matching
+from policy.match import is_sent, matching
 from policy.objects import Pod
 from policy.options import OnConflict
 from policy.resourcepolicy import Rejected, ResourcePolicy
@@ -61,7 +61,7 @@ def about_pods(
         winner = found[0]
         for loser in found[1:]:
             overlaps.setdefault(loser.key, (winner.name, pod.name))
-        if managed_resources and pod.requests.keys().isdisjoint(managed_resources):
+        if not is_sent(pod, managed_resources):
             not_sent.setdefault(winner.key, pod.name)
     return {
         policy.key: (

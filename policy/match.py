@@ -1,16 +1,25 @@
-"""Which policy governs a pod, and which units a node is in (M1 to M5, L6, U2, U3).
+"""Which policy governs a pod, and which units a node is in (M1 to M5, M8, L6, U2, U3).
 
 Owns matching and precedence; must not know counts, order of use or verbs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy, Unit
 from policy.selectors import carries
 
-__all__ = ["governing", "in_unit", "is_leaving", "matches", "matching", "precedence", "units_of"]
+__all__ = [
+    "governing",
+    "in_unit",
+    "is_leaving",
+    "is_sent",
+    "matches",
+    "matching",
+    "precedence",
+    "units_of",
+]
 
 _OPTED_OUT = "alibabacloud.com/eci"
 _BURST = "alibabacloud.com/burst-resource"
@@ -49,6 +58,11 @@ def matching(pod: Pod, policies: Iterable[ResourcePolicy]) -> list[ResourcePolic
 def governing(pod: Pod, policies: Iterable[ResourcePolicy]) -> ResourcePolicy | None:
     """The oldest policy that selects the pod, or none (M4, M5)."""
     return min((policy for policy in policies if matches(policy, pod)), key=precedence, default=None)
+
+
+def is_sent(pod: Pod, managed_resources: Collection[str]) -> bool:
+    """Whether kube-scheduler asks about the pod: it requests one of these, or all pods are sent (M8)."""
+    return not (managed_resources and pod.requests.keys().isdisjoint(managed_resources))
 
 
 def is_leaving(node: Node) -> bool:

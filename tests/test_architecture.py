@@ -87,12 +87,12 @@ def arrows(module: Module) -> set[str]:
 # Who may import whom.
 
 LAYERS = [
-    {"duration", "objects", "quantity", "requests", "selectors"},
+    {"deletion_cost", "duration", "objects", "quantity", "requests", "selectors"},
     {"resourcepolicy"},
     {"options", "reasons", "usage"},
     {"fit", "history", "match", "units"},
     {"conditions", "snapshot"},
-    {"planning", "preempt", "prioritize"},
+    {"placement", "planning", "preempt", "prioritize"},
     {"doubt", "filter", "scale_up"},
     {"lint", "simulation"},
 ]
@@ -133,6 +133,7 @@ STRANGERS = {
     "extender.index": {"cache", "service"},
     "extender.informers": {"app", "requeue", "service", "wire"},
     "extender.outlook": {"autoscaler", "cache", "connection", "memory", "status", "watcher"},
+    "extender.placement": {"app", "informers", "recorder", "service", "watcher"},
     "extender.reflector": {"apiobjects", "cache", "informers"},
     "extender.requeue": {"app", "connection", "informers", "pods", "service", "wire"},
     "extender.service": {"app", "body", "connection", "informers", "metrics", "pods", "wire", "server"},

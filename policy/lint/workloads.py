@@ -7,6 +7,7 @@ Rules C2, L1, L2, L6, L7, M8.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from policy.deletion_cost import COST
 from policy.fit import tolerated
 from policy.lint.context import Context, found
 from policy.lint.documents import Document, Path, Policy, Workload, mappings
@@ -17,7 +18,6 @@ from policy.resourcepolicy import ResourceKind, Unit
 
 __all__ = ["workload_findings"]
 
-_COST = "controller.kubernetes.io/pod-deletion-cost"
 _REWRITTEN = ("alibabacloud.com/compute-class", "alibabacloud.com/compute-qos")
 _OPT_OUTS = ("alibabacloud.com/eci", "alibabacloud.com/burst-resource")
 _VIRTUAL = (ResourceKind.ECI, ResourceKind.ACS)
@@ -93,13 +93,13 @@ def _own_selector(written: Policy) -> Iterator[Finding]:
 
 
 def _deletion_cost(written: Policy, workload: Workload) -> Iterator[Finding]:
-    if _COST in workload.pod.annotations:
+    if COST in workload.pod.annotations:
         why = (
             f"The cost is yours and stays, so {written.name} cannot lower it with the unit: scale-in does "
             "not empty the last unit first (L2)."
         )
-        path = (*workload.template, "metadata", "annotations", _COST)
-        yield found(Code.DELETION_COST_SET, workload.document, path, why, f"no annotation {_COST}")
+        path = (*workload.template, "metadata", "annotations", COST)
+        yield found(Code.DELETION_COST_SET, workload.document, path, why, f"no annotation {COST}")
 
 
 def _opted_out(written: Policy, context: Context) -> Iterator[Finding]:

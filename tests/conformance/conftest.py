@@ -12,7 +12,7 @@ import yaml
 
 from controlplane import ControlPlane
 from tests.conformance.objects import Site
-from tests.conformance.programs import Extender
+from tests.conformance.programs import Extender, watching
 
 HERE = Path(__file__).parent
 MANIFESTS = HERE.parents[1] / "manifests"
@@ -60,6 +60,13 @@ def extender(shared_extender: Extender) -> Iterator[Extender]:
     """May be killed, or started otherwise: the next test has it as usual."""
     yield shared_extender
     shared_extender.restore()
+
+
+@pytest.fixture(scope="module")
+def watcher(plane: ControlPlane) -> Iterator[Path]:
+    """`resourcepolicy watch` with its defaults and its own rights; its log."""
+    with watching(plane) as log:
+        yield log
 
 
 @pytest.fixture

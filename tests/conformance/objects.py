@@ -145,6 +145,16 @@ class Site:
         own = pod_spec(gpus=gpus, cpu=cpu, memory=memory, **(selector | spec))
         return self.api.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": own})
 
+    def create_deployment(self, name: str, replicas: int, **annotations: str) -> str:
+        """Pods of one GPU each, with `annotations`; its path."""
+        labels = {"app": name}
+        metadata = {"labels": labels, "annotations": annotations}
+        template = {"metadata": metadata, "spec": pod_spec(nodeSelector={"site": self.name})}
+        spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+        written = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}
+        created = self.api.create(written | {"metadata": {"name": name, "namespace": self.name}})
+        return self.api.path_of(created)
+
     def create_priority(self, name: str, value: int, **fields: object) -> str:
         """A PriorityClass; its name, for `priorityClassName`."""
         metadata = {"name": f"{self.name}-{name}"}

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import queue
+import secrets
 import signal
 import socket
 import socketserver
@@ -30,10 +31,11 @@ from controlplane.build import build
 from controlplane.processes import Process, free_ports, listening
 from controlplane.scheduler import scheduler_configuration
 
-__all__ = ["Extender", "LaggingApi", "Service", "second_scheduler"]
+__all__ = ["Extender", "LaggingApi", "Service", "second_scheduler", "watching"]
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
+WATCHER_ACCOUNT = ("resourcepolicy", "resourcepolicy-watcher")
 
 
 class Extender:
@@ -166,6 +168,21 @@ class Extender:
     def _get(self, path: str) -> urllib3.BaseHTTPResponse:
         host, port = self.address
         return self._http.request("GET", f"http://{host}:{port}{path}")
+
+
+@contextlib.contextmanager
+def watching(plane: ControlPlane, **settings: object) -> Iterator[Path]:
+    """`resourcepolicy watch` with its own rights, and its log; `settings` are those below `watcher`."""
+    log = plane.directory / f"watcher-{secrets.token_hex(3)}.log"
+    written = log.with_suffix(".yaml")
+    written.write_text(yaml.safe_dump({"watcher": settings}))
+    account = plane.service_account_kubeconfig(*WATCHER_ACCOUNT)
+    command = [str(COMMAND), "watch", "--kubeconfig", str(account), "--config", str(written)]
+    process = Process("watcher", command, log, {})
+    try:
+        yield log
+    finally:
+        process.kill()
 
 
 class Service:

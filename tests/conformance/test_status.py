@@ -3,28 +3,12 @@
 Owns the conditions as they are stored; what they say in each case is tests/extender/test_status.py's.
 """
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from controlplane import ControlPlane, Object
-from controlplane.processes import Process
+from controlplane import Object
 from tests.conformance.objects import Site, condition
 
-PROGRAM = Path(sys.executable).with_name("resourcepolicy")
-
 pytestmark = pytest.mark.usefixtures("watcher")
-
-
-@pytest.fixture
-def watcher(plane: ControlPlane) -> Iterator[None]:
-    account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
-    command = [str(PROGRAM), "watch", "--kubeconfig", str(account)]
-    process = Process("status-watcher", command, plane.directory / "status-watcher.log", {})
-    yield
-    process.kill()
 
 
 def told(site: Site, policy: Object, kind: str, status: str) -> Object:

@@ -1,0 +1,182 @@
+"""Writes on placed pods, as the API server gets them: few, in one patch, and until they are seen (L2, L4).
+
+Owns when something is written; what, is tests/policy/test_placement.py's. The API server is the fake one, the
+cache hears of a write only when a test says so.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extender.cache import Cache
+from extender.connection import connect
+from extender.placement import Placement
+from policy.deletion_cost import COST, MARK
+from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+from tests.builders import a_node, a_pod, a_policy, a_unit, recorded_in
+from tests.extender.apiserver import FakeApiServer
+
+PODS = "/api/v1/pods"
+GPU = "nvidia.com/gpu"
+OURS = {COST: "-100", MARK: "-100"}
+IN_TWO = a_policy(a_unit("dc"), a_unit())
+
+
+class Stage:
+    """A cache, the writer, and the API server that it writes to."""
+
+    def __init__(self, api: FakeApiServer, directory: Path) -> None:
+        self.api = api
+        self.now = 1_000.0
+        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.connection = connect(api.kubeconfig(directory))
+        self.placement = Placement(self.connection, self.cache, lambda: self.now, [GPU])
+        with self.cache.lock:
+            self.cache.upsert_node(a_node("dc-1", "dc"))
+            self.cache.upsert_node(a_node("cloud-1", "cloud"))
+
+    def set_policy(self, policy: ResourcePolicy) -> None:
+        with self.cache.lock:
+            self.cache.upsert_policy(policy)
+
+    def bind(self, name: str, node: str, **fields: Any) -> None:  # noqa: ANN401  a pod's fields
+        pod = a_pod(name, on=node, **{"requests": {GPU: "1"}, **fields})
+        metadata = {"uid": name, "annotations": dict(pod.annotations)}
+        self.api.objects[PODS, "default", name] = {
+            "metadata": {"namespace": "default", "name": name, "resourceVersion": "1", **metadata}
+        }
+        with self.cache.lock:
+            self.cache.upsert_pod(pod)
+
+    def show(self, name: str) -> None:
+        """The watch shows the pod as it is stored."""
+        with self.cache.lock:
+            pod = next(pod for pod in self.cache.pods() if pod.name == name)
+            self.cache.upsert_pod(replace(pod, annotations=self.stored(name)))
+
+    def stored(self, name: str) -> dict[str, str]:
+        return dict(self.api.get(PODS, "default", name)["metadata"].get("annotations") or {})
+
+    def patches(self) -> int:
+        return sum(request.verb == "PATCH" for request in self.api.requests)
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def stage(api: FakeApiServer, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(api, tmp_path)
+    yield stage
+    stage.connection.close()
+
+
+def test_a_pod_of_a_later_unit_is_written_once_and_one_of_the_first_never(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("a", "dc-1")
+    stage.bind("b", "cloud-1")
+    stage.placement.round()
+    assert (stage.stored("a"), stage.stored("b")) == ({}, OURS)
+    stage.placement.round()
+    stage.show("b")
+    stage.now += 100
+    stage.placement.round()
+    assert stage.patches() == 1
+
+
+def test_a_write_that_the_watch_does_not_show_is_repeated_and_not_at_once(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("b", "cloud-1")
+    counts = []
+    for seconds in (0.0, 1.0, 10.0):
+        stage.now += seconds
+        stage.placement.round()
+        counts.append(stage.patches())
+    assert counts == [1, 1, 2]
+
+
+def test_units_in_a_new_order_are_followed_at_once_though_the_last_write_is_not_seen(stage: Stage) -> None:
+    """L4."""
+    stage.set_policy(a_policy())
+    stage.bind("b", "cloud-1")
+    stage.placement.round()
+    stage.set_policy(a_policy(a_unit("dc"), a_unit("attic"), a_unit("cloud")))
+    stage.placement.round()
+    assert stage.stored("b") == {COST: "-200", MARK: "-200"}
+
+
+def test_the_policy_goes_and_so_does_the_cost(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("b", "cloud-1", annotations={"kept": "yes"})
+    stage.placement.round()
+    stage.show("b")
+    with stage.cache.lock:
+        stage.cache.remove_policy("default/policy")
+    stage.placement.round()
+    assert stage.stored("b") == {"kept": "yes"}
+
+
+def test_a_users_value_is_never_patched(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("b", "cloud-1", annotations={COST: "5"})
+    stage.placement.round()
+    assert stage.patches() == 0
+
+
+def test_a_pod_that_the_scheduler_does_not_send_is_not_governed(stage: Stage) -> None:
+    """M8."""
+    stage.set_policy(a_policy())
+    stage.bind("web", "cloud-1", requests={"cpu": "1"})
+    stage.placement.round()
+    assert stage.patches() == 0
+
+
+def test_a_pod_whose_node_does_not_tell_waits_for_its_record(stage: Stage) -> None:
+    """L3: the server writes it within moments."""
+    stage.set_policy(IN_TWO)
+    stage.bind("a", "dc-1")
+    stage.placement.round()
+    assert stage.patches() == 0
+    stage.bind("a", "dc-1", annotations=recorded_in(IN_TWO, 1))
+    stage.placement.round()
+    assert stage.stored("a").items() >= OURS.items()
+
+
+def test_without_a_record_the_node_decides_after_a_while(stage: Stage) -> None:
+    """U5: the server that placed the pod died before it wrote the record."""
+    stage.set_policy(a_policy(a_unit("attic"), a_unit("dc"), a_unit()))
+    stage.bind("a", "dc-1")
+    stage.placement.round()
+    stage.now += 60
+    stage.placement.round()
+    assert stage.stored("a") == OURS
+
+
+def test_one_pod_that_must_not_be_written_does_not_stop_the_rest(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("gone", "cloud-1")
+    del stage.api.objects[PODS, "default", "gone"]
+    stage.bind("b", "cloud-1")
+    stage.placement.round()
+    assert stage.stored("b") == OURS
+    assert not caplog.records, "a pod that is gone is nobody's trouble"
+
+
+def test_thousands_of_pods_are_written_a_few_at_a_time(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    for index in range(120):
+        stage.bind(f"p{index}", "cloud-1")
+    counts = []
+    for _ in range(3):
+        stage.placement.round()
+        counts.append(stage.patches())
+    assert counts == [50, 100, 120]
