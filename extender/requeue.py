@@ -37,11 +37,13 @@ class Requeue:
         poke: Callable[[Pod], bool],
         why_not: Callable[[], str],
         metrics: Metrics,
+        settle: Callable[[], Iterable[Pod]] = tuple,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._poke = poke
         self._why_not = why_not
+        self._settle = settle
         self._metrics = metrics
         self._poked: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
@@ -58,6 +60,7 @@ class Requeue:
             return
         with self._cache.lock:
             self._cache.expire()
+            self._owe(self._settle())
             self._adopt()
             self._collect()
         if self._clock() >= self._paused_until:

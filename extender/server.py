@@ -57,7 +57,9 @@ class Server:
             unknown_node_seconds=settings.unknown_node,
             settle_seconds=settings.settle,
         )
-        self._requeue = Requeue(self._cache, clock, annotator.poke, extender.why_not, self._metrics)
+        self._requeue = Requeue(
+            self._cache, clock, annotator.poke, extender.why_not, self._metrics, extender.settle
+        )
         self.application = Application(
             extender, self._metrics, extender.why_not, settings.body_limit, self._refresh
         )

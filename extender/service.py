@@ -6,11 +6,10 @@ or HTTP. The rules are in `policy`.
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
-from typing import TypeVar
 
 from extender.attempts import Attempt
 from extender.cache import Cache
@@ -28,9 +27,6 @@ from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
 
 __all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
-
-
-A = TypeVar("A", Decision, Choice)
 
 
 log = logging.getLogger(__name__)
@@ -86,8 +82,7 @@ class Extender:
         """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
 
         Raises:
-            NotReady: there is no consistent view (E4), it lacks nodes that the scheduler knows (E11), or the
-                answer hangs on bindings that a predecessor approved (C7).
+            NotReady: there is no consistent view (E4), or it lacks nodes that the scheduler knows (E11).
         """
         deadline = monotonic() + self._unknown_node_seconds
         with self._cache.lock:
@@ -95,8 +90,7 @@ class Extender:
                 policy = self._governing(pod)
                 if policy is None:
                     return None
-                decide = partial(self._decide, pod, candidates, policy)
-                decision = self._settled(policy, decide)
+                decision = self._settled(pod, candidates, policy)
                 if not decision.unknown:
                     self._leave(pod, policy, decision)
                     return Filtered(policy, decision)
@@ -122,14 +116,19 @@ class Extender:
         """The candidates of one unit on which victims may go; the answer holds a slot there (E7).
 
         Raises:
-            NotReady: there is no consistent view (E4).
+            NotReady: there is no consistent view (E4), or the answer hangs on bindings that a predecessor
+                approved (C7): nobody dies for what may be seen in a moment.
         """
         with self._cache.lock:
             policy = self._governing(pod)
             if policy is None:
                 return None
             now = self._clock()
-            choice = self._settled(policy, lambda view: preempt_verb.decide(pod, victims, policy, view, now))
+            decide = partial(preempt_verb.decide, pod, victims, policy, now=now)
+            choice = decide(self._cache)
+            feared = self._settling.view(policy)
+            if self._settling.holds(pod.uid) or (feared and decide(feared).unit != choice.unit):
+                raise NotReady("ResourcePolicy: bindings from before its start may be under way")
             if choice.unit is not None:
                 self._cache.reserve(pod, policy, choice.unit, choice.group)
                 promise = Promise(choice.unit, frozenset(choice.nodes), now)
@@ -139,6 +138,10 @@ class Extender:
                 attempt = Attempt(pod, policy.key, now, refused=True, retry_at=retry_at)
                 self._cache.remember(attempt, history)
             return Preempted(policy, choice)
+
+    def settle(self) -> Iterable[Pod]:
+        """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
+        return self._settling.look()
 
     def why_not(self) -> str:
         """Why there is no answer now; empty if there is. Whoever asks first finds that it became ready."""
@@ -163,13 +166,15 @@ class Extender:
         now = self._clock()
         return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)
 
-    def _settled(self, policy: ResourcePolicy, decide: Callable[[View], A]) -> A:
-        """The answer, if it is the same whether or not the doubtful pods are bound (C7)."""
-        answer = decide(self._cache)
+    def _settled(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> Decision:
+        """While it hangs on doubtful pods a refusal, not an error, which would cost seconds of back-off."""
+        seen = self._decide(pod, candidates, policy, self._cache)
         doubting = self._settling.view(policy)
-        if doubting is not None and decide(doubting).unit != answer.unit:
-            raise NotReady("ResourcePolicy: bindings from before its start may be under way")
-        return answer
+        feared = self._decide(pod, candidates, policy, doubting) if doubting else seen
+        decision = filter_verb.agreed(candidates, policy, seen, feared)
+        held = decision is not seen
+        self._settling.hold(pod.uid, held=held)
+        return replace(decision, retry_at=self._settling.ends_at) if held else decision
 
     def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
         now = self._clock()

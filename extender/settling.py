@@ -8,6 +8,7 @@ has room for it any more, and in any case `seconds` after the beginning.
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 
 from extender.cache import SEEN_AFTER, Cache
 from policy.doubt import Doubt, Doubting, doubts
@@ -21,7 +22,7 @@ _AGAIN = 1.0
 
 
 class Settling:
-    """Hold the cache's lock around every call."""
+    """Hold the cache's lock around every call. A doubt that ends is noted as a change of its policy."""
 
     def __init__(self, cache: Cache, clock: Callable[[], float], seconds: float) -> None:
         self._cache = cache
@@ -29,18 +30,40 @@ class Settling:
         self._seconds = seconds
         self._began_at = 0.0
         self._looked_at = 0.0
+        self._touched = True
         self._doubts: dict[str, Doubt] = {}
+        self._held: set[str] = set()
+
+    @property
+    def ends_at(self) -> float:
+        """When nothing is in doubt any more, whatever was heard."""
+        return self._began_at + self._seconds
 
     def begin(self) -> None:
         """Take note of every pod that may be on its way now."""
         self._began_at = self._clock()
+        self._touched = False
+        self._held.clear()
         self._hold_nominated()
         reserved = self._cache.reservations()
         self._doubts = self._found(pod for pod in self._cache.pods() if pod.uid not in reserved)
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
-        self._doubts.pop(uid, None)
+        doubt = self._doubts.pop(uid, None)
+        if doubt is not None:
+            self._cache.changes.note(doubt.policy)
+
+    def hold(self, uid: str, *, held: bool) -> None:
+        """Whether the pod waits for doubts to end, as filter has just answered."""
+        if held:
+            self._held.add(uid)
+        else:
+            self._held.discard(uid)
+
+    def holds(self, uid: str) -> bool:
+        """Whether the pod waits; nobody does once nothing is in doubt."""
+        return bool(self._doubts) and uid in self._held
 
     def view(self, policy: ResourcePolicy) -> Doubting | None:
         """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
@@ -49,6 +72,26 @@ class Settling:
         self._look_again()
         own = {uid: doubt for uid, doubt in self._doubts.items() if doubt.policy == policy.key}
         return Doubting(self._cache, own) if own else None
+
+    def look(self) -> Iterable[Pod]:
+        """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
+
+        Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
+        """
+        if not self._doubts:
+            return ()
+        self._look_again()
+        seen_at = self._began_at + SEEN_AFTER
+        if self._touched or self._clock() < seen_at or self._cache.heard_by(seen_at):
+            return ()
+        self._touched = True
+        return [doubt.pod for doubt in islice(self._doubts.values(), 1)]
+
+    def _keep(self, doubts: dict[str, Doubt]) -> None:
+        for uid, doubt in self._doubts.items():
+            if doubts.get(uid) != doubt:
+                self._cache.changes.note(doubt.policy)
+        self._doubts = doubts
 
     def _hold_nominated(self) -> None:
         """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""
@@ -69,21 +112,23 @@ class Settling:
 
     def _look_again(self) -> None:
         now = self._clock()
-        if now - self._began_at >= self._seconds:
-            self._doubts.clear()
-        pending = {uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)}
-        self._doubts = pending
+        if now >= self.ends_at:
+            self._keep({})
+            return
+        self._keep({uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)})
         fresh = self._cache.heard_by(self._began_at + SEEN_AFTER)
         if not fresh or now - self._looked_at < _AGAIN:
             return
         # Room that is gone by now was taken by others: no binding under way holds it.
         self._looked_at = now
-        still = self._found(doubt.pod for doubt in pending.values())
-        self._doubts = {
-            uid: replace(doubt, units=doubt.units & still[uid].units)
-            for uid, doubt in pending.items()
-            if uid in still and doubt.units & still[uid].units
-        }
+        still = self._found(doubt.pod for doubt in self._doubts.values())
+        self._keep(
+            {
+                uid: replace(doubt, units=doubt.units & still[uid].units)
+                for uid, doubt in self._doubts.items()
+                if uid in still and doubt.units & still[uid].units
+            }
+        )
 
     def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)

@@ -83,7 +83,9 @@ class Server:
             unknown_node_seconds=0,
             settle_seconds=build.settle,
         )
-        self._requeue = build.requeue(self.cache, loop.clock, self._poked, self._extender.why_not, _METRICS)
+        self._requeue = build.requeue(
+            self.cache, loop.clock, self._poked, self._extender.why_not, _METRICS, self._extender.settle
+        )
         self._recorder = Recorder(self.cache, record)
         self._records_at = math.inf
         self._stopped = False

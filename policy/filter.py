@@ -19,7 +19,7 @@ from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, group_of
 
-__all__ = ["Decision", "decide", "refuse"]
+__all__ = ["Decision", "agreed", "decide", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,14 @@ class Decision:
 def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
     """The same "no" for every node."""
     return Decision(refused=dict.fromkeys(candidates, refusal), waits=refusal)
+
+
+def agreed(candidates: Sequence[str], policy: ResourcePolicy, seen: Decision, feared: Decision) -> Decision:
+    """The decision by the view, if it is the same with the doubtful pods counted; else the pod waits (C7)."""
+    if seen.unit == feared.unit:
+        return seen
+    unit = seen.unit if seen.unit is not None else feared.unit
+    return refuse(candidates, Refusal(Reason.WAITING_FOR_BINDINGS, policy, unit or 0))
 
 
 def decide(

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """O6: pods of an earlier unit are terminating."""
     WAITING_FOR_PREEMPTION = "WaitingForPreemption"
     """P1: preemption is tried in an earlier unit first, or its victims are leaving."""
+    WAITING_FOR_BINDINGS = "WaitingForBindings"
+    """C7: the server has just started, and what its predecessor approved may take the unit's last slots."""
     EARLIER_UNIT_FIRST = "EarlierUnitFirst"
     """O1: a nominated node lies in a later unit than one that may have room."""
     OUTSIDE_UNITS = "OutsideUnits"
@@ -53,6 +55,8 @@ _SENTENCES = {
     "terminating in units[{unit}]",
     Reason.WAITING_FOR_PREEMPTION: "node(s) held back by {policy}: preempting in units[{unit}] "
     "before the next unit is used",
+    Reason.WAITING_FOR_BINDINGS: "node(s) held back by {policy}: the extender has just started, and pods "
+    "may be on their way to units[{unit}] unseen",
     Reason.EARLIER_UNIT_FIRST: "node(s) nominated by the scheduler, but units[{unit}] of {policy} "
     "comes first and may have room",
     Reason.OUTSIDE_UNITS: "node(s) in no unit of {policy}",

@@ -1,4 +1,4 @@
-"""What runs beside the plane: the extender as users start it, what stands before it, an API server that lags.
+"""What runs beside the plane: the extender as users start it, what stands before it, another scheduler.
 
 Owns their processes, ports and logs. Must not know: policies, pods, what a test promises.
 """
@@ -6,18 +6,14 @@ Owns their processes, ports and logs. Must not know: policies, pods, what a test
 import contextlib
 import json
 import os
-import queue
 import secrets
 import signal
 import socket
 import socketserver
-import ssl
 import sysconfig
 import threading
-import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,7 +27,7 @@ from controlplane.build import build
 from controlplane.processes import Process, free_ports, listening
 from controlplane.scheduler import scheduler_configuration
 
-__all__ = ["Extender", "LaggingApi", "Service", "second_scheduler", "watching"]
+__all__ = ["ACCOUNT", "Extender", "Service", "second_scheduler", "watching"]
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
@@ -268,9 +264,10 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def second_scheduler(plane: ControlPlane, name: str) -> Iterator[Process]:
+def second_scheduler(plane: ControlPlane, name: str, kubeconfig: Path | None = None) -> Iterator[Process]:
     """Another kube-scheduler, for pods of that schedulerName, that asks the same extender."""
-    configuration = scheduler_configuration(plane.kubeconfig, plane.extender_address[1], None)
+    reaches = kubeconfig or plane.kubeconfig
+    configuration = scheduler_configuration(reaches, plane.extender_address[1], None)
     profiles = [profile | {"schedulerName": name} for profile in configuration["profiles"]]
     written = plane.directory / f"{name}.json"
     written.write_text(json.dumps(configuration | {"profiles": profiles}))
@@ -289,136 +286,3 @@ def second_scheduler(plane: ControlPlane, name: str) -> Iterator[Process]:
         yield process
     finally:
         process.kill()
-
-
-class LaggingApi:
-    """The apiserver behind plain HTTP on loopback, with watches of one path that come late. A context."""
-
-    def __init__(self, plane: ControlPlane, path: str, delay: float) -> None:
-        upstream = json.loads(plane.service_account_kubeconfig(*ACCOUNT).read_text())
-        cluster = upstream["clusters"][0]["cluster"]
-        context = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        self.path = path
-        self.delay = delay
-        self.server: str = cluster["server"]
-        self.http = urllib3.PoolManager(ssl_context=context, maxsize=16, retries=False)
-        self._streams: set[urllib3.BaseHTTPResponse] = set()
-        self._listener = _Listener(("127.0.0.1", 0), _forwarding(self))
-        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
-        upstream["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{self._listener.server_port}"}
-        self.kubeconfig = plane.directory / f"lagging-{self._listener.server_port}.kubeconfig"
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(json.dumps(upstream))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.cut()
-        self._listener.shutdown()
-        self._listener.server_close()
-        self.http.clear()
-
-    def cut(self) -> None:
-        """End every watch, as a network does."""
-        for stream in list(self._streams):
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                stream.shutdown()
-
-    def chunks(self, response: urllib3.BaseHTTPResponse, *, late: bool) -> Iterator[bytes]:
-        """What comes, each piece at once or, if `late`, `delay` seconds after it came."""
-        arrived: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-
-        def read() -> None:
-            chunk = b"more"
-            while chunk:
-                try:
-                    chunk = response.read1(1 << 16)
-                except (urllib3.exceptions.HTTPError, OSError, ValueError):
-                    chunk = b""
-                arrived.put((time.monotonic(), chunk))
-
-        self._streams.add(response)
-        threading.Thread(target=read, daemon=True).start()
-        try:
-            while True:
-                at, chunk = arrived.get()
-                if not chunk:
-                    return
-                if late:
-                    time.sleep(max(0.0, at + self.delay - time.monotonic()))
-                yield chunk
-        finally:
-            self._streams.discard(response)
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
-def _forwarding(api: LaggingApi) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._forward()
-
-        def do_PATCH(self) -> None:
-            self._forward()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _forward(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            response = api.http.request(
-                self.command,
-                api.server + self.path,
-                body=self.rfile.read(length) if length else None,
-                headers={
-                    name: self.headers[name]
-                    for name in ("Authorization", "Content-Type")
-                    if name in self.headers
-                },
-                preload_content=False,
-                timeout=urllib3.Timeout(connect=5, read=None),
-            )
-            path, _, query = self.path.partition("?")
-            if "watch=true" in query:
-                self._stream(response, late=path == api.path)
-            else:
-                self._whole(response)
-
-        def _whole(self, response: urllib3.BaseHTTPResponse) -> None:
-            body = response.data
-            self._head(response)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _stream(self, response: urllib3.BaseHTTPResponse, *, late: bool) -> None:
-            self._head(response)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                for chunk in api.chunks(response, late=late):
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                self.wfile.write(b"0\r\n\r\n")
-            self.close_connection = True
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                response.shutdown()
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-
-        def _head(self, response: urllib3.BaseHTTPResponse) -> None:
-            self.send_response(response.status)
-            self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
-
-    return Handler

@@ -11,9 +11,11 @@ import pytest
 from controlplane import ControlPlane
 from controlplane.nodes import node
 from tests.conformance.objects import Site, is_bound
-from tests.conformance.programs import Extender, LaggingApi
+from tests.conformance.programs import ACCOUNT, Extender
+from tests.conformance.proxy import ApiProxy
 from tests.conformance.test_counting import census
 
+NODES = "/api/v1/nodes"
 DELAY = 0.3
 TIMES = 50
 TIMES_LABELLED = 20  # each takes almost its second
@@ -21,9 +23,10 @@ SOON = 1.0  # second
 
 
 @pytest.fixture
-def lagging(plane: ControlPlane, extender: Extender) -> Iterator[LaggingApi]:
-    """The extender sees nodes late; `delay` may be changed."""
-    with LaggingApi(plane, "/api/v1/nodes", DELAY) as api:
+def lagging(plane: ControlPlane, extender: Extender) -> Iterator[ApiProxy]:
+    """The extender sees nodes late; how late may be changed."""
+    with ApiProxy(plane.service_account_kubeconfig(*ACCOUNT), plane.directory) as api:
+        api.late[NODES] = DELAY
         extender.restart(kubeconfig=api.kubeconfig)
         yield api
         extender.kill()
@@ -58,11 +61,9 @@ def test_a_node_that_only_the_scheduler_knows_is_used_within_a_second(site: Site
     assert site.by_pool() == {"dc": TIMES}
 
 
-def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(
-    site: Site, lagging: LaggingApi
-) -> None:
+def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(site: Site, lagging: ApiProxy) -> None:
     """E9, E11: the refusal was right by what the extender knew; it wakes the pod when it knows more."""
-    lagging.delay = 0.2  # and 0.3 s in which the scheduler could come back by itself
+    lagging.late[NODES] = 0.2  # and 0.3 s in which the scheduler could come back by itself
     site.create_policy(site.unit("dc"), site.unit("cloud"))
     took = []
     for i in range(TIMES_LABELLED):
@@ -76,11 +77,11 @@ def test_a_label_that_only_the_scheduler_knows_counts_within_a_second(
     assert site.by_pool() == {"dc": TIMES_LABELLED}
 
 
-def test_a_node_seen_too_late_is_an_error_that_the_scheduler_repeats(site: Site, lagging: LaggingApi) -> None:
+def test_a_node_seen_too_late_is_an_error_that_the_scheduler_repeats(site: Site, lagging: ApiProxy) -> None:
     """E4, E11: never a refusal, which would last until something else happens."""
     site.create_policy(site.unit("dc"), site.unit("cloud"))
     site.add_nodes("elsewhere")
-    lagging.delay = 1.2
+    lagging.late[NODES] = 1.2
     site.create_pod("p")
     site.refused("p")
     booted(site, f"{site.name}.dc.n", site.labels("dc"))
@@ -91,7 +92,8 @@ def test_a_node_seen_too_late_is_an_error_that_the_scheduler_repeats(site: Site,
 
 def test_a_late_watch_of_pods_never_exceeds_max(site: Site, extender: Extender) -> None:
     """C7: pods are sent, bound and deleted before the extender hears of any of it."""
-    with LaggingApi(site.plane, "/api/v1/pods", 1.0) as late:
+    with ApiProxy(site.plane.service_account_kubeconfig(*ACCOUNT), site.plane.directory) as late:
+        late.late["/api/v1/pods"] = 1.0
         extender.restart(kubeconfig=late.kubeconfig)
         site.add_nodes("dc", gpus=20)
         site.add_nodes("cloud", gpus=20)
@@ -107,11 +109,11 @@ def test_a_late_watch_of_pods_never_exceeds_max(site: Site, extender: Extender) 
         extender.kill()
 
 
-def test_a_watch_that_is_cut_goes_on_where_it_was(site: Site, lagging: LaggingApi) -> None:
+def test_a_watch_that_is_cut_goes_on_where_it_was(site: Site, lagging: ApiProxy) -> None:
     """Without a second list: that would cost a large cluster seconds."""
     site.add_nodes("dc")
     site.create_policy(site.unit("dc"), site.unit("cloud"))
-    paths = ("/api/v1/nodes", "/api/v1/pods")
+    paths = (NODES, "/api/v1/pods")
     listed = [site.extender.lists(path) for path in paths]
     lagging.cut()
     site.add_nodes("cloud")

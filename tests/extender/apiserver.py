@@ -293,13 +293,18 @@ class Handler(BaseHTTPRequestHandler):
             if fault.then in ("drop", "end"):
                 return fault.then == "end"
             if monotonic() >= until:
-                self.bookmark(seen)  # the real one sends it two seconds earlier
+                self.last_bookmark(seen, query)
                 return True
             if fault.then == "stall":
                 api.changed.wait_for(lambda: api.epoch != epoch or api.closed)
             else:
                 api.changed.wait(max(0, until - monotonic()))
         return False
+
+    def last_bookmark(self, version: int, query: dict[str, str]) -> None:
+        """The real one sends it two seconds earlier."""
+        if query.get("allowWatchBookmarks") == "true":
+            self.bookmark(version)
 
     def bookmark(self, version: int) -> None:
         metadata = {"resourceVersion": str(version), "creationTimestamp": None}

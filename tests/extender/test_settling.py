@@ -3,11 +3,17 @@
 Owns the time after a start and the end of idle slots; how one call leaves a slot is test_service's.
 """
 
+from dataclasses import replace
+
 import pytest
 
+from extender.metrics import Metrics
+from extender.requeue import Requeue
 from extender.service import NotReady
+from policy.objects import Pod
+from policy.reasons import Reason
 from tests.builders import a_pod, a_policy, a_unit
-from tests.extender.test_service import CAPPED, CLOUD, DC, World
+from tests.extender.test_service import BOTH, CAPPED, CLOUD, DC, World
 
 GPU = "nvidia.com/gpu"
 
@@ -16,10 +22,38 @@ def restarted(*told: object) -> World:
     return World(DC, CLOUD, *told, settle_seconds=60.0)  # type: ignore[arg-type]
 
 
+class Pokes:
+    """A requeue whose rounds are run by hand, and whom it poked."""
+
+    def __init__(self, world: World) -> None:
+        self.names: list[str] = []
+        self._world = world
+        extender = world.extender
+        self._requeue = Requeue(
+            world.cache, world.clock, self._poke, extender.why_not, Metrics(), extender.settle
+        )
+
+    def run(self, seconds: float) -> None:
+        until = self._world.clock.now + seconds
+        while self._world.clock.now < until:
+            self._world.clock.now += 0.1
+            self._requeue.round()
+
+    def _poke(self, pod: Pod) -> bool:
+        self.names.append(pod.name)
+        return True
+
+
+def woken(*told: object) -> tuple[World, Pokes]:
+    world = restarted(CAPPED, *told)
+    pokes = Pokes(world)
+    pokes.run(1.0)  # what was told first has changed nothing for anybody
+    return world, pokes
+
+
 def test_a_slot_is_not_given_away_while_a_binding_from_before_may_need_it() -> None:
     world = restarted(CAPPED, a_pod("before"))
-    with pytest.raises(NotReady, match="from before its start"):
-        world.ask(a_pod("new"))
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
     assert not world.held
 
 
@@ -38,8 +72,7 @@ def test_a_pod_that_is_asked_about_is_not_on_its_way() -> None:
 )
 def test_the_doubt_ends_when_the_pod_is_settled(after: list[object]) -> None:
     world = restarted(CAPPED, a_pod("before"))
-    with pytest.raises(NotReady):
-        world.ask(a_pod("new"))
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
     if after:
         world.tell(*after)  # type: ignore[arg-type]
     else:
@@ -49,9 +82,47 @@ def test_the_doubt_ends_when_the_pod_is_settled(after: list[object]) -> None:
 
 def test_the_doubt_ends_with_the_time_to_settle() -> None:
     world = restarted(CAPPED, a_pod("before"))
-    with pytest.raises(NotReady):
-        world.ask(a_pod("new"))
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
     world.clock.now += 60
+    assert world.ask(a_pod("new")) == 0
+
+
+def test_who_waits_for_a_doubt_preempts_nobody() -> None:
+    """C7: nor does who would get other victims if the doubtful pods were bound."""
+    world = restarted(CAPPED, a_pod("before"))
+    world.ask(a_pod("new"))
+    for name in ("new", "never asked about"):
+        with pytest.raises(NotReady, match="from before its start"):
+            world.extender.preempt(a_pod(name), {"dc-1": ["v"]})
+    world.tell(a_pod("before", on="cloud-1"))
+    preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["v"]})
+    assert preempted is not None
+    assert preempted.choice.unit == 0
+
+
+def test_who_was_held_back_is_woken_when_the_doubt_ends() -> None:
+    world, pokes = woken(a_pod("before"))
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
+    pokes.run(1.0)
+    assert pokes.names == []
+    world.ask(a_pod("before"), ["cloud-1"])
+    pokes.run(1.0)
+    assert pokes.names == ["new"]
+
+
+def test_in_a_silent_cluster_one_pod_is_touched_so_that_the_doubts_can_end() -> None:
+    """A pod for which the room is gone is not on its way, once the watch has been heard to say so."""
+    world, pokes = woken(a_pod("before", requests={GPU: "1"}), a_pod("other", requests={GPU: "1"}))
+    world.ask(a_pod("new"))
+    for node in BOTH:
+        guest = a_pod(f"guest of {node}", requests={GPU: "1"}, on=node)
+        world.tell(replace(guest, namespace="elsewhere"))
+    pokes.run(10.0)
+    assert pokes.names == ["before"]
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS, "the touch has not come back"
+    world.tell(a_pod("before", requests={GPU: "1"}))
+    pokes.run(2.0)
+    assert pokes.names == ["before", "new"]
     assert world.ask(a_pod("new")) == 0
 
 
