@@ -34,7 +34,7 @@ def create(site: Site, name: str) -> None:
     site.create_pod(name, schedulerName=SCHEDULER)
 
 
-def lost_from_sight(site: Site, proxy: ApiProxy, **settings: object) -> int:
+def lost_from_sight(site: Site, proxy: ApiProxy, settle: float) -> int:
     """The most pods in a unit of one, when a server starts while a binding to it is under way."""
     site.add_nodes("dc", gpus=8)
     site.add_nodes("cloud", gpus=8)
@@ -43,9 +43,9 @@ def lost_from_sight(site: Site, proxy: ApiProxy, **settings: object) -> int:
         with proxy.holding(lambda method, path: binds("first", method, path)) as held:
             create(site, "first")
             site.plane.wait(lambda: held.paths, what="the binding to be on its way")
-            site.extender.restart(**settings)
+            site.extender.restart(settle=settle)
             create(site, "next")
-            if settings:
+            if not settle:
                 site.placed("next")
             else:
                 site.refused("next", "pods may be on their way to units[0] unseen")
@@ -55,7 +55,7 @@ def lost_from_sight(site: Site, proxy: ApiProxy, **settings: object) -> int:
 
 def test_its_slot_is_kept(site: Site, proxy: ApiProxy) -> None:
     """The pod that could take it waits, and is placed as soon as the binding is seen."""
-    assert lost_from_sight(site, proxy) == 1
+    assert lost_from_sight(site, proxy, settle=60) == 1
     assert site.placed("first", "next") == {"first": "dc", "next": "cloud"}
 
 
