@@ -1,23 +1,25 @@
-"""The HTTP surface: three verbs for kube-scheduler, two probes, metrics.
+"""The HTTP surface: three verbs for kube-scheduler, two probes, metrics, and what was decided.
 
 Owns paths, status codes and the log line of a request; must not know rules or the API client. The verbs are
 answered before Flask, whose routing costs more than a decision (python-stack.md, section 4b).
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from extender import wire
 from extender.body import BodyError, read_body
+from extender.explanations import encode_explanations
 from extender.metrics import Metrics
 from extender.service import Extender, NotReady
+from policy.explanation import Explanation
 
 __all__ = ["Application"]
 
@@ -63,7 +65,7 @@ class Application:
             "/prioritize": self._prioritize,
             "/preempt": self._preempt,
         }
-        self._rest = _rest(why_not, metrics, refresh)
+        self._rest = _rest(why_not, metrics, refresh, extender.decisions)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         verb = self._verbs.get(environ["PATH_INFO"])
@@ -134,7 +136,12 @@ def _fault(status: int, message: str, outcome: str = "Malformed") -> _Answer:
     return _Answer(wire.encode_error(message), outcome, status=_FAULTS[status])
 
 
-def _rest(why_not: Callable[[], str], metrics: Metrics, refresh: Callable[[], None]) -> Flask:
+def _rest(
+    why_not: Callable[[], str],
+    metrics: Metrics,
+    refresh: Callable[[], None],
+    decisions: Callable[[str, str], Sequence[Explanation]],
+) -> Flask:
     """Everything that is not asked for each pod."""
     app = Flask("resourcepolicy")
 
@@ -154,7 +161,9 @@ def _rest(why_not: Callable[[], str], metrics: Metrics, refresh: Callable[[], No
 
     @app.errorhandler(404)
     def not_found(_: Exception) -> tuple[Response, int]:
-        message = "there are POST /filter, /prioritize or /preempt; GET /healthz, /readyz or /metrics"
+        message = (
+            "there are POST /filter, /prioritize or /preempt; GET /healthz, /readyz, /metrics or /decisions"
+        )
         return jsonify(Error=message), 404
 
     @app.errorhandler(HTTPException)
@@ -166,4 +175,21 @@ def _rest(why_not: Callable[[], str], metrics: Metrics, refresh: Callable[[], No
 
     for verb in ("/filter", "/prioritize", "/preempt"):
         app.add_url_rule(verb, view_func=not_posted, methods=_NOT_POST, provide_automatic_options=False)
+    app.add_url_rule("/decisions", view_func=_telling(decisions))
     return app
+
+
+def _telling(decisions: Callable[[str, str], Sequence[Explanation]]) -> Callable[[], tuple[Response, int]]:
+    """What was decided about one pod, the newest first."""
+
+    def decided() -> tuple[Response, int]:
+        namespace, pod = request.args.get("namespace", ""), request.args.get("pod", "")
+        if not (namespace and pod):
+            return jsonify(Error="name a pod: /decisions?namespace=NAMESPACE&pod=NAME"), 400
+        try:
+            body = encode_explanations(decisions(namespace, pod))
+        except LookupError as nothing:
+            return jsonify(Error=str(nothing)), 404
+        return Response(body, content_type="application/json"), 200
+
+    return decided

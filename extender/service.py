@@ -8,15 +8,18 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 
 from extender.attempts import Attempt
 from extender.cache import Cache
+from extender.decisions import Decisions
 from extender.settling import Settling
 from policy import filter as filter_verb
 from policy import preempt as preempt_verb
 from policy import prioritize as prioritize_verb
+from policy.explanation import Explanation, taken_filter, taken_preempt
 from policy.filter import Decision
 from policy.history import Promise
 from policy.objects import Pod
@@ -73,6 +76,7 @@ class Extender:
         self._clock = clock
         self._why_not = why_not
         self._unready = True
+        self._decisions = Decisions(clock())
         self._settling = Settling(cache, clock, settle_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
@@ -93,6 +97,8 @@ class Extender:
                 decision = self._settled(pod, candidates, policy)
                 if not decision.unknown:
                     self._leave(pod, policy, decision)
+                    taken = taken_filter(pod, len(candidates), policy, decision, self._cache, self._clock())
+                    self._decisions.keep(taken)
                     return Filtered(policy, decision)
                 if not self._cache.changed.wait(deadline - monotonic()):
                     log.warning(
@@ -137,6 +143,7 @@ class Extender:
                 retry_at = last.retry_at if last else math.inf
                 attempt = Attempt(pod, policy.key, now, refused=True, retry_at=retry_at)
                 self._cache.remember(attempt, history)
+            self._decisions.keep(taken_preempt(pod, len(victims), policy, choice, self._cache, now))
             return Preempted(policy, choice)
 
     def settle(self) -> Iterable[Pod]:
@@ -151,6 +158,22 @@ class Extender:
                 self._settling.begin()
             self._unready = bool(reason)
             return reason
+
+    def decisions(self, namespace: str, name: str) -> list[Explanation]:
+        """What was decided about a pod, the newest first, as far as it is kept.
+
+        Raises:
+            LookupError: nothing is; the message says since when there could be.
+        """
+        with self._cache.lock:
+            found = self._decisions.about(namespace, name)
+        if not found:
+            began = datetime.fromtimestamp(self._decisions.began, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            raise LookupError(
+                f"no decision about pod {namespace}/{name} is kept: kube-scheduler did not ask about it "
+                f"since {began}, when this server started, or no policy governed it, or it is too long ago"
+            )
+        return found
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
         reason = self.why_not()

@@ -41,6 +41,8 @@ class Decision:
     """When the wait began that ends at `retry_at`."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
+    walk: Walk | None = field(default=None, compare=False)
+    """How it came about; None if it was decided before the first unit was looked at."""
 
 
 def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
@@ -77,12 +79,12 @@ def decide(
         nodes = _leaving_last(asking.rooms[outcome.unit], view.leaving)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
-        return Decision(nodes, outcome.unit, asking.group, unknown=unknown)
+        return Decision(nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome)
     unknown = view.unknown(candidates)
     outside = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
     nodes = asking.outside() if outside and outcome.waits is None else []
     if nodes:
-        return Decision(nodes, group=asking.group, unknown=unknown)
+        return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome)
     return Decision(
         group=asking.group,
         refused=asking.refused(outcome),
@@ -90,6 +92,7 @@ def decide(
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
         unknown=unknown,
+        walk=outcome,
     )
 
 

@@ -11,7 +11,7 @@ from policy.objects import Pod
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View, leaving_until
-from policy.units import Asked, limit_reached, walk
+from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of, total
 
 __all__ = ["Choice", "decide", "may_help"]
@@ -24,6 +24,8 @@ class Choice:
     unit: int | None = None
     group: Group = ()
     nodes: Sequence[str] = ()
+    walk: Walk | None = field(default=None, compare=False)
+    """How it came about; None if no unit was looked at."""
 
 
 def decide(
@@ -43,8 +45,9 @@ def decide(
     except MissingLabelError:
         return Choice()
     asking = _Asking(pod, candidates, policy, view, group)
-    unit = walk(policy, asking.asked(now)).unit
-    return Choice() if unit is None else Choice(unit, group, asking.helped[unit])
+    outcome = walk(policy, asking.asked(now))
+    unit = outcome.unit
+    return Choice(unit, group, () if unit is None else asking.helped[unit], outcome)
 
 
 @dataclass(frozen=True, slots=True)

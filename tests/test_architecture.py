@@ -94,7 +94,7 @@ LAYERS = [
     {"conditions", "snapshot"},
     {"placement", "planning", "preempt", "prioritize"},
     {"doubt", "filter", "scale_up"},
-    {"lint", "simulation"},
+    {"explanation", "lint", "simulation"},
 ]
 """Of `policy/`, from the bottom: a module imports what is below it, and nothing beside or above."""
 
@@ -112,6 +112,7 @@ HOMES = {
         "extender.apiobjects",
         "extender.autoscaler_status",
         "extender.connection",
+        "extender.explanations",
         "extender.informers",
         "extender.provisioning",
         "extender.reflector",
@@ -130,6 +131,8 @@ STRANGERS = {
     "extender.cache": {"app", "connection", "informers", "metrics", "pods", "service", "wire", "server"},
     "extender.connection": {"cache", "reflector", "apiobjects", "settings"},
     "extender.forecast": {"autoscaler_status", "cache", "connection", "status"},
+    "extender.decisions": {"app", "cache", "explanations", "service", "wire"},
+    "extender.explanations": {"app", "cache", "decisions", "service", "wire"},
     "extender.index": {"cache", "service"},
     "extender.informers": {"app", "requeue", "service", "wire"},
     "extender.outlook": {"autoscaler", "cache", "connection", "memory", "status", "watcher"},

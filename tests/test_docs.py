@@ -59,7 +59,7 @@ def test_the_shipped_settings_show_every_setting_with_its_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["/filter", "/prioritize", "/preempt", "/healthz", "/readyz", "/metrics"]
+    "endpoint", ["/filter", "/prioritize", "/preempt", "/healthz", "/readyz", "/metrics", "/decisions"]
 )
 def test_the_readme_names_each_endpoint(endpoint: str) -> None:
     assert f"`{endpoint}`" in README or f" {endpoint}`" in README

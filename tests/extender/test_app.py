@@ -63,7 +63,7 @@ class Site:
     refresh: Callable[[], None] = lambda: None
     metrics: Metrics = field(default_factory=Metrics)
 
-    def request(self, method: str, path: str, body: bytes = b"") -> Answer:
+    def request(self, method: str, path: str, body: bytes = b"", query: str = "") -> Answer:
         app = Application(
             self.world.extender, self.metrics, lambda: self.why_not, LIMIT, refresh=self.refresh
         )
@@ -71,6 +71,7 @@ class Site:
         environ = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
+            "QUERY_STRING": query,
             "SERVER_NAME": "test",
             "SERVER_PORT": "80",
             "wsgi.url_scheme": "http",
