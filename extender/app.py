@@ -21,13 +21,13 @@ from extender.metrics import Metrics
 from extender.service import Extender, NotReady
 from policy.explanation import Explanation
 
-__all__ = ["Application"]
+__all__ = ["Answer", "Application"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
     """A body, and for the log and the metrics: what it means, about which pod."""
 
     body: bytes
@@ -47,7 +47,10 @@ _FAULTS = {
 
 
 class Application:
-    """The WSGI application. `refresh` brings gauges up to date before they are scraped."""
+    """The WSGI application, and `reply` for a server that frames requests itself.
+
+    `refresh` brings gauges up to date before they are scraped.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class Application:
     ) -> None:
         self._extender = extender
         self._metrics = metrics
-        self._body_limit = body_limit
+        self.body_limit = body_limit
         self._verbs = {
             "/filter": self._filter,
             "/prioritize": self._prioritize,
@@ -68,16 +71,14 @@ class Application:
         self._rest = _rest(why_not, metrics, refresh, extender.decisions)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        verb = self._verbs.get(environ["PATH_INFO"])
-        if verb is None or environ["REQUEST_METHOD"] != "POST":
+        path = environ["PATH_INFO"]
+        if path not in self._verbs or environ["REQUEST_METHOD"] != "POST":
             return self._rest.wsgi_app(environ, start_response)
-        began = perf_counter()
-        answer = self._answer(verb, environ)
-        name = environ["PATH_INFO"][1:]
-        seconds = perf_counter() - began
-        self._metrics.seconds.labels(name).observe(seconds)
-        self._metrics.outcomes.labels(name, answer.outcome).inc()
-        log.info("%s %s: %s, %.1f ms", name, answer.pod or "-", answer.outcome, seconds * 1e3)
+        try:
+            answer = self.reply(path, read_body(environ, self.body_limit))
+        except BodyError as error:
+            answer = _fault(error.status, str(error))
+            self._note(path, answer, 0.0)
         # The scheduler reuses its connection only if the body ends where its length says.
         headers = [
             ("Content-Type", "application/json"),
@@ -86,54 +87,65 @@ class Application:
         start_response(answer.status, headers)
         return (answer.body,)
 
-    def _answer(self, verb: Callable[[bytes], _Answer], environ: WSGIEnvironment) -> _Answer:
+    def reply(self, path: str, body: bytes) -> Answer:
+        """Answer what was posted to a verb; no exception leaves this."""
+        began = perf_counter()
+        answer = self._answer(path, body)
+        self._note(path, answer, perf_counter() - began)
+        return answer
+
+    def _note(self, path: str, answer: Answer, seconds: float) -> None:
+        verb = path[1:]
+        self._metrics.seconds.labels(verb).observe(seconds)
+        self._metrics.outcomes.labels(verb, answer.outcome).inc()
+        log.info("%s %s: %s, %.1f ms", verb, answer.pod or "-", answer.outcome, seconds * 1e3)
+
+    def _answer(self, path: str, body: bytes) -> Answer:
         try:
-            return verb(read_body(environ, self._body_limit))
-        except BodyError as error:
-            return _fault(error.status, str(error))
+            return self._verbs[path](body)
         except wire.DecodeError as error:
             return _fault(400, str(error))
         except NotReady as error:
             return _fault(503, str(error), "NotReady")
         except Exception:
-            log.exception("%s: a bug", environ["PATH_INFO"])
+            log.exception("%s: a bug", path)
             return _fault(500, "internal error; the log of the extender has the details", "Bug")
 
-    def _filter(self, body: bytes) -> _Answer:
+    def _filter(self, body: bytes) -> Answer:
         asked = wire.decode_candidates(body)
         pod = f"{asked.pod.namespace}/{asked.pod.name}"
         try:
             filtered = self._extender.filter(asked.pod, asked.names)
         except NotReady as error:
-            return _Answer(wire.encode_error(str(error)), "NotReady", pod)
+            return Answer(wire.encode_error(str(error)), "NotReady", pod)
         if filtered is None:
-            return _Answer(wire.encode_kept(asked, asked.names), "passed", pod)
+            return Answer(wire.encode_kept(asked, asked.names), "passed", pod)
         decision = filtered.decision
         if decision.nodes:
-            return _Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
+            return Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
         refusal = decision.waits or next(iter(decision.refused.values()))
-        return _Answer(wire.encode_refused(asked, decision.refused), refusal.reason, pod)
+        return Answer(wire.encode_refused(asked, decision.refused), refusal.reason, pod)
 
-    def _prioritize(self, body: bytes) -> _Answer:
+    def _prioritize(self, body: bytes) -> Answer:
         asked = wire.decode_candidates(body)
         pod = f"{asked.pod.namespace}/{asked.pod.name}"
         scores = self._extender.prioritize(asked.pod, asked.names)
         if scores is None:
-            return _Answer(wire.encode_scores(dict.fromkeys(asked.names, 0)), "passed", pod)
-        return _Answer(wire.encode_scores(scores), "scored", pod)
+            return Answer(wire.encode_scores(dict.fromkeys(asked.names, 0)), "passed", pod)
+        return Answer(wire.encode_scores(scores), "scored", pod)
 
-    def _preempt(self, body: bytes) -> _Answer:
+    def _preempt(self, body: bytes) -> Answer:
         asked = wire.decode_preemption(body)
         pod = f"{asked.pod.namespace}/{asked.pod.name}"
         preempted = self._extender.preempt(asked.pod, asked.victims)
         if preempted is None:
-            return _Answer(wire.encode_victims(asked, list(asked.victims)), "passed", pod)
+            return Answer(wire.encode_victims(asked, list(asked.victims)), "passed", pod)
         nodes = preempted.choice.nodes
-        return _Answer(wire.encode_victims(asked, nodes), "chosen" if nodes else "none", pod)
+        return Answer(wire.encode_victims(asked, nodes), "chosen" if nodes else "none", pod)
 
 
-def _fault(status: int, message: str, outcome: str = "Malformed") -> _Answer:
-    return _Answer(wire.encode_error(message), outcome, status=_FAULTS[status])
+def _fault(status: int, message: str, outcome: str = "Malformed") -> Answer:
+    return Answer(wire.encode_error(message), outcome, status=_FAULTS[status])
 
 
 def _rest(

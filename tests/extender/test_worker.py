@@ -8,14 +8,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from select import select
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from tests.extender.apiserver import FakeApiServer
-from tests.extender.test_app import DEADLINE, Answer, Live, await_true, exchange, serving
-from tests.extender.test_wire import asking
+from tests.extender.test_app import DEADLINE, LIMIT, VERBS, Answer, Live, await_true, exchange, serving
+from tests.extender.test_head import LINES, head_of
+from tests.extender.test_wire import MADE, VALID, asking
 
 MORE_THAN_THREADS = 20
 LONGER_THAN_HELD = 0.6
@@ -50,8 +53,10 @@ def test_peers_that_stall_are_closed_with_one_line_in_the_log_at_most(live: Live
         )
         for connection in heads:
             connection.sendall(HEAD)
-        for connection in bodies:
+        for connection in bodies[:2]:
             connection.sendall(HEAD + b"\r\n{")
+        for connection in bodies[2:]:
+            connection.sendall(plain("/filter", BODY)[:-1])
         assert {until_closed(connection) for connection in heads} == {b""}
         assert {until_closed(connection)[:12] for connection in bodies} == {b"HTTP/1.1 408"}
     log = live.log.read_text()
@@ -125,6 +130,61 @@ def test_busy_connections_do_not_starve_each_other(live: Live) -> None:
         enough.set()
         for thread in threads:
             thread.join()
+
+
+def plain(path: str, body: bytes, *more: bytes) -> bytes:
+    """As kube-scheduler asks; with `more` headers gunicorn parses it and WSGI carries it."""
+    length = b"Content-Length: %d" % len(body)
+    lines = (b"POST %b HTTP/1.1" % path.encode(), *LINES[1:3], length, *LINES[4:], *more)
+    return head_of(*lines) + body
+
+
+def answered(answer: HTTPResponse) -> tuple[int, str | None, str | None, bytes]:
+    """What kube-scheduler makes of it."""
+    answer.begin()
+    body = answer.read()
+    return answer.status, answer.getheader("Content-Type"), answer.getheader("Content-Length"), body
+
+
+@pytest.mark.parametrize("path", VERBS)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.one_of(
+        st.sampled_from([file.read_bytes() for file in VALID]),
+        st.sampled_from([made for made, _ in MADE.values()]),
+        st.sampled_from(list(VERBS.values())),
+        st.binary(min_size=1, max_size=200),
+    )
+)
+@example(body=b" " * LIMIT)
+@example(body=b" " * (LIMIT + 1))
+def test_a_plain_request_is_answered_as_any_other(live: Live, path: str, body: bytes) -> None:
+    """The short way past gunicorn's parser and WSGI changes nothing that a client sees."""
+    with closing(connected(live)) as connection:
+        answers = []
+        for more in ((), (b"X-Other: header",)):
+            connection.sendall(plain(path, body, *more))
+            answers.append(answered(HTTPResponse(connection)))
+    assert answers[0] == answers[1]
+    assert answers[0][3]
+
+
+def test_a_plain_request_and_others_take_turns_on_a_connection(live: Live) -> None:
+    other = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    both = [plain("/filter", BODY), other, plain("/filter", BODY, b"X-Other: header")]
+    answers = live.raw(*both * 20).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert [answer.endswith(b"ok") for answer in answers] == [False, True, False] * 20
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param(plain("/filter", BODY)[:-1], b"400", id="a body that ends early"),
+        pytest.param(plain("/filter", BODY)[: -len(BODY)], b"400", id="no body"),
+    ],
+)
+def test_a_plain_request_without_its_whole_body_is_refused(live: Live, sent: bytes, status: bytes) -> None:
+    assert live.raw(sent).startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize(
