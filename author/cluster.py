@@ -6,6 +6,7 @@ decoded typed, which skips what no rule reads, and takes a tenth of the time tha
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,13 +17,22 @@ from author.mistakes import Mistake
 from extender.apiobjects import NodeObject, PodObject, node_of, pod_of
 from policy.objects import Node, Pod
 from policy.options import Kinds
-from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
+from policy.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy
 from policy.simulation.affinity import Affinity, Terms
 from policy.snapshot import Snapshot
 
-__all__ = ["Cluster", "cluster_in", "cluster_of"]
+__all__ = ["Cluster", "Said", "cluster_in", "cluster_of", "whole"]
 
 _COMMAND = "kubectl get nodes,pods,resourcepolicies -A -o yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program said about a pod: a condition or an event."""
+
+    at: float | None
+    reason: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -34,10 +44,14 @@ class Cluster:
     policies: list[ResourcePolicy] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
     """Of the policies, those included that cannot be used."""
+    rejected: list[Rejected] = field(default_factory=list)
+    """Those (M6)."""
     owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By the pod's uid: kind and name of its controller."""
     affinities: dict[str, Affinity] = field(default_factory=dict)
     """By the pod's uid: which nodes it demands, besides its nodeSelector."""
+    refusals: dict[str, Said] = field(default_factory=dict)
+    """By the pod's uid: what kube-scheduler says of a pod that it did not place."""
 
     def snapshot(self, kinds: Kinds) -> Snapshot:
         """As decisions see it."""
@@ -83,11 +97,24 @@ class _Spec(msgspec.Struct, gc=False):
     affinity: _Affinity | None = None
 
 
+class _Condition(msgspec.Struct, gc=False, rename="camel"):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class _Status(msgspec.Struct, gc=False):
+    conditions: list[_Condition] | None = None
+
+
 class _Besides(msgspec.Struct, gc=False):
     """What no decision of the extender reads of a pod."""
 
     metadata: _Owned
     spec: _Spec = msgspec.field(default_factory=_Spec)
+    status: _Status = msgspec.field(default_factory=_Status)
 
 
 def cluster_in(source: str, text: bytes) -> Cluster:
@@ -97,7 +124,7 @@ def cluster_in(source: str, text: bytes) -> Cluster:
         Mistake: it is not what `_COMMAND` prints.
     """
     if text.lstrip()[:1] == b"{":
-        return _from_json(source, {"": text})
+        return _from_json(source, text)
     try:
         documents = load(text)
     except yaml.YAMLError as error:
@@ -111,11 +138,15 @@ def cluster_in(source: str, text: bytes) -> Cluster:
 
 
 def cluster_of(source: str, lists: Mapping[str, bytes]) -> Cluster:
-    """The cluster in JSON lists by kind, as the API server sends them: their items do not tell it."""
-    return _from_json(source, lists)
+    """The cluster in JSON by kind, as the API server sends it: the items of its lists do not tell it."""
+    return _decoded(source, lists)
 
 
-def _from_json(source: str, texts: Mapping[str, bytes]) -> Cluster:
+def _from_json(source: str, text: bytes) -> Cluster:
+    return whole(source, _decoded(source, {"": text}))
+
+
+def _decoded(source: str, texts: Mapping[str, bytes]) -> Cluster:
     cluster = Cluster()
     for known, text in texts.items():
         try:
@@ -125,7 +156,7 @@ def _from_json(source: str, texts: Mapping[str, bytes]) -> Cluster:
                 _take(cluster, kind, item)
         except (msgspec.DecodeError, ValueError) as error:
             raise Mistake(f"{source}: {error}; write what `{_COMMAND}` prints") from None
-    return _checked(source, cluster)
+    return cluster
 
 
 def _take(cluster: Cluster, kind: str, item: msgspec.Raw) -> None:
@@ -154,7 +185,7 @@ def _filled(source: str, items: Iterable[dict[str, Any]]) -> Cluster:
             raise Mistake(
                 f"{source}: {kind} {_name(item)}: {error}; write what `{_COMMAND}` prints"
             ) from None
-    return _checked(source, cluster)
+    return whole(source, cluster)
 
 
 def _name(item: Mapping[str, Any]) -> object:
@@ -162,7 +193,12 @@ def _name(item: Mapping[str, Any]) -> object:
     return metadata.get("name") if isinstance(metadata, Mapping) else None
 
 
-def _checked(source: str, cluster: Cluster) -> Cluster:
+def whole(source: str, cluster: Cluster) -> Cluster:
+    """The cluster, if it is one.
+
+    Raises:
+        Mistake: it has no node.
+    """
     if not cluster.nodes:
         raise Mistake(f"{source}: holds no Node; write what `{_COMMAND}` prints")
     return cluster
@@ -177,6 +213,11 @@ def _take_pod(cluster: Cluster, written: PodObject, besides: _Besides) -> None:
     affinity = _affinity(besides)
     if affinity:
         cluster.affinities[pod.uid] = affinity
+    for condition in besides.status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status == "False":
+            since = condition.last_transition_time
+            at = since.timestamp() if since else None
+            cluster.refusals[pod.uid] = Said(at, condition.reason, condition.message)
 
 
 def _affinity(besides: _Besides) -> Affinity:
@@ -193,5 +234,8 @@ def _take_policy(cluster: Cluster, manifest: Mapping[str, Any]) -> None:
     cluster.manifests.append(manifest)
     try:
         cluster.policies.append(ResourcePolicy.from_manifest(manifest))
-    except InvalidPolicyError:
-        return  # it governs no pod (M6), and lint says why
+    except InvalidPolicyError as error:  # it governs no pod (M6), and lint says why
+        metadata = manifest.get("metadata") or {}
+        named = metadata if isinstance(metadata, Mapping) else {}
+        key = f"{named.get('namespace') or 'default'}/{named.get('name') or ''}"
+        cluster.rejected.append(Rejected(key, 0, error.errors))

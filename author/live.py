@@ -12,14 +12,16 @@ from typing import Self
 import click
 import msgspec
 
-from author.cluster import Cluster, cluster_of
+from author.cluster import Cluster, cluster_of, whole
 from author.mistakes import Mistake
-from extender.connection import ApiError, Connection, NotConfigured, Unreachable, connect
+from extender.connection import ApiError, Connection, NotConfigured, Unreachable, connect, namespace_of
 from policy.lint.documents import Document
 
-__all__ = ["live_cluster", "live_workloads"]
+__all__ = ["POLICIES", "Session", "live_cluster", "live_workloads", "read_cluster"]
 
-_POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
+POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
+_CACHED = {"resourceVersion": "0"}
+"""A list from the API server's memory, which is enough to look at."""
 _WORKLOADS = {
     "Deployment": "/apis/apps/v1/deployments",
     "StatefulSet": "/apis/apps/v1/statefulsets",
@@ -34,23 +36,28 @@ def live_cluster(kubeconfig: Path | None) -> Cluster:
     Raises:
         Mistake: the API server is not reached, or refuses.
     """
-    with _Session(kubeconfig) as session:
-        lists = {"Node": session.get("/api/v1/nodes"), "Pod": session.get("/api/v1/pods")}
-        try:
-            lists["ResourcePolicy"] = session.get(_POLICIES)
-        except ApiError as error:
-            if error.status != _NOT_FOUND:
-                raise
-        return cluster_of(session.source, lists)
+    with Session(kubeconfig) as session:
+        return read_cluster(session)
+
+
+def read_cluster(session: "Session") -> Cluster:
+    """The same over a connection that is there."""
+    lists = {kind: session.get(f"/api/v1/{kind.lower()}s", _CACHED) for kind in ("Node", "Pod")}
+    try:
+        lists["ResourcePolicy"] = session.get(POLICIES, _CACHED)
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+    return whole(session.source, cluster_of(session.source, lists))
 
 
 def live_workloads(kubeconfig: Path | None) -> list[Document]:
     """Deployments, StatefulSets and Jobs, as far as they may be listed."""
     found: list[Document] = []
-    with _Session(kubeconfig) as session:
+    with Session(kubeconfig) as session:
         for kind, path in _WORKLOADS.items():
             try:
-                listed = msgspec.json.decode(session.get(path))
+                listed = msgspec.json.decode(session.get(path, _CACHED))
             except ApiError as error:
                 click.echo(f"{session.source}: {kind}s are left out: {error.message}", err=True)
                 continue
@@ -65,19 +72,21 @@ def _documents(kind: str, items: Iterable[Mapping[str, object]]) -> Iterator[Doc
         yield Document(place, document.content)
 
 
-class _Session:
+class Session:
     """A connection whose failures are told in one line."""
 
-    def __init__(self, kubeconfig: Path | None) -> None:
+    def __init__(self, kubeconfig: Path | None, context: str | None = None) -> None:
         self._kubeconfig = kubeconfig or _default()
         self.source = str(self._kubeconfig or "the cluster")
         try:
-            self._connection: Connection = connect(self._kubeconfig)
+            self._connection: Connection = connect(self._kubeconfig, context)
+            self.namespace = namespace_of(self._kubeconfig, context)
         except NotConfigured as error:
             raise Mistake(f"{error}; name one with --kubeconfig") from None
 
-    def get(self, path: str) -> bytes:
-        return self._connection.get(path, {"resourceVersion": "0"})
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of an answer."""
+        return self._connection.get(path, query)
 
     def __enter__(self) -> Self:
         return self

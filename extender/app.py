@@ -19,7 +19,7 @@ from extender.body import BodyError, read_body
 from extender.explanations import encode_explanations
 from extender.metrics import Metrics
 from extender.service import Extender, NotReady
-from policy.explanation import Explanation
+from policy.verdict import Explanation
 
 __all__ = ["Answer", "Application"]
 

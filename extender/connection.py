@@ -27,6 +27,7 @@ __all__ = [
     "Stream",
     "Unreachable",
     "connect",
+    "namespace_of",
 ]
 
 JSON_PATCH = "application/json-patch+json"
@@ -36,6 +37,7 @@ WRITE_SECONDS = 15.0
 READ_BYTES = 1 << 16
 
 _ACCOUNT = ["BearerToken"]
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 # A kubeconfig that is YAML and no kubeconfig breaks the package's parser in its own ways.
 _MISCONFIGURED = (
     ConfigException,
@@ -223,19 +225,32 @@ class Connection:
         return response
 
 
-def connect(kubeconfig: Path | None) -> Connection:
-    """As the kubeconfig's current context says, or as the account of the pod we run in."""
+def connect(kubeconfig: Path | None, context: str | None = None) -> Connection:
+    """As a context of the kubeconfig says, the current one unless named, or as the pod we run in."""
     settings = client.Configuration()
     load: Any = config  # ships no types
     try:
         if kubeconfig is None:
             load.load_incluster_config(settings)
         else:
-            load.load_kube_config(str(kubeconfig), None, settings, persist_config=False)
+            load.load_kube_config(str(kubeconfig), context, settings, persist_config=False)
     except _MISCONFIGURED as fault:
         where = f"kubeconfig {kubeconfig}" if kubeconfig else "not in a cluster and no kubeconfig"
         raise NotConfigured(" ".join(f"{where}: {fault}".split())) from fault
     return Connection(settings)
+
+
+def namespace_of(kubeconfig: Path | None, context: str | None = None) -> str:
+    """The namespace that the context names, `default` if it names none."""
+    if kubeconfig is None:
+        return _OWN_NAMESPACE.read_text() if _OWN_NAMESPACE.is_file() else "default"
+    contexts: Any
+    try:
+        contexts, current = config.list_kube_config_contexts(str(kubeconfig))
+        chosen = next(one for one in contexts if one["name"] == context) if context else current
+        return str(chosen["context"].get("namespace") or "default")
+    except (*_MISCONFIGURED, StopIteration) as fault:
+        raise NotConfigured(" ".join(f"kubeconfig {kubeconfig}: {fault}".split())) from fault
 
 
 def _body(response: urllib3.HTTPResponse) -> bytes:

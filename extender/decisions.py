@@ -8,7 +8,9 @@ asked about every few seconds does not push out how it came there.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from policy.explanation import Explanation, Taken, explain
+from policy.explanation import explain
+from policy.taken import Taken
+from policy.verdict import Explanation
 
 __all__ = ["Decisions"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from policy.explanation import Explanation
+from policy.verdict import Explanation
 
 __all__ = ["decode_explanations", "encode_explanations"]
 

@@ -19,7 +19,6 @@ from extender.settling import Settling
 from policy import filter as filter_verb
 from policy import preempt as preempt_verb
 from policy import prioritize as prioritize_verb
-from policy.explanation import Explanation, taken_filter, taken_preempt
 from policy.filter import Decision
 from policy.history import Promise
 from policy.objects import Pod
@@ -28,6 +27,8 @@ from policy.preempt import Choice
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
+from policy.taken import taken_filter, taken_preempt
+from policy.verdict import Explanation
 
 __all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
 

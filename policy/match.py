@@ -17,6 +17,7 @@ __all__ = [
     "is_sent",
     "matches",
     "matching",
+    "opted_out",
     "precedence",
     "units_of",
 ]
@@ -32,11 +33,12 @@ def matches(policy: ResourcePolicy, pod: Pod) -> bool:
         policy.namespace == pod.namespace
         and carries(pod.labels, policy.selector)
         and all(term.matches(pod.labels) for term in policy.match_expressions)
-        and not _opted_out(pod)
+        and not opted_out(pod)
     )
 
 
-def _opted_out(pod: Pod) -> bool:
+def opted_out(pod: Pod) -> bool:
+    """Whether the pod says that no policy is to govern it (L6)."""
     return (
         pod.labels.get(_OPTED_OUT) == "true"
         or pod.annotations.get(_OPTED_OUT) == "true"

@@ -91,10 +91,12 @@ LAYERS = [
     {"resourcepolicy"},
     {"options", "reasons", "usage"},
     {"fit", "history", "match", "units"},
-    {"conditions", "snapshot"},
-    {"placement", "planning", "preempt", "prioritize"},
+    {"conditions", "snapshot", "verdict"},
+    {"placement", "planning", "preempt", "prioritize", "standing"},
     {"doubt", "filter", "scale_up"},
-    {"explanation", "lint", "simulation"},
+    {"lint", "simulation", "taken"},
+    {"wording"},
+    {"explanation"},
 ]
 """Of `policy/`, from the bottom: a module imports what is below it, and nothing beside or above."""
 

@@ -9,9 +9,10 @@ import pytest
 
 from extender.decisions import Decisions
 from extender.explanations import decode_explanations
-from policy.explanation import Explanation, Verb, taken_filter
 from policy.filter import decide
 from policy.objects import Pod
+from policy.taken import taken_filter
+from policy.verdict import Explanation, Verb
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit
 from tests.extender.test_app import Answer, Site
 from tests.extender.test_service import BOTH, CAPPED, CLOUD, DC, World, bound, standard

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from extender.explanations import decode_explanations, encode_explanations
-from policy.explanation import Explanation, State, Taken, Verb, explain, taken_filter, taken_preempt
+from policy.explanation import explain
 from policy.filter import Decision, decide, refuse
 from policy.history import History
 from policy.objects import Node, Pod
@@ -20,6 +20,8 @@ from policy.preempt import decide as decide_preemption
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, PreemptPolicy, ResourcePolicy
 from policy.snapshot import Snapshot
+from policy.taken import Taken, taken_filter, taken_preempt
+from policy.verdict import Explanation, State, Verb
 from tests.builders import NOW, a_node, a_pod, a_policy, a_snapshot, a_unit
 from tests.policy.worlds import World, worlds
 

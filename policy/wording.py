@@ -1,0 +1,142 @@
+"""The words about a decision, for a person who asks about one pod, and the rules they stand on.
+
+Owns the sentences; must not know how a decision came about. Unlike those of `policy.reasons`, which
+kube-scheduler compares, these name the numbers of the moment.
+"""
+
+import math
+
+from policy.duration import format_duration
+from policy.reasons import Reason, Refusal
+from policy.resourcepolicy import NextUnits, ResourcePolicy
+from policy.taken import Taken, Tally
+from policy.verdict import Amount, State, Verb
+
+__all__ = ["again", "conclusion", "passed_by", "rule_of", "why"]
+
+_RULES = {
+    Reason.MAX_REACHED: "O2",
+    Reason.MAX_RESOURCES_REACHED: "O2",
+    Reason.WAITING_FOR_ROOM: "O4",
+    Reason.WAITING_FOR_TERMINATING: "O6",
+    Reason.WAITING_FOR_PREEMPTION: "P1",
+    Reason.EARLIER_UNIT_FIRST: "O1",
+    Reason.OUTSIDE_UNITS: "U6",
+    Reason.LABEL_MISSING: "C2",
+    Reason.CONFLICT: "M4",
+}
+_OVERFLOWS = {
+    NextUnits.LACK_RESOURCE_OR_EXCEED_MAX: "O3",
+    NextUnits.EXCEED_MAX: "O4",
+    NextUnits.TIMEOUT_OR_EXCEED_MAX: "O5",
+    NextUnits.LACK_RESOURCE_AND_NO_TERMINATING: "O6",
+    NextUnits.TIMEOUT: "O7",
+}
+
+
+def passed_by(policy: ResourcePolicy) -> str:
+    """The id of the rule by which a unit without room is left behind."""
+    return _OVERFLOWS[policy.when_try_next_units.policy]
+
+
+def rule_of(refusal: Refusal) -> str:
+    """The id of the rule in docs/rules.md that says no."""
+    # Of the two modes with a timer each has its own rule.
+    return _RULES.get(refusal.reason) or passed_by(refusal.policy)
+
+
+def why(
+    taken: Taken, state: State, refusal: Refusal | None, tally: Tally, amounts: tuple[Amount, ...]
+) -> str:
+    """Of a unit that was looked at, with its numbers."""
+    if refusal is None:
+        return _without_refusal(taken, state, tally)
+    if refusal.reason is Reason.MAX_REACHED:
+        return f"full: {tally.pods} of max {refusal.policy.units[refusal.unit].max} pod(s)"
+    if refusal.reason is Reason.MAX_RESOURCES_REACHED:
+        over = next(amount for amount in amounts if amount.resource == refusal.named)
+        total = f"{over.used} used + {over.requested} requested"
+        return f"maxResources: of {over.resource} {total} is more than the limit {over.limit}"
+    return _WAITS[refusal.reason].format(
+        timeout=format_duration(taken.policy.when_try_next_units.timeout),
+        room=_without_refusal(taken, State.NO_ROOM, tally),
+    )
+
+
+def _without_refusal(taken: Taken, state: State, tally: Tally) -> str:
+    preempting = taken.verb is Verb.PREEMPT
+    if state is State.USED:
+        what = "preempting helps on" if preempting else "room on"
+        return f"{what} {taken.kept} of its {tally.nodes} node(s)"
+    if not tally.nodes:
+        return "it has no node"
+    if preempting:
+        return f"preempting helps on none of its {tally.nodes} node(s)"
+    return f"kube-scheduler finds room on none of its {tally.nodes} node(s)"
+
+
+_WAITS = {
+    Reason.WAITING_FOR_ROOM: "{room}; below its cap ExceedMax waits for room, without limit",
+    Reason.WAITING_FOR_TIMEOUT: "waits up to {timeout} for room here before the next unit",
+    Reason.WAITING_FOR_TERMINATING: "pods are terminating here: waits for the room they leave",
+    Reason.WAITING_FOR_PREEMPTION: "preempting pods of lower priority here comes before the next unit",
+}
+
+
+def conclusion(taken: Taken, refusal: Refusal | None) -> str:
+    """Of the decision as a whole, and where the user can mend it, how."""
+    if refusal is not None:
+        return _refused(taken, refusal)
+    if taken.unit is None:
+        return "No unit can take it: it may use nodes in no unit, as outside_units is last."
+    if taken.verb is Verb.PREEMPT:
+        return f"Preempting pods of lower priority was allowed in units[{taken.unit}]."
+    return f"It was sent to units[{taken.unit}], the first that may take it."
+
+
+def _refused(taken: Taken, refusal: Refusal) -> str:
+    name = f"ResourcePolicy {refusal.policy.name}"
+    if taken.verb is Verb.PREEMPT:
+        return "In no unit does preempting help."
+    match refusal.reason:
+        case Reason.LABEL_MISSING:
+            return (
+                f"It is refused: it lacks the label {refusal.named}, which matchLabelKeys of {name} counts "
+                "by. Write the label into the pod template, or take the key out of the policy."
+            )
+        case Reason.CONFLICT:
+            return (
+                f"It is refused: {name} and another ResourcePolicy both match it, and the setting "
+                "on_conflict is reject. Make the selectors exclude each other."
+            )
+        case Reason.EARLIER_UNIT_FIRST:
+            return (
+                f"Its nominated node alone was refused: units[{refusal.unit}] comes first and may have "
+                "room. kube-scheduler asks about every node next."
+            )
+        case Reason.MAX_REACHED | Reason.MAX_RESOURCES_REACHED | Reason.OUTSIDE_UNITS:
+            return f"It is refused: no unit of {name} can take it, and nodes in no unit are not used."
+    return f"It is refused: it waits in units[{refusal.unit}], and no later unit is used meanwhile."
+
+
+def again(taken: Taken, refusal: Refusal | None) -> str:
+    """When the pod is tried again."""
+    if refusal is None:
+        return "once the pods that leave for it are gone" if taken.verb is Verb.PREEMPT else ""
+    if not math.isinf(taken.retry_at):
+        return f"when its timer ends, and before that when room comes in units[{refusal.unit}]"
+    return _AGAIN[refusal.reason].format(unit=refusal.unit)
+
+
+_AGAIN = {
+    Reason.MAX_REACHED: "when a slot or room comes free in a unit, or the policy changes",
+    Reason.MAX_RESOURCES_REACHED: "when a slot or room comes free in a unit, or the policy changes",
+    Reason.WAITING_FOR_ROOM: "when room comes in units[{unit}], or the policy changes",
+    Reason.WAITING_FOR_TIMEOUT: "when its timer ends",
+    Reason.WAITING_FOR_TERMINATING: "when the pods that are terminating in units[{unit}] are gone",
+    Reason.WAITING_FOR_PREEMPTION: "at once, when kube-scheduler has tried to preempt in units[{unit}]",
+    Reason.EARLIER_UNIT_FIRST: "at once, with every node",
+    Reason.OUTSIDE_UNITS: "when room comes in a unit, or the policy changes",
+    Reason.LABEL_MISSING: "when its labels or the policy change",
+    Reason.CONFLICT: "when its labels or one of the policies change",
+}
