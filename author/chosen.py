@@ -10,7 +10,7 @@ from author.cluster import Cluster, cluster_in
 from author.live import live_cluster
 from author.mistakes import Mistake
 
-__all__ = ["chosen_cluster"]
+__all__ = ["chosen_cluster", "cluster_at"]
 
 
 def chosen_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool) -> Cluster | None:
@@ -23,8 +23,15 @@ def chosen_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool)
         raise Mistake("--live and --snapshot name two clusters; write one of them")
     if live:
         return live_cluster(kubeconfig)
-    if snapshot is None:
-        return None
+    return None if snapshot is None else cluster_at(snapshot)
+
+
+def cluster_at(snapshot: str) -> Cluster:
+    """The cluster in a file, or for `-` in what comes in.
+
+    Raises:
+        Mistake: it cannot be read.
+    """
     if snapshot == "-":
         return cluster_in("<stdin>", sys.stdin.buffer.read())
     try:

@@ -1,4 +1,4 @@
-"""The commands `resourcepolicy lint` and `resourcepolicy simulate`, as they are typed.
+"""The commands for those who write policies, as they are typed.
 
 Owns arguments and help; must not know what the commands do, which is imported when one of them is run.
 """
@@ -10,7 +10,7 @@ import click
 
 from policy.lint.findings import Code
 
-__all__ = ["lint", "simulate"]
+__all__ = ["explain", "lint", "simulate"]
 
 _SNAPSHOT = click.option(
     "--snapshot",
@@ -27,6 +27,17 @@ _CONFIG = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The extender's settings, see config/extender.yaml. Without it: the defaults.",
+)
+_NAMESPACE = click.option(
+    "--namespace", "-n", metavar="NAME", help="Without it: the namespace of the context, or default."
+)
+_CONTEXT = click.option(
+    "--context", metavar="NAME", help="A context of the kubeconfig. Without it: the current one."
+)
+_ASKED_CLUSTER = click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Without it: $KUBECONFIG, ~/.kube/config, or the account of the pod this runs in.",
 )
 
 
@@ -118,5 +129,35 @@ def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pa
     Example: resourcepolicy simulate --policy web.yaml --snapshot cluster.yaml --scale web=12
     """
     from author.simulating import Asked, run  # noqa: PLC0415  as in `lint`
+
+    run(Asked(**asked))
+
+
+@click.command()
+@click.argument("pod", metavar="POD")
+@_NAMESPACE
+@_ASKED_CLUSTER
+@_CONTEXT
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Where `resourcepolicy serve` listens. Without it: its Service, through the API server's proxy.",
+)
+@_SNAPSHOT
+@_CONFIG
+@click.option(
+    "--output", "-o", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+    """Say why a pod is where it is, and why in no earlier unit.
+
+    For each unit: what it was to the pod (used, exhausted, no room, waiting, not reached), by which rule of
+    docs/rules.md, and the numbers at the time, as the server remembers them. Then what kube-scheduler said,
+    what cluster-autoscaler was asked and answered, and when the pod is tried again. If the server cannot be
+    asked, the same rules are applied to what the API tells now, and it says so.
+
+    Example: resourcepolicy explain web-7d9-x2x4z -n shop
+    """
+    from author.explaining import Asked, run  # noqa: PLC0415  as in `lint`
 
     run(Asked(**asked))

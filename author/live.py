@@ -84,9 +84,9 @@ class Session:
         except NotConfigured as error:
             raise Mistake(f"{error}; name one with --kubeconfig") from None
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         """The body of an answer."""
-        return self._connection.get(path, query)
+        return self._connection.get(path, query, seconds)
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from policy.filter import Decision
 from policy.objects import Node, Phase, Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
+from policy.verdict import Explanation
 
 __all__ = ["Furnished"]
 
@@ -39,6 +40,7 @@ class Furnished:
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
             unknown_node_seconds=0,
+            settle_seconds=0,  # a snapshot has no bindings under way
         )
         self._cache.lock.acquire()  # the play is one thread, from here to its end
         self._cache.replace_nodes(nodes)
@@ -69,6 +71,10 @@ class Furnished:
         """See `Stage`."""
         filtered = self._extender.filter(pod, candidates) if self.sends(pod) else None
         return filtered.decision if filtered else None
+
+    def explain(self, pod: Pod, candidates: Sequence[str]) -> list[Explanation]:
+        """What would be decided about the pod, told; nothing if no policy governs it."""
+        return self._extender.decisions(pod.namespace, pod.name) if self.decide(pod, candidates) else []
 
     def bind(self, pod: Pod, node: str) -> None:
         """See `Stage`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from author.commands import lint, simulate
+from author.commands import explain, lint, simulate
 from extender.connection import NotConfigured
 from extender.settings import InvalidSettings, Settings, load_settings
 
@@ -100,8 +100,8 @@ def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> Non
     run(kubeconfig, settings, stop)
 
 
-main.add_command(lint)
-main.add_command(simulate)
+for command in (lint, simulate, explain):
+    main.add_command(command)
 
 
 def _prepare(config: Path | None, *, verbose: bool) -> Settings:

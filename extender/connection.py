@@ -244,9 +244,9 @@ def namespace_of(kubeconfig: Path | None, context: str | None = None) -> str:
     """The namespace that the context names, `default` if it names none."""
     if kubeconfig is None:
         return _OWN_NAMESPACE.read_text() if _OWN_NAMESPACE.is_file() else "default"
-    contexts: Any
+    read: Any = config  # ships no types
     try:
-        contexts, current = config.list_kube_config_contexts(str(kubeconfig))
+        contexts, current = read.list_kube_config_contexts(str(kubeconfig))
         chosen = next(one for one in contexts if one["name"] == context) if context else current
         return str(chosen["context"].get("namespace") or "default")
     except (*_MISCONFIGURED, StopIteration) as fault:
