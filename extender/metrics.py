@@ -44,9 +44,9 @@ class Metrics:
             ["resource"],
             registry=self.registry,
         )
-        self.silence = Gauge(
-            "resourcepolicy_watch_silence_seconds",
-            "Time since the API server last said anything, by resource.",
+        self.age = Gauge(
+            "resourcepolicy_view_age_seconds",
+            "Time since the last moment of which everything has certainly arrived, by resource.",
             ["resource"],
             registry=self.registry,
         )

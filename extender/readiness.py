@@ -12,19 +12,19 @@ __all__ = ["Readiness"]
 
 
 class Readiness:
-    """`clock` is monotonic, in seconds. A reason holds no number that moves: pods' conditions carry it."""
+    """`age` is the view's, in seconds. A reason holds no number that moves: pods' conditions carry it."""
 
     def __init__(
         self,
         reflectors: Iterable[Reflector[object, object]],
-        clock: Callable[[], float],
+        age: Callable[[], float],
         *,
-        silence: float,
+        staleness: float,
         lease: Lease | None = None,
     ) -> None:
         self._reflectors = tuple(reflectors)
-        self._clock = clock
-        self._silence = silence
+        self._age = age
+        self._staleness = staleness
         self._lease = lease
 
     def synced(self) -> bool:
@@ -37,6 +37,6 @@ class Readiness:
             return "the cache has not synced yet"
         if self._lease is not None and not self._lease.held:
             return "another replica leads"
-        if any(self._clock() - (r.last_contact or 0.0) > self._silence for r in self._reflectors):
-            return "the API server has been silent for too long"
+        if self._age() > self._staleness:
+            return "what it knows of the cluster is too old"
         return ""

@@ -26,7 +26,8 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 PAGE = 500
 LIST_SECONDS = 60.0
-WATCH_SECONDS = (240, 480)
+WATCH_SECONDS = (8, 12)
+"""Short: an idle watch tells its place at its end, and else once a minute only."""
 LIVED = 1.0  # seconds; a watch that ends sooner and brings nothing counts as failed
 
 GONE = 410
@@ -132,12 +133,13 @@ class Reflector(Generic[W, R]):
         sink: Sink[R],
         *,
         clock: Callable[[], float] = monotonic,
-        stall: float = 180.0,
+        stall: float = 16.0,
         page: int = PAGE,
         backoff: Backoff | None = None,
     ) -> None:
         self.synced = False
-        self.last_contact: float | None = None
+        self.listed_at: float | None = None
+        """When the last list was asked for that has arrived."""
         self.relists = 0
         self.events = 0
         self.undecodable = 0
@@ -158,6 +160,17 @@ class Reflector(Generic[W, R]):
         self._places = msgspec.json.Decoder(_Placed)
         self._changes = msgspec.json.Decoder(_Change)
 
+    @property
+    def path(self) -> str:
+        """Of the collection."""
+        return self._resource.path
+
+    @property
+    def version(self) -> str:
+        """The version up to which everything was delivered; empty before the first list."""
+        latest = self._latest
+        return self._version if latest is None else self._places.decode(latest).metadata.version
+
     def run(self, stop: Event) -> None:
         """List and watch until `stop`; close the connection to end a watch that is waiting."""
         while not stop.is_set():
@@ -175,8 +188,8 @@ class Reflector(Generic[W, R]):
         try:
             if not self._version:
                 self._list(stop)
-            if self._version:
-                self._watch(stop)
+            if self._version and self._watch(stop):
+                return 0.0
         except ApiError as error:
             return self._refused_by_server(error, stop)
         except _ListAgain as error:
@@ -207,13 +220,14 @@ class Reflector(Generic[W, R]):
         items: list[R] = []
         refused: set[str] = set()
         query = {"limit": str(self._limit)}
+        asked_at = self._clock()
         self._sink.begin_list()
         while not stop.is_set():
             body = self._connection.get(self._resource.path, query, LIST_SECONDS)
-            self.last_contact = self._clock()
             place = self._read_page(body, items, refused)
             if not place.continues:
                 self._replace(items, refused, place.version)
+                self.listed_at = asked_at
                 return
             query["continue"] = place.continues
 
@@ -251,7 +265,8 @@ class Reflector(Generic[W, R]):
             log.warning("%s: %s skipped, not understood: %s", self._resource.path, key, error)
         return key
 
-    def _watch(self, stop: Event) -> None:
+    def _watch(self, stop: Event) -> bool:
+        """Whether it lived and ended in good order: the next one may follow at once."""
         query = {
             "watch": "true",
             "resourceVersion": self._version,
@@ -262,14 +277,13 @@ class Reflector(Generic[W, R]):
         self._latest = None
         try:
             with self._connection.stream(self._resource.path, query, self._stall) as lines:
-                self.last_contact = self._clock()
                 self._follow(lines, stop)
         finally:
             self._resume(began)
+        return self._clock() - began >= LIVED
 
     def _follow(self, lines: Stream, stop: Event) -> None:
         for line in lines:
-            self.last_contact = self._clock()
             change = self._changes.decode(line)
             if change.type in CHANGES:
                 self.events += 1

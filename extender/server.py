@@ -13,6 +13,7 @@ from extender.app import Application
 from extender.cache import Cache
 from extender.clock import SteadyClock
 from extender.connection import connect
+from extender.freshness import Freshness
 from extender.informers import Informers
 from extender.leading import lease_of
 from extender.metrics import Metrics
@@ -40,10 +41,11 @@ class Server:
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
         self._lease = lease_of(connection, settings.lease, settings.lease_duration, time.monotonic)
+        self._freshness = Freshness(connection, self._informers.reflectors, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
-            time.monotonic,
-            silence=settings.silence,
+            self._freshness.oldest,
+            staleness=settings.staleness,
             lease=self._lease,
         )
         annotator = Annotator(connection, clock)
@@ -67,6 +69,7 @@ class Server:
     def start(self) -> None:
         """Begin to watch; requests are answered with an error until the first lists are in (E4)."""
         self._informers.start()
+        self._freshness.start()
         self._requeue.start()
         self._recorder.start()
         if self._lease is not None:
@@ -81,6 +84,7 @@ class Server:
             self._leading.join(timeout=5)
         self._requeue.stop()
         self._recorder.stop()
+        self._freshness.stop()
         self._informers.stop()
 
     def _settle_memory(self) -> None:
@@ -101,6 +105,4 @@ class Server:
             self._metrics.reservations.set(len(self._cache.reservations()))
         for resource, count in counts.items():
             self._metrics.objects.labels(resource).set(count)
-            contact = self._informers.reflectors[resource].last_contact
-            silence = float("inf") if contact is None else time.monotonic() - contact
-            self._metrics.silence.labels(resource).set(silence)
+            self._metrics.age.labels(resource).set(self._freshness.age(resource))

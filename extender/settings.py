@@ -66,7 +66,8 @@ class Settings(_Part):
     resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
     reservation: float = Field(default=600.0, gt=0)
     settle: float = Field(default=60.0, ge=0)
-    silence: float = Field(default=300.0, gt=0)
+    staleness: float = Field(default=30.0, ge=20)
+    """At least the time that an idle watch needs to tell its place (extender/reflector.py)."""
     lease: str = Field(default="", pattern=_LEASE)
     lease_duration: int = Field(default=6, ge=3, le=60)
     """The other times of a Lease follow from it (extender/lease.py)."""

@@ -72,7 +72,7 @@ class Server:
         }
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
-        readiness = build.readiness(reflectors, loop.clock, silence=_SETTINGS.silence)
+        readiness = build.readiness(reflectors, lambda: 0.0, staleness=_SETTINGS.staleness)
         self.why_not = readiness.why_not
         self._poke = poke
         self._owes = False

@@ -47,11 +47,6 @@ class Watch:
         """Whether every change has arrived."""
         return self.synced and not self._listing and self._position == len(self._api.history[self._resource])
 
-    @property
-    def last_contact(self) -> float:
-        """Silence is not simulated: a watch that is late or broken is heard of."""
-        return self._loop.now
-
     def stop(self) -> None:
         """Nothing arrives any more."""
         self._stopped = True

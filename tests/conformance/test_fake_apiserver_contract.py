@@ -163,6 +163,33 @@ def test_a_watch_ends_in_good_order_at_its_timeout_after_a_bookmark(leases: Leas
     assert not any("name" in event["object"]["metadata"] for event in bookmarks)
 
 
+def test_a_list_of_one_tells_the_version_of_the_moment(leases: Leases) -> None:
+    """Though nothing happened in the collection itself."""
+    leases.create("a")
+    elsewhere = written_elsewhere(leases)
+    assert int(leases.page(limit="1")["metadata"]["resourceVersion"]) >= elsewhere
+
+
+def test_an_idle_watch_comes_as_far_as_a_list_told(leases: Leases) -> None:
+    """By the bookmark before its end: so the age of a view is known where nothing happens."""
+    start = leases.create("a")["metadata"]["resourceVersion"]
+    query = {"watch": "true", "resourceVersion": start, "timeoutSeconds": "4", "allowWatchBookmarks": "true"}
+    with leases.connection.stream(leases.path, query, 20) as lines:
+        written_elsewhere(leases)
+        told = int(leases.page(limit="1")["metadata"]["resourceVersion"])
+        *_, last = (msgspec.json.decode(line) for line in lines)
+    assert last["type"] == "BOOKMARK"
+    assert int(last["object"]["metadata"]["resourceVersion"]) >= told > int(start)
+
+
+def written_elsewhere(leases: Leases) -> int:
+    """The version of a write to another collection."""
+    path = leases.path.replace("/apis/coordination.k8s.io/v1", "/api/v1").replace("/leases", "/configmaps")
+    written = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": uuid4().hex}}
+    made = msgspec.json.decode(leases.connection.post(path, written))
+    return int(made["metadata"]["resourceVersion"])
+
+
 def test_a_version_too_old_to_watch_from_is_an_error_event(connection: Connection, young: str) -> None:
     query = {"watch": "true", "resourceVersion": "1", "timeoutSeconds": "30"}
     with connection.stream(young, query, 20) as lines:

@@ -18,7 +18,7 @@ _SHOWN_BY = {
     "a new list removes nothing": 172,
     "an edit drops the slots": 83,
     "an edit moves units away from their slots": 448,
-    "it answers before it has synced": 184,
+    "it answers before it has synced": 697,
     "it answers before old bindings are seen": 697,
 }
 """Seeds to try first: only these bugs need long to be found."""
