@@ -4,12 +4,12 @@ Owns the few fields that are read of core/v1 and their conversion; typed decodin
 is what makes it cheap (python-stack.md, section 2). Must not know where the bytes come from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from policy.objects import EMPTY, Effect, Node, Phase, Pod, Taint, Toleration
+from policy.objects import EMPTY, Effect, Node, Owner, Phase, Pod, Taint, Toleration
 from policy.quantity import parse_quantity
 from policy.requests import InitContainer, total_requests
 
@@ -26,6 +26,14 @@ class _Part(msgspec.Struct, rename="camel", frozen=True, gc=False):
     pass
 
 
+class _OwnerReference(_Part, frozen=True):
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
 class _Metadata(_Part, frozen=True):
     name: str = ""
     namespace: str = ""
@@ -34,6 +42,7 @@ class _Metadata(_Part, frozen=True):
     deletion_timestamp: datetime | None = None
     labels: _Labels = None
     annotations: _Labels = None
+    owner_references: list[_OwnerReference] | None = None
 
 
 class _Resources(_Part, frozen=True):
@@ -142,6 +151,7 @@ def pod_of(written: PodObject) -> Pod:
         unscheduled_since=(_seconds(unscheduled.last_transition_time) if unscheduled and not gated else None),
         unschedulable=unscheduled is not None and unscheduled.reason == "Unschedulable",
         nominated_node=status.nominated_node_name,
+        owner=_controller(metadata.owner_references or ()),
     )
 
 
@@ -164,6 +174,10 @@ def node_of(written: NodeObject) -> Node:
         unschedulable=written.spec.unschedulable,
         ready=ready is not None and ready.status == "True",
     )
+
+
+def _controller(references: Iterable[_OwnerReference]) -> Owner | None:
+    return next((Owner(r.api_version, r.kind, r.name, r.uid) for r in references if r.controller), None)
 
 
 def _condition(conditions: list[_Condition] | None, kind: str) -> _Condition | None:

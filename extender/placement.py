@@ -1,4 +1,4 @@
-"""Writes on placed pods what their policy wants there: the deletion cost (L2).
+"""Writes on placed pods what their policy wants there: labels, annotations, the deletion cost (L1, L2).
 
 Owns when a pod is patched: once, with all that it lacks, and again only if the watch does not show it. Must
 not know which rule wants what: that is in `policy.placement`.
@@ -11,10 +11,11 @@ from threading import Event
 
 from extender.cache import Cache
 from extender.connection import ApiError, Connection, Unreachable
+from extender.controllers import Controllers
 from extender.rounds import repeat
 from policy.match import is_sent
 from policy.objects import Pod
-from policy.placement import Change, changes
+from policy.placement import Change, NotWritten, allowed, changes
 from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Placement"]
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _PERIOD = 0.2
 _AT_ONCE = 50
-"""Patches in one round. Adopting thousands of pods must not crowd out the API server's other clients."""
+"""Requests in one round. Adopting thousands of pods must not crowd out the API server's other clients."""
 _AGAIN = 5.0
 """Seconds after which a patch is repeated that the watch does not show."""
 _REFUSED_AGAIN = 60.0
@@ -41,10 +42,16 @@ class Placement:
     cache: Cache
     clock: Callable[[], float]
     managed_resources: Collection[str]
+    not_written: frozenset[NotWritten] = frozenset()
+    """The labels that pods lack for good. Any thread may read it."""
+    _controllers: Controllers = field(init=False)
     _again_at: dict[str, tuple[Change, float]] = field(default_factory=dict)
     """By uid: what was written last, and when it may be written again."""
     _bound_since: dict[str, float] = field(default_factory=dict)
     """By uid: when each pod that lacks its record was first seen on a node."""
+
+    def __post_init__(self) -> None:
+        self._controllers = Controllers(self.connection)
 
     def run(self, stop: Event) -> None:
         """Write what is due, round after round, until `stop`."""
@@ -52,35 +59,45 @@ class Placement:
 
     def round(self) -> None:
         """Write what is due now; the rest, and what could not be written, is due in the next round."""
-        for change in self._due()[:_AT_ONCE]:
-            try:
-                wait = self._patch(change)
-            except Unreachable as error:
-                log.warning("placed pods are not written: %s", error)
-                return
-            self._again_at[change.pod.uid] = change, self.clock() + wait
+        try:
+            self._write(self._wanted())
+        except (ApiError, Unreachable) as error:
+            log.warning("placed pods are not written: %s", error)
 
-    def _due(self) -> list[Change]:
+    def _wanted(self) -> list[Change]:
         now = self.clock()
         with self.cache.lock:
-            pods = self.cache.pods()
             before, self._bound_since = self._bound_since, {}
 
             def may_be_recorded(pod: Pod) -> bool:
                 since = self._bound_since[pod.uid] = before.get(pod.uid, now)
                 return now - since < _RECORDED_WITHIN
 
-            wanted = list(changes(pods, self._governing, self.cache, may_be_recorded))
-        self._again_at = {uid: (last, at) for uid, (last, at) in self._again_at.items() if now < at}
-        return [change for change in wanted if not self._is_written(change)]
+            return list(changes(self.cache.pods(), self._governing, self.cache, may_be_recorded))
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
         sent = is_sent(pod, self.managed_resources)
         return self.cache.policies.governing(pod) if sent else None
 
+    def _write(self, wanted: list[Change]) -> None:
+        now, written, read_before = self.clock(), 0, self._controllers.requests
+        self._again_at = {uid: (last, at) for uid, (last, at) in self._again_at.items() if now < at}
+        refused: set[NotWritten] = set()
+        for change in wanted:
+            if written + self._controllers.requests - read_before >= _AT_ONCE:
+                self.not_written |= refused
+                return
+            selected = self._controllers.selected(change.pod) if change.labels else None
+            rest, not_written = allowed(change, selected)
+            refused.update(not_written)
+            if rest and not self._is_written(rest):
+                self._again_at[rest.pod.uid] = rest, now + self._patch(rest)
+                written += 1
+        self.not_written = frozenset(refused)
+
     def _is_written(self, change: Change) -> bool:
-        last = self._again_at.get(change.pod.uid)
-        return last is not None and last[0].annotations == change.annotations
+        last, _ = self._again_at.get(change.pod.uid, (None, 0.0))
+        return last is not None and (last.labels, last.annotations) == (change.labels, change.annotations)
 
     def _patch(self, change: Change) -> float:
         """Write, and tell for how long the same need not be written again."""
@@ -88,7 +105,7 @@ class Placement:
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
         try:
             # The uid makes the API server refuse another pod of the same name.
-            metadata = {"uid": pod.uid, "annotations": change.annotations}
+            metadata = {"uid": pod.uid, "labels": change.labels, "annotations": change.annotations}
             self.connection.patch(path, {"metadata": metadata})
         except ApiError as error:
             if error.status in _GONE:
@@ -101,6 +118,5 @@ class Placement:
 
 
 def _words(change: Change) -> str:
-    written = (f"{key}={value}" for key, value in change.annotations.items() if value is not None)
-    removed = (f"{key} removed" for key, value in change.annotations.items() if value is None)
-    return ", ".join((*written, *removed))
+    pairs = {**change.labels, **change.annotations}
+    return ", ".join(f"{key} removed" if value is None else f"{key}={value}" for key, value in pairs.items())

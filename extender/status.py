@@ -1,112 +1,52 @@
 """Writes the status of policies (M4, M6, M8, L5).
 
-Owns when a status is written, once for each change, and the times in it; must not know which rule says what:
-that is in `policy.conditions`.
+Owns when a status is written, once for each change, its form, and the times in it; must not know what it
+says: that is in `policy_status`.
 """
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from threading import Event
 from typing import Any
 
-from extender.cache import Cache
 from extender.connection import ApiError, Connection, Unreachable
-from extender.rounds import repeat
-from policy.conditions import Condition, about_pods, accepted, rejected
-from policy.objects import Pod
-from policy.options import OnConflict
-from policy.resourcepolicy import ResourcePolicy
+from extender.policy_status import Status, UnitStatus
+from policy.occupancy import PODS
+from policy.quantity import format_quantity
 
-__all__ = ["Status", "StatusWriter"]
+__all__ = ["StatusWriter"]
 
 log = logging.getLogger(__name__)
 
 _GONE = 404
-_PERIOD = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What one policy's status should say."""
-
-    generation: int
-    conditions: tuple[Condition, ...]
+_AT_ONCE = 50
+"""Writes in one round; the rest follows in the next."""
 
 
 class StatusWriter:
-    """One thread's work. `clock` gives Unix seconds."""
+    """For one thread. `clock` gives Unix seconds."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        cache: Cache,
-        clock: Callable[[], float],
-        managed_resources: Collection[str],
-        on_conflict: OnConflict,
-    ) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
         self._connection = connection
-        self._cache = cache
         self._clock = clock
-        self._managed_resources = managed_resources
-        self._on_conflict = on_conflict
         self._written: dict[str, Status] = {}
 
-    def run(self, stop: Event) -> None:
-        """Write what has changed, once a second, until `stop`."""
-        repeat("status", _PERIOD, self.round, stop)
-
-    def round(self) -> None:
+    def write(self, wanted: Mapping[str, Status]) -> None:
         """Write what has changed; what could not be written is tried again next time."""
-        wanted = self.wanted()
         self._written = {key: self._written[key] for key in self._written.keys() & wanted.keys()}
-        for key, status in wanted.items():
-            if self._written.get(key) == status:
-                continue
+        changed = [(key, status) for key, status in wanted.items() if self._written.get(key) != status]
+        for key, status in changed[:_AT_ONCE]:
             try:
                 self._write(key, status)
             except Unreachable as error:
                 log.warning("the status of %s was not written: %s", key, error)
+                return
             except ApiError as error:
                 if error.status != _GONE:
                     log.warning("the status of %s was not written: %s", key, error)
             else:
                 self._written[key] = status
-
-    def wanted(self) -> dict[str, Status]:
-        """What each policy's status should say now, by `namespace/name`."""
-        with self._cache.lock:
-            policies = self._cache.policies
-            pods = list(self._cache.pods())
-            refused = {policy.key: policy for policy in self._cache.policies.rejected()}
-        pairs = self._about_pods(policies, pods)
-        wanted = {
-            policy.key: Status(policy.generation, (accepted(), *pairs[policy.key])) for policy in policies
-        }
-        for key, policy in refused.items():
-            condition = rejected(policy, in_force=key in wanted)
-            wanted[key] = Status(policy.generation, (condition, *pairs.get(key, ())))
-        return wanted
-
-    def _about_pods(
-        self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]
-    ) -> dict[str, tuple[Condition, ...]]:
-        """Namespace by namespace: policies of one never meet pods of another (M1)."""
-        local: dict[str, tuple[list[ResourcePolicy], list[Pod]]] = {}
-        for policy in policies:
-            local.setdefault(policy.namespace, ([], []))[0].append(policy)
-        for pod in pods:
-            if pod.namespace in local:
-                local[pod.namespace][1].append(pod)
-        return {
-            key: conditions
-            for neighbours, inhabitants in local.values()
-            for key, conditions in about_pods(
-                neighbours, inhabitants, self._managed_resources, self._on_conflict
-            ).items()
-        }
 
     def _write(self, key: str, status: Status) -> None:
         namespace, _, name = key.partition("/")
@@ -119,7 +59,7 @@ class StatusWriter:
 
 
 def _merged(stored: Mapping[str, Any], status: Status, now: str) -> dict[str, Any]:
-    """The stored status with our conditions in it; a condition keeps its time while its status stays."""
+    """The stored status with ours in it; a condition keeps its time while its status stays."""
     before = {condition["type"]: condition for condition in stored.get("conditions") or ()}
     for condition in status.conditions:
         old = before.get(condition.type, {})
@@ -137,4 +77,37 @@ def _merged(stored: Mapping[str, Any], status: Status, now: str) -> dict[str, An
         **stored,
         "observedGeneration": status.generation,
         "conditions": list(before.values()),
+        "pending": status.pending,
+        "placed": ", ".join(map(_placed, status.units)),
+        "units": [_unit(index, unit) for index, unit in enumerate(status.units)],
     }
+
+
+def _placed(status: UnitStatus) -> str:
+    limit = "" if status.unit.max is None else f"/{status.unit.max}"
+    return f"{status.occupancy.pods}{limit}"
+
+
+def _unit(index: int, status: UnitStatus) -> dict[str, Any]:
+    held = status.occupancy
+    optional = {
+        "max": status.unit.max,
+        "left": _written(held.left),
+        "capacity": _written(held.capacity),
+        "free": _written(held.free),
+    }
+    return {
+        "index": index,
+        "resource": str(status.unit.resource),
+        "nodes": held.nodes,
+        "pods": held.pods,
+        "asked": status.asked,
+        **{name: value for name, value in optional.items() if value not in (None, {})},
+        "state": str(status.state.state),
+        "reason": str(status.state.reason),
+        "message": status.state.message,
+    }
+
+
+def _written(amounts: Mapping[str, int]) -> dict[str, str]:
+    return {name: str(n) if name == PODS else format_quantity(n) for name, n in amounts.items()}

@@ -18,7 +18,9 @@ from extender.informers import Informers
 from extender.leading import lease_of, together
 from extender.outlook import OutlookBoard
 from extender.placement import Placement
+from extender.policy_status import Surveyor
 from extender.provisioning import ProvisioningRequests
+from extender.reporting import Reporting
 from extender.settings import Settings
 from extender.status import StatusWriter
 from extender.watcher import Watcher
@@ -42,7 +44,8 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     board = OutlookBoard()
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)
-    status = StatusWriter(writing, cache, clock, own.managed_resources, settings.on_conflict)
+    surveyor = Surveyor(cache, own.managed_resources, settings.on_conflict)
+    reporting = Reporting(surveyor, board, placement, [StatusWriter(writing, clock).write])
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):
@@ -53,7 +56,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
             lease_of(writing, own.lease, settings.lease_duration, time.monotonic),
             watcher.run,
             placement.run,
-            status.run,
+            reporting.run,
         )
     finally:
         informers.stop()

@@ -1,4 +1,4 @@
-"""What a policy's status says about it as a whole: Accepted, Conflicted, PodsNotSent (M4, M6, M8).
+"""What a policy's status says about it as a whole, in conditions (M4, M6, M8, L2).
 
 Owns the conditions and their sentences; must not know when or how they are written.
 """
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.deletion_cost import COST, is_foreign
 from policy.match import is_sent, matching
 from policy.objects import Pod
 from policy.options import OnConflict
@@ -21,6 +22,10 @@ class ConditionType(StrEnum):
     ACCEPTED = "Accepted"
     CONFLICTED = "Conflicted"
     PODS_NOT_SENT = "PodsNotSent"
+    WAITING_FOR_NODES = "WaitingForNodes"
+    NOT_GROWABLE = "NotGrowable"
+    FOREIGN_DELETION_COSTS = "ForeignDeletionCosts"
+    LABELS_REFUSED = "LabelsRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,14 @@ def about_pods(
     pods: Iterable[Pod],
     managed_resources: Collection[str],
     on_conflict: OnConflict,
-) -> Mapping[str, tuple[Condition, Condition]]:
-    """Conflicted and PodsNotSent for each policy, by key; each names the first pod by name, to be stable."""
+) -> Mapping[str, tuple[Condition, ...]]:
+    """Conflicted, PodsNotSent and ForeignDeletionCosts for each policy, by key.
+
+    Each names the first pod by name, to be stable.
+    """
     overlaps: dict[str, tuple[str, str]] = {}
     not_sent: dict[str, str] = {}
+    foreign: dict[str, str] = {}
     for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name)):
         found = [] if pod.finished else matching(pod, policies)
         if not found:
@@ -63,10 +72,13 @@ def about_pods(
             overlaps.setdefault(loser.key, (winner.name, pod.name))
         if not is_sent(pod, managed_resources):
             not_sent.setdefault(winner.key, pod.name)
+        elif is_foreign(pod.annotations):
+            foreign.setdefault(winner.key, pod.name)
     return {
         policy.key: (
             _conflicted(overlaps.get(policy.key), on_conflict),
             _pods_not_sent(not_sent.get(policy.key), managed_resources),
+            _foreign_costs(foreign.get(policy.key)),
         )
         for policy in policies
     }
@@ -93,3 +105,16 @@ def _pods_not_sent(pod: str | None, managed_resources: Collection[str]) -> Condi
         "see managedResources in config/kube-scheduler.yaml"
     )
     return Condition(kind, status=True, reason="NotManaged", message=message)
+
+
+def _foreign_costs(pod: str | None) -> Condition:
+    kind = ConditionType.FOREIGN_DELETION_COSTS
+    if pod is None:
+        return Condition(
+            kind, status=False, reason="NoneForeign", message="no pod has a cost that is not ours"
+        )
+    message = (
+        f"{COST} was set by somebody else on some pods, for example {pod}, and is left alone: "
+        "scale-in takes these pods by that value and not by their unit"
+    )
+    return Condition(kind, status=True, reason="LeftAlone", message=message)

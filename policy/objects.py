@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["EMPTY", "Effect", "Node", "Phase", "Pod", "Taint", "Toleration"]
+__all__ = ["EMPTY", "Effect", "Node", "Owner", "Phase", "Pod", "Taint", "Toleration"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 """Shared by the many objects that have no labels, annotations or requests."""
@@ -58,6 +58,16 @@ class Toleration:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The controller of a pod, from its ownerReferences."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """A pod. `requests` is what the scheduler counts for it, init containers and overhead included."""
 
@@ -86,6 +96,7 @@ class Pod:
     unschedulable: bool = False
     """PodScheduled is False with reason Unschedulable: the scheduler found no node."""
     nominated_node: str = ""
+    owner: Owner | None = None
 
     @property
     def finished(self) -> bool:

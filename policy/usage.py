@@ -22,6 +22,7 @@ __all__ = [
     "recorded_unit",
     "share_of",
     "total",
+    "was_bound_before",
 ]
 
 Group = tuple[str, ...]
@@ -147,8 +148,13 @@ def _marked(pod: Pod, unit: Unit) -> bool:
     return carries(pod.labels, labels) and carries(pod.annotations, annotations)
 
 
+def was_bound_before(pod: Pod, policy: ResourcePolicy) -> bool:
+    """Whether the pod got its node before the policy was there."""
+    return (pod.created if pod.bound_at is None else pod.bound_at) < policy.created
+
+
 def _counts(pod: Pod, policy: ResourcePolicy, unit: Unit, *, recorded: bool) -> bool:
-    bound_before = (pod.created if pod.bound_at is None else pod.bound_at) < policy.created
+    bound_before = was_bound_before(pod, policy)
     if pod.terminating and policy.ignore_terminating_pod:  # C3
         return False
     if bound_before and policy.ignore_previous_pod:  # C4

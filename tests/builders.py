@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from policy.history import History
-from policy.objects import Node, Phase, Pod, Taint, Toleration
+from policy.objects import Node, Owner, Phase, Pod, Taint, Toleration
 from policy.options import Kinds
 from policy.quantity import parse_quantity
 from policy.resourcepolicy import NextUnits, ResourcePolicy, Unit
@@ -60,6 +60,7 @@ def a_pod(
     unscheduled_since: float | None = None,
     unschedulable: bool = False,
     nominated_node: str = "",
+    owner: Owner | None = None,
 ) -> Pod:
     """A pod whose uid is its name, pending unless it is `on` a node."""
     return Pod(
@@ -81,6 +82,7 @@ def a_pod(
         unscheduled_since=unscheduled_since,
         unschedulable=unschedulable,
         nominated_node=nominated_node,
+        owner=owner,
     )
 
 

@@ -93,7 +93,7 @@ LAYERS = [
     {"fit", "history", "match", "units"},
     {"conditions", "snapshot", "verdict"},
     {"placement", "planning", "preempt", "prioritize", "standing"},
-    {"doubt", "filter", "scale_up"},
+    {"doubt", "filter", "occupancy", "scale_up"},
     {"lint", "simulation", "taken"},
     {"wording"},
     {"explanation"},
@@ -103,7 +103,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
-    "cachetools": {"extender.cache", "extender.nodes"},
+    "cachetools": {"extender.cache", "extender.controllers", "extender.nodes"},
     "click": {"extender.cli"},
     "flask": {"extender.app"},
     "werkzeug": {"extender.app"},
@@ -114,6 +114,7 @@ HOMES = {
         "extender.apiobjects",
         "extender.autoscaler_status",
         "extender.connection",
+        "extender.controllers",
         "extender.explanations",
         "extender.informers",
         "extender.provisioning",
@@ -138,12 +139,16 @@ STRANGERS = {
     "extender.index": {"cache", "service"},
     "extender.informers": {"app", "requeue", "service", "wire"},
     "extender.outlook": {"autoscaler", "cache", "connection", "memory", "status", "watcher"},
+    "extender.controllers": {"cache", "placement", "watcher"},
     "extender.placement": {"app", "informers", "recorder", "service", "watcher"},
+    "extender.policy_status": {"connection", "placement", "status", "watcher"},
     "extender.reflector": {"apiobjects", "cache", "informers"},
     "extender.requeue": {"app", "connection", "informers", "pods", "service", "wire"},
     "extender.service": {"app", "body", "connection", "informers", "metrics", "pods", "wire", "server"},
     "extender.settings": {"app", "cache", "cli", "server", "service"},
     "extender.worker": {"app", "cache", "server", "service", "serving", "wire"},
+    "extender.status": {"cache", "outlook", "placement", "watcher"},
+    "extender.unit_states": {"cache", "connection", "placement", "status", "watcher"},
     "extender.wire": {"app", "body", "cache", "connection", "service", "server"},
     "extender.app": {"cache", "connection", "informers", "requeue", "server", "serving"},
 }

@@ -454,6 +454,8 @@ def test_status_is_written_beside_the_spec(plane: ControlPlane, namespace: str) 
                 "message": "",
             }
         ],
+        "pending": 2,
+        "placed": "1/4",
         "units": [
             {
                 "index": 0,
@@ -461,7 +463,10 @@ def test_status_is_written_beside_the_spec(plane: ControlPlane, namespace: str) 
                 "nodes": 2,
                 "pods": 1,
                 "max": 4,
+                "left": {"pods": "3"},
                 "capacity": {"nvidia.com/gpu": "8"},
+                "free": {"nvidia.com/gpu": "7"},
+                "asked": 0,
                 "state": "Open",
                 "reason": "HasRoom",
                 "message": "1 of 4 pods",
@@ -565,6 +570,10 @@ RIGHTS = [
     (WATCHER, THEIRS, "secrets", ()),
     (WATCHER, OURS, "secrets", ()),
     (WATCHER, THEIRS, EVENTS, ("create", "patch")),
+    (WATCHER, THEIRS, "apps/replicasets", ("get",)),
+    (WATCHER, THEIRS, "apps/statefulsets", ("get",)),
+    (WATCHER, THEIRS, "apps/daemonsets", ("get",)),
+    (WATCHER, THEIRS, "batch/jobs", ("get",)),
     (WATCHER, AUTOSCALER, "configmaps:cluster-autoscaler-status", READ),
     (WATCHER, AUTOSCALER, "configmaps:kubeadm-config", ()),
     (WATCHER, AUTOSCALER, "configmaps", ()),
@@ -599,8 +608,8 @@ def test_an_account_may_do_what_is_listed_and_nothing_else(
 def may(plane: ControlPlane, account: str, verb: str, namespace: str, resource: str) -> bool:
     path, _, name = resource.partition(":")
     head, _, tail = path.partition("/")
-    # `pods/status` is a subresource, `events.k8s.io/events` a group and its resource.
-    group, rest = (head, tail) if "." in head else ("", path)
+    # `pods/status` is a subresource, `apps/replicasets` a group and its resource.
+    group, rest = (head, tail) if "." in head or head in ("apps", "batch") else ("", path)
     plural, _, subresource = rest.partition("/")
     review = plane.api.create(
         {

@@ -1,4 +1,4 @@
-"""After placement, on the real API and the real ReplicaSet controller: the last unit goes first (L2, L4).
+"""After placement, on the real API and with the real ReplicaSet controller (L1, L2, L4).
 
 Owns what is written on placed pods, and who goes when a workload is scaled in by hand. Must not know how the
 watcher works; it runs with its own account and no more rights than manifests/rbac.yaml.
@@ -10,7 +10,7 @@ import pytest
 
 from controlplane import Object
 from policy.deletion_cost import COST, MARK
-from tests.conformance.objects import Site, is_bound
+from tests.conformance.objects import Site, condition, is_bound
 
 pytestmark = pytest.mark.usefixtures("watcher")
 
@@ -101,3 +101,29 @@ def test_of_a_node_in_two_units_the_record_tells(site: Site) -> None:
     site.create_pods("a", "b")
     site.placed("a", "b")
     site.plane.wait(lambda: {cost(pod) for pod in site.pods()} == {"0", OURS}, what="the cost of one of them")
+
+
+def test_labels_are_written_and_counted_and_one_that_the_workload_selects_by_is_not(site: Site) -> None:
+    """L1, C6: the Deployment keeps its pods, and the unit its max."""
+    site.add_nodes("dc", gpus=4)
+    site.add_nodes("cloud", gpus=4)
+    labels = {"tier": "own", "app": "taken"}
+    dc = site.unit("dc", max=2, podLabels=labels, podAnnotations={"example.com/bill-to": "us"})
+    policy = site.create_policy(dc, site.unit("cloud"))
+    path = site.create_deployment("model", 3)
+    await_pools(site, {"cloud": 1, "dc": 2})
+
+    def labelled() -> list[Object]:
+        return site.api.items(site.pods_path, labelSelector="tier=own,app=model")
+
+    site.plane.wait(lambda: len(labelled()) == 2, what="the labels of two pods")
+    assert {pod["metadata"]["annotations"]["example.com/bill-to"] for pod in labelled()} == {"us"}
+    site.extender.restart()
+    site.api.patch(path, {"spec": {"replicas": 4}})
+    await_pools(site, {"cloud": 2, "dc": 2})
+
+    def told() -> bool:
+        refused = condition(site.api.get(site.api.path_of(policy)), "LabelsRefused")
+        return refused.get("status") == "True" and "units[0].podLabels: app" in refused["message"]
+
+    site.plane.wait(told, what="the label that is not written to be told")

@@ -49,3 +49,34 @@ def test_a_policy_for_pods_that_the_scheduler_never_sends_says_so(site: Site) ->
     policy = site.create_policy(site.unit("dc"))
     site.create_pod("web", gpus=0)
     assert "for example web" in told(site, policy, "PodsNotSent", "True")["message"]
+
+
+def units(site: Site, policy: Object, *expected: str) -> list[Object]:
+    """The units of a policy's status, once these are their states."""
+    path = site.api.path_of(policy)
+
+    def found() -> list[Object] | None:
+        told: list[Object] = site.api.get(path).get("status", {}).get("units", [])
+        return told if [unit["state"] for unit in told] == list(expected) else None
+
+    return site.plane.wait(found, what=f"the units to be {', '.join(expected)}")
+
+
+def test_each_unit_tells_its_state_and_what_it_holds(site: Site) -> None:
+    """L5, W5: on a cluster without an autoscaler."""
+    cloud = site.unit("cloud", resource="elastic")
+    policy = site.create_policy(site.unit("dc", max=2), site.unit("spare"), cloud)
+    units(site, policy, "Empty", "Empty", "NotGrowable")
+    site.add_nodes("dc", gpus=4)
+    units(site, policy, "Open", "Empty", "NotGrowable")
+    site.add_nodes("spare", gpus=1)
+    site.create_pods("a", "b", "c")
+    site.placed("a", "b", "c")
+    first, second, third = units(site, policy, "Exhausted", "Full", "NotGrowable")
+    assert (first["nodes"], first["pods"], first["max"], first["left"]) == (1, 2, 2, {"pods": "0"})
+    assert (first["capacity"], first["free"]) == ({"nvidia.com/gpu": "4"}, {"nvidia.com/gpu": "2"})
+    assert (second["pods"], second["reason"]) == (1, "NoRoom")
+    assert third["reason"] == "NoAutoscaler"
+    assert "units[2]" in told(site, policy, "NotGrowable", "True")["message"]
+    stored = site.api.get(site.api.path_of(policy))["status"]
+    assert (stored["placed"], stored["pending"]) == ("2/2, 1, 0", 0)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from extender.apiobjects import NodeObject, PodObject, node_of, pod_of
-from policy.objects import EMPTY, Effect, Node, Pod, Taint, Toleration
+from policy.objects import EMPTY, Effect, Node, Owner, Pod, Taint, Toleration
 from tests.builders import amounts
 
 Json = Mapping[str, Any]
@@ -164,3 +164,28 @@ def test_a_node_is_ready_once_it_says_so(status: Json, *, ready: bool) -> None:
 def test_a_node_without_a_name_is_none() -> None:
     with pytest.raises(ValueError, match=r"metadata\.name"):
         node(metadata={})
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param([{"kind": "Node", "name": "n"}], None, id="an owner that is no controller"),
+        pytest.param(
+            [
+                {"kind": "Node", "name": "n", "controller": False},
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "ReplicaSet",
+                    "name": "web",
+                    "uid": "o",
+                    "controller": True,
+                },
+            ],
+            Owner("apps/v1", "ReplicaSet", "web", "o"),
+            id="the one that controls",
+        ),
+    ],
+)
+def test_the_controller_of_a_pod(references: list[Json] | None, expected: Owner | None) -> None:
+    assert pod(metadata={**METADATA, "ownerReferences": references}).owner == expected

@@ -1,4 +1,4 @@
-"""Writes on placed pods, as the API server gets them: few, in one patch, and until they are seen (L2, L4).
+"""Writes on placed pods, as the API server gets them: few, in one patch, until they are seen (L1, L2, L4).
 
 Owns when something is written; what, is tests/policy/test_placement.py's. The API server is the fake one, the
 cache hears of a write only when a test says so.
@@ -15,10 +15,11 @@ from extender.cache import Cache
 from extender.connection import connect
 from extender.placement import Placement
 from policy.deletion_cost import COST, MARK
+from policy.objects import Owner
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 from tests.builders import a_node, a_pod, a_policy, a_unit, recorded_in
-from tests.extender.apiserver import FakeApiServer
+from tests.extender.apiserver import FakeApiServer, Fault
 
 PODS = "/api/v1/pods"
 GPU = "nvidia.com/gpu"
@@ -180,3 +181,87 @@ def test_thousands_of_pods_are_written_a_few_at_a_time(stage: Stage) -> None:
         stage.placement.round()
         counts.append(stage.patches())
     assert counts == [50, 100, 120]
+
+
+SETS = "/apis/apps/v1/replicasets"
+LABELLED = a_policy(a_unit("dc"), a_unit("cloud", pod_labels={"tier": "rented", "app": "web-rented"}))
+OWNER = Owner("apps/v1", "ReplicaSet", "web-1", "owner")
+
+
+def recorded(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  a pod's fields
+    return {"annotations": recorded_in(LABELLED, 1), "labels": {"app": "web"}, **fields}
+
+
+def labels(stage: Stage, name: str) -> dict[str, str]:
+    return dict(stage.api.get(PODS, "default", name)["metadata"].get("labels") or {})
+
+
+def test_labels_and_cost_come_in_one_patch(stage: Stage) -> None:
+    """L1, L2."""
+    stage.set_policy(LABELLED)
+    stage.bind("a", "cloud-1", **recorded())
+    stage.placement.round()
+    assert labels(stage, "a") == {"tier": "rented", "app": "web-rented"}
+    assert stage.stored("a").items() >= OURS.items()
+    assert stage.patches() == 1
+
+
+def test_a_label_that_the_workload_selects_by_is_not_written_and_told(stage: Stage) -> None:
+    """L1: the controller is read once for all its pods."""
+    selector = {"matchLabels": {"app": "web"}}
+    stage.api.objects[SETS, "default", "web-1"] = {
+        "metadata": {"name": "web-1"},
+        "spec": {"selector": selector},
+    }
+    stage.set_policy(LABELLED)
+    for name in ("a", "b"):
+        stage.bind(name, "cloud-1", **recorded(owner=OWNER))
+    stage.placement.round()
+    stage.placement.round()
+    assert labels(stage, "a") == labels(stage, "b") == {"tier": "rented"}
+    assert sum(request.verb == "GET" for request in stage.api.requests) == 1
+    assert {(each.unit, each.key) for each in stage.placement.not_written} == {(1, "app")}
+
+
+def test_a_policy_that_is_mended_is_told_no_more(stage: Stage) -> None:
+    stage.set_policy(a_policy(a_unit("dc"), a_unit("cloud", pod_labels={"pod-template-hash": "x"})))
+    stage.bind("a", "cloud-1")
+    stage.now += 60
+    stage.placement.round()
+    stage.now += 60
+    stage.placement.round()
+    assert stage.placement.not_written
+    stage.set_policy(a_policy())
+    stage.placement.round()
+    assert not stage.placement.not_written
+
+
+@pytest.mark.parametrize(
+    ("owner", "written"),
+    [
+        pytest.param(None, {"app": "web-rented", "tier": "rented"}, id="a bare pod"),
+        pytest.param(
+            Owner("example.com/v1", "Fleet", "web", "fleet"),
+            {"tier": "rented"},
+            id="a kind that we cannot read: no label that the pod carries is changed",
+        ),
+        pytest.param(OWNER, {"tier": "rented"}, id="a controller that is gone: the same"),
+    ],
+)
+def test_what_is_written_where_the_selector_is_not_known(
+    stage: Stage, owner: Owner | None, written: dict[str, str]
+) -> None:
+    stage.set_policy(LABELLED)
+    stage.bind("a", "cloud-1", **recorded(owner=owner))
+    stage.placement.round()
+    assert labels(stage, "a") == written
+
+
+def test_an_api_server_that_fails_is_asked_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.set_policy(LABELLED)
+    stage.bind("a", "cloud-1", **recorded(owner=OWNER))
+    stage.api.fail("list", Fault(status=500))
+    stage.placement.round()
+    assert (labels(stage, "a"), len(caplog.records)) == ({}, 1)
+    stage.placement.round()
+    assert labels(stage, "a") == {"tier": "rented"}

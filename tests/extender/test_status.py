@@ -11,10 +11,13 @@ import pytest
 
 from extender.cache import Cache
 from extender.connection import connect
+from extender.outlook import Growth, Outlook, Presence
+from extender.policy_status import Surveyor
 from extender.status import StatusWriter
 from policy.options import Kinds, OnConflict
+from policy.placement import NotWritten
 from policy.resourcepolicy import Rejected
-from tests.builders import a_pod, a_policy
+from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.apiserver import FakeApiServer
 
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
@@ -29,7 +32,13 @@ class Stage:
         self.now = 1_000_000_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
-        self.writer = StatusWriter(self.connection, self.cache, lambda: self.now, [GPU], on_conflict)
+        self.surveyor = Surveyor(self.cache, [GPU], on_conflict)
+        self.writer = StatusWriter(self.connection, lambda: self.now)
+        self.outlook = Outlook()
+        self.not_written: list[NotWritten] = []
+
+    def write(self) -> None:
+        self.writer.write(self.surveyor.statuses(self.outlook, self.not_written))
 
     def store(self, name: str, **fields: Any) -> None:  # noqa: ANN401  a policy's fields
         self.api.put(POLICIES, "default", name, spec={"units": [{}]})
@@ -72,11 +81,15 @@ def stage(api: FakeApiServer, tmp_path: Path) -> Iterator[Stage]:
 
 def test_a_usable_policy_is_accepted(stage: Stage) -> None:
     stage.store("policy")
-    stage.writer.round()
+    stage.write()
     assert stage.conditions("policy") == {
         "Accepted": ("True", "Valid"),
         "Conflicted": ("False", "NoOverlap"),
         "PodsNotSent": ("False", "AllSent"),
+        "ForeignDeletionCosts": ("False", "NoneForeign"),
+        "WaitingForNodes": ("False", "NothingAsked"),
+        "NotGrowable": ("False", "NoObstacle"),
+        "LabelsRefused": ("False", "NoneRefused"),
     }
 
 
@@ -84,7 +97,7 @@ def test_a_rejected_policy_names_every_fault_and_what_holds_meanwhile(stage: Sta
     """M6: at once, in one condition."""
     stage.store("policy")
     stage.reject("policy", "spec.units[0].max: write 0 or more", "spec.strategy: write prefer")
-    stage.writer.round()
+    stage.write()
     assert stage.conditions("policy")["Accepted"] == ("False", "Invalid")
     message = stage.message("policy", "Accepted")
     assert "its last valid form stays in force" in message
@@ -95,7 +108,7 @@ def test_a_rejected_policy_names_every_fault_and_what_holds_meanwhile(stage: Sta
 def test_a_policy_that_was_never_valid_governs_nothing_and_says_so(stage: Stage) -> None:
     stage.api.put(POLICIES, "default", "policy", spec={"units": []})
     stage.reject("policy", "spec.units: is empty")
-    stage.writer.round()
+    stage.write()
     assert "it governs no pod" in stage.message("policy", "Accepted")
 
 
@@ -114,7 +127,7 @@ def test_the_loser_names_the_winner_and_a_pod_of_both(
     stage.store("young", created=2.0)
     stage.add("pod-b")
     stage.add("pod-a")
-    stage.writer.round()
+    stage.write()
     assert stage.conditions("young")["Conflicted"] == ("True", reason)
     message = stage.message("young", "Conflicted")
     assert "ResourcePolicy old" in message
@@ -128,44 +141,103 @@ def test_a_policy_whose_pods_are_not_sent_says_so(stage: Stage) -> None:
     """M8: the shipped scheduler configuration sends GPU pods only."""
     stage.store("policy")
     stage.add("web", cpu="1")
-    stage.writer.round()
+    stage.write()
     assert stage.conditions("policy")["PodsNotSent"] == ("True", "NotManaged")
     assert "for example web" in stage.message("policy", "PodsNotSent")
 
 
 def test_what_has_not_changed_is_not_written_again(stage: Stage) -> None:
     stage.store("policy")
-    stage.writer.round()
+    stage.write()
     before = stage.api.get(POLICIES, "default", "policy")["metadata"]["resourceVersion"]
-    stage.add("pod")
-    stage.writer.round()
-    assert stage.api.get(POLICIES, "default", "policy")["metadata"]["resourceVersion"] == before
+    stage.add("pod", cpu="1", **{GPU: "0"})
+    stage.write()
+    stage.now += 3600
+    stage.write()
+    assert stage.api.get(POLICIES, "default", "policy")["metadata"]["resourceVersion"] != before
+    assert len([r for r in stage.api.requests if r.verb == "PATCH"]) == 2
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays(stage: Stage) -> None:
     stage.store("policy")
-    stage.writer.round()
+    stage.write()
     stage.now += 60
     stage.add("web", cpu="1")
-    stage.writer.round()
+    stage.write()
     times = {c["type"]: c["lastTransitionTime"] for c in stage.stored("policy")["conditions"]}
-    assert times == {
-        "Accepted": "2001-09-09T01:46:40Z",
-        "Conflicted": "2001-09-09T01:46:40Z",
-        "PodsNotSent": "2001-09-09T01:47:40Z",
-    }
+    assert times.pop("PodsNotSent") == "2001-09-09T01:47:40Z"
+    assert set(times.values()) == {"2001-09-09T01:46:40Z"}
 
 
 def test_conditions_of_others_are_kept(stage: Stage) -> None:
     stage.store("policy")
-    other = {"type": "WaitingForNodes", "status": "True", "reason": "Asked", "message": "2 nodes"}
+    other = {"type": "Theirs", "status": "True", "reason": "Known", "message": "theirs alone"}
     stage.api.put(POLICIES, "default", "policy", spec={"units": [{}]}, status={"conditions": [other]})
-    stage.writer.round()
-    assert stage.conditions("policy")["WaitingForNodes"] == ("True", "Asked")
+    stage.write()
+    assert stage.conditions("policy")["Theirs"] == ("True", "Known")
+
+
+def test_each_unit_is_told_with_what_it_holds_and_may_hold(stage: Stage) -> None:
+    """L5: sums over all nodes and pods of the unit, in Kubernetes' own spelling."""
+    stage.store("policy", units=[a_unit("dc", max=2), a_unit("cloud", resource="elastic")])
+    stage.outlook = Outlook(Presence.SERVING, {("default/policy", 1): Growth(asked=1)})
+    with stage.cache.lock:
+        stage.cache.upsert_node(a_node("dc-1", "dc", allocatable={GPU: "4", "cpu": "8"}))
+        stage.cache.upsert_pod(a_pod("a", on="dc-1", requests={GPU: "1"}))
+        stage.cache.upsert_pod(a_pod("b", on="dc-1", requests={GPU: "2"}))
+    stage.add("c")
+    stage.write()
+    stored = stage.stored("policy")
+    assert (stored["placed"], stored["pending"]) == ("2/2, 0", 1)
+    assert stored["units"] == [
+        {
+            "index": 0,
+            "resource": "ecs",
+            "nodes": 1,
+            "pods": 2,
+            "asked": 0,
+            "max": 2,
+            "left": {"pods": "0"},
+            "capacity": {GPU: "4"},
+            "free": {GPU: "1"},
+            "state": "Exhausted",
+            "reason": "MaxReached",
+            "message": "its max of 2 pod(s) is reached",
+        },
+        {
+            "index": 1,
+            "resource": "elastic",
+            "nodes": 0,
+            "pods": 0,
+            "asked": 1,
+            "state": "WaitingForNodes",
+            "reason": "NodesAsked",
+            "message": "nodes were asked for, and have not taken their pods yet",
+        },
+    ]
+    assert stage.conditions("policy")["WaitingForNodes"] == ("True", "NodesAsked")
+    assert "units[1]" in stage.message("policy", "WaitingForNodes")
+
+
+def test_a_rejected_policy_keeps_telling_of_the_form_that_is_in_force(stage: Stage) -> None:
+    """M6, L5."""
+    stage.store("policy")
+    stage.reject("policy", "spec.units[0].max: write 0 or more")
+    stage.write()
+    assert [unit["state"] for unit in stage.stored("policy")["units"]] == ["Empty", "Empty"]
+
+
+def test_labels_that_are_not_written_are_told(stage: Stage) -> None:
+    """L1."""
+    stage.store("policy")
+    stage.not_written = [NotWritten("default/policy", 1, "tier", "the workload of the pods selects by it")]
+    stage.write()
+    assert stage.conditions("policy")["LabelsRefused"] == ("True", "KeyInUse")
+    assert "units[1].podLabels: tier" in stage.message("policy", "LabelsRefused")
 
 
 def test_a_policy_that_is_gone_meanwhile_is_no_fault(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.store("policy")
     stage.api.delete(POLICIES, "default", "policy")
-    stage.writer.round()
+    stage.write()
     assert not caplog.records

@@ -3,6 +3,7 @@
 import pytest
 
 from policy.conditions import Condition, ConditionType, about_pods, accepted, rejected
+from policy.deletion_cost import COST, MARK
 from policy.objects import Phase, Pod
 from policy.options import OnConflict
 from policy.resourcepolicy import Rejected, ResourcePolicy
@@ -75,7 +76,7 @@ def test_the_losers_of_a_conflict_are_told(
     policies: list[ResourcePolicy], pods: list[Pod], on_conflict: OnConflict, expected: dict[str, str]
 ) -> None:
     told = about_pods(policies, pods, (), on_conflict)
-    conflicts = {key.partition("/")[2]: conflict for key, (conflict, _) in told.items()}
+    conflicts = {key.partition("/")[2]: conflict for key, (conflict, *_) in told.items()}
     assert {name: found.reason for name, found in conflicts.items() if found.status} == expected
     assert all("ResourcePolicy old" in conflicts[name].message for name in expected)
     assert all("web-1" in conflicts[name].message for name in expected)
@@ -99,9 +100,31 @@ def test_the_losers_of_a_conflict_are_told(
 def test_a_policy_whose_pods_are_not_sent_says_so(
     pods: list[Pod], managed: list[str], expected: str | None
 ) -> None:
-    _, not_sent = about_pods([old], pods, managed, OLDEST)[old.key]
+    _, not_sent, _ = about_pods([old], pods, managed, OLDEST)[old.key]
     assert not_sent.type is ConditionType.PODS_NOT_SENT
     assert not_sent.status is (expected is not None)
     if expected:
         assert f"for example {expected}" in not_sent.message
         assert ", ".join(sorted(managed)) in not_sent.message
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        pytest.param([a_pod("web-1", annotations={COST: "7"})], "web-1", id="L2: a cost of somebody else"),
+        pytest.param(
+            [a_pod("web-1", annotations={COST: "-100", MARK: "-100"})], None, id="L2: a cost of ours"
+        ),
+        pytest.param([a_pod("web-1")], None, id="L2: no cost"),
+        pytest.param(
+            [a_pod("b", annotations={COST: "7"}), a_pod("a", annotations={COST: "7"})],
+            "a",
+            id="L2: of several foreign costs the first by name is the example",
+        ),
+    ],
+)
+def test_a_policy_tells_of_costs_that_it_leaves_alone(pods: list[Pod], expected: str | None) -> None:
+    *_, foreign = about_pods([old], pods, (), OLDEST)[old.key]
+    assert foreign.type is ConditionType.FOREIGN_DELETION_COSTS
+    assert foreign.status is (expected is not None)
+    assert f"for example {expected}," in foreign.message or expected is None

@@ -1,7 +1,10 @@
-"""What is written on placed pods: rules L2 and L4.
+"""What is written on placed pods: rules L1, L2 and L4.
 
-Owns the tables of the deletion cost and of the pods that get one; the writes are tests/extender's.
+Owns the tables of labels, of the deletion cost and of the pods that get one; the writes are tests/extender's.
 """
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +13,8 @@ from hypothesis import strategies as st
 from policy.deletion_cost import COST, MARK, correction, cost_of
 from policy.match import governing
 from policy.objects import Phase, Pod
-from policy.placement import changes
-from policy.resourcepolicy import ResourcePolicy
+from policy.placement import Change, allowed, changes, labels_refused
+from policy.resourcepolicy import WAIT_LABEL, ResourcePolicy
 from tests.builders import a_node, a_pod, a_policy, a_snapshot, a_unit, recorded_in
 from tests.policy.cases import CLOUD, NODES
 
@@ -150,6 +153,104 @@ def test_a_pod_just_bound_waits_for_its_record_where_only_that_tells_the_unit(
     policy: ResourcePolicy, pod: Pod, *, waits: bool
 ) -> None:
     assert bool(costs(pod, policy, just_bound=True)) is not waits
+
+
+TIER = {"tier": "own"}
+LABELLED = a_policy(
+    a_unit("dc", pod_labels={**TIER, WAIT_LABEL: "true"}, pod_annotations={"bill-to": "research"}), CLOUD
+)
+FROM_BEFORE = a_pod(on="dc-1", created=1.0, bound_at=2.0)
+
+
+def metadata(pod: Pod, policy: ResourcePolicy) -> dict[str, str | None]:
+    """The labels and annotations that are written, costs aside."""
+    world = a_snapshot(policy, nodes=NODES, pods=[pod])
+    found = list(changes([pod], lambda p: governing(p, [policy]), world, lambda _: False))
+    written = {**found[0].labels, **found[0].annotations} if found else {}
+    return {key: value for key, value in written.items() if key not in (COST, MARK)}
+
+
+@pytest.mark.parametrize(
+    ("pod", "expected"),
+    [
+        pytest.param(
+            a_pod(on="dc-1"),
+            {"tier": "own", "bill-to": "research"},
+            id="L1: a pod of the unit gets what it lacks, and not the wait label",
+        ),
+        pytest.param(a_pod(on="dc-1", labels=TIER), {"bill-to": "research"}, id="L1: and nothing twice"),
+        pytest.param(
+            a_pod(on="dc-1", labels={"tier": "other"}, annotations={"bill-to": "research"}),
+            {"tier": "own"},
+            id="L1: the value of the unit replaces another one",
+        ),
+        pytest.param(a_pod(on="cloud-1"), {}, id="L1: a pod of another unit gets nothing"),
+        pytest.param(a_pod(on="attic-1"), {}, id="L1: nor does one outside all units"),
+        pytest.param(
+            FROM_BEFORE,
+            {},
+            id="L1: nor one from before the policy, which would then count (C6)",
+        ),
+        pytest.param(
+            replace(FROM_BEFORE, annotations=recorded_in(LABELLED, 0)),
+            {"tier": "own", "bill-to": "research"},
+            id="L1: a record says that it was placed through the unit",
+        ),
+    ],
+)
+def test_the_labels_and_annotations_of_a_unit(pod: Pod, expected: dict[str, str | None]) -> None:
+    assert metadata(pod, LABELLED) == expected
+
+
+def test_what_is_written_does_not_change_what_is_counted() -> None:
+    """C6, C7: a pod that gets the labels counts before it has them."""
+    pod = a_pod(on="dc-1")
+    world = a_snapshot(LABELLED, nodes=NODES, pods=[pod])
+    written = metadata(pod, LABELLED)
+    labelled = replace(pod, labels=TIER, annotations={"bill-to": "research"})
+    after = a_snapshot(LABELLED, nodes=NODES, pods=[labelled])
+    assert written
+    assert world.usage(LABELLED, 0, ()) == after.usage(LABELLED, 0, ()) != world.usage(LABELLED, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("keys", "fields", "selected", "expected"),
+    [
+        pytest.param(["tier"], {}, [], ["tier"], id="L1: nobody selects by it"),
+        pytest.param(["tier"], {}, ["tier"], [], id="L1: the workload selects by it"),
+        pytest.param(["tier", "zone"], {}, ["tier"], ["zone"], id="L1: one of two"),
+        pytest.param(["tier"], {}, None, ["tier"], id="L1: a controller that cannot be read, and a new key"),
+        pytest.param(["app"], {}, None, [], id="L1: a controller that cannot be read, and a key of the pod"),
+        pytest.param(["tier"], {"selector": {"tier": "x"}}, [], [], id="L1: the policy selects by it"),
+        pytest.param(["tier"], {"match_label_keys": ["tier"]}, [], [], id="L1: the policy groups by it"),
+        pytest.param(
+            ["tier"],
+            {"match_expressions": [{"key": "tier", "operator": "Exists"}]},
+            [],
+            [],
+            id="L1: the policy has an expression on it",
+        ),
+        pytest.param(["alibabacloud.com/compute-class"], {}, [], [], id="L1: never compute-class"),
+        pytest.param(["alibabacloud.com/compute-qos"], {}, [], [], id="L1: never compute-qos"),
+        pytest.param(["pod-template-hash"], {}, [], [], id="L1: never a Deployment's hash"),
+        pytest.param(["controller-revision-hash"], {}, [], [], id="L1: never a StatefulSet's hash"),
+    ],
+)
+def test_a_label_that_pods_are_selected_by_is_not_written(
+    keys: list[str], fields: dict[str, Any], selected: list[str] | None, expected: list[str]
+) -> None:
+    policy = a_policy(a_unit("dc"), a_unit("cloud"), **fields)
+    labels = dict.fromkeys(keys, "new")
+    change = Change(a_pod(on="cloud-1", labels={"app": "web"}), policy, 1, labels, {COST: "-100"})
+    rest, refused = allowed(change, selected)
+    assert list(rest.labels) == expected
+    assert rest.annotations == change.annotations
+    assert [each.key for each in refused] == [key for key in keys if key not in expected]
+    assert {(each.policy, each.unit) for each in refused} <= {(policy.key, 1)}
+    assert labels_refused(refused).status is bool(refused)
+    assert all(
+        f"units[1].podLabels: {each.key}: {each.why}" in labels_refused(refused).message for each in refused
+    )
 
 
 def test_a_node_that_was_deleted_leaves_the_cost_of_its_pods() -> None:

@@ -1,0 +1,39 @@
+"""Tells, once a second, what became of the policies: one look for all who report it (L5).
+
+Owns the pace; must not know what is found, nor how it is told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from extender.outlook import OutlookBoard
+from extender.placement import Placement
+from extender.policy_status import Status, Surveyor
+from extender.rounds import repeat
+
+__all__ = ["Reporting"]
+
+_PERIOD = 1.0
+
+Sink = Callable[[Mapping[str, Status]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """One thread's work."""
+
+    surveyor: Surveyor
+    board: OutlookBoard
+    placement: Placement
+    sinks: Sequence[Sink]
+
+    def run(self, stop: Event) -> None:
+        """Round after round until `stop`."""
+        repeat("reporting", _PERIOD, self.round, stop)
+
+    def round(self) -> None:
+        """Look, and tell each sink."""
+        statuses = self.surveyor.statuses(self.board.latest(), self.placement.not_written)
+        for tell in self.sinks:
+            tell(statuses)
