@@ -4,10 +4,11 @@ Owns arguments and the exit code, 1 if a difference is left. Must not know: what
 """
 
 import sys
+from pathlib import Path
 
 import click
 
-from campaigns.worlds.campaign import compared
+from campaigns.worlds.campaign import Comparison, compared
 from campaigns.worlds.report import Report
 
 
@@ -15,15 +16,24 @@ from campaigns.worlds.report import Report
 @click.option("--count", default=100, show_default=True, help="How many worlds.")
 @click.option("--seed", default=0, show_default=True, help="The first seed; the others follow it.")
 @click.option("--at-once", default=8, show_default=True, help="Worlds that share the plane at a time.")
-def main(count: int, seed: int, at_once: int) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="Where to put snapshots of worlds that differ.")
+def main(count: int, seed: int, at_once: int, keep: Path | None) -> None:
     """Play random worlds on a real control plane and by `simulate`, and compare the pods of each unit."""
     report = Report()
     with click.progressbar(length=count, label="worlds", file=sys.stderr) as bar:
         for comparison in compared(range(seed, seed + count), at_once):
             report.add(comparison)
             bar.update(1)
+            if keep and not comparison.agrees:
+                _keep(comparison, keep)
     click.echo(str(report))
     sys.exit(bool(report.differing))
+
+
+def _keep(comparison: Comparison, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, photo in (("before", comparison.before), ("after", comparison.after)):
+        (directory / f"{comparison.world.name}-{name}.json").write_text(str(photo))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from campaigns.worlds.counts import Counts, real, simulated
 from campaigns.worlds.draw import draw
-from campaigns.worlds.live import Live
+from campaigns.worlds.live import Live, Photo
 from campaigns.worlds.world import World
 from controlplane import ControlPlane
 from demo.cluster import Programs
@@ -22,6 +22,8 @@ class Comparison:
     """One world and its two ends."""
 
     world: World
+    before: Photo
+    after: Photo
     real: Counts
     simulated: Counts
 
@@ -43,4 +45,4 @@ def compared(seeds: Iterable[int], at_once: int) -> Iterator[Comparison]:
 def _compared(seed: int, live: Live) -> Comparison:
     world = draw(seed)
     before, after = live.played(world)
-    return Comparison(world, real(before, after), simulated(world, before))
+    return Comparison(world, before, after, real(before, after), simulated(world, before))
