@@ -71,10 +71,10 @@ class _Drawing:
     # Nodes, and what is on them.
 
     def _nodes(self, pool: str) -> Iterator[Object]:
-        sizes, model = (1, 2, 4, 8), self.dice.choice(("a", "b"))
+        sizes, model = (1, 2, 4, 4, 8, 8), self.dice.choice(("a", "b"))
         usual, mixed = self.dice.choice(sizes), self.rarely(0.3)
         tainted = self.rarely(0.2)
-        for number in range(self.dice.randint(1, 4)):
+        for number in range(self.dice.randint(1, 5)):
             labels = {"world": self.name, **self.labels("pool", pool), "gpu": model}
             labels |= self.labels("zone", self.dice.choice(("1", "2")))
             yield node(
@@ -144,10 +144,12 @@ class _Drawing:
 
     def _deployment(self, name: str) -> Object:
         app = self.dice.choice((*_APPS, *_APPS, "web", "other"))
+        # What asks for no GPU is not sent (M8), and lands on any node: nobody can say in which unit's.
+        gpus = self.dice.choice((1, 1, 1, 1, 1, 2, 2, 4) if app in _APPS else (0, 1, 2))
         labels = {"app": app, "deployment": name}
         if self.rarely(0.6):
             labels["team"] = self.dice.choice(("red", "blue"))
-        spec = self._pod_spec(self.dice.choice((0, 1, 1, 1, 1, 1, 2, 2, 4)))
+        spec = self._pod_spec(gpus)
         replicas = self.dice.randint(1, 6) if self.rarely(0.3) else 0
         selector = {"deployment": name}
         return {
@@ -169,7 +171,7 @@ class _Drawing:
         limits = {GPU: str(gpus)} if gpus else {}
         container = {"name": "c", "image": "none", "resources": {"requests": room | limits, "limits": limits}}
         spec: Object = {"nodeSelector": {"world": self.name}, "containers": [container]}
-        if self.rarely(0.5):
+        if self.rarely(0.8):
             spec["tolerations"] = [_TOLERATION]
         if self.rarely(0.1):
             spec["nodeSelector"] |= {"gpu": self.dice.choice(("a", "b"))}

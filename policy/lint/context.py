@@ -14,7 +14,7 @@ from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
 
 __all__ = ["Context", "context_of", "found"]
 
-_GROUP = "scheduling.alibabacloud.com/"
+_VERSION = "scheduling.alibabacloud.com/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ def context_of(given: Given) -> Context:
 
 
 def _means_policy(document: Document) -> bool:
-    version = str(document.content.get("apiVersion") or "")
-    return document.kind == "ResourcePolicy" and version.startswith(_GROUP)
+    return (document.kind, document.content.get("apiVersion")) == ("ResourcePolicy", _VERSION)
 
 
 def _policy_of(document: Document) -> Policy | None:

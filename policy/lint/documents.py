@@ -56,8 +56,8 @@ class Document:
     source: str
     content: Mapping[str, Any]
     positions: Mapping[Path, Position] = field(default_factory=dict)
-    twice: Collection[Path] = ()
-    """Keys that stand there more than once; the last one counts."""
+    twice: Collection[tuple[Path, Position]] = ()
+    """Keys that stand there once more; the last one counts."""
 
     @property
     def kind(self) -> str:

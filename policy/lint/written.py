@@ -1,4 +1,4 @@
-"""Rules RP001 to RP006: what is wrong with the text of one policy, whatever the cluster.
+"""Rules RP001 to RP007: what is wrong with the text of one policy, whatever the cluster.
 
 Owns faults, unknown and repeated keys and fields without effect; must not know units' order or workloads.
 Rules M2, M6, M7, O5, C2 to C4; what the API server refuses by manifests/crd.yaml is an error here, too.
@@ -11,8 +11,9 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 
 from policy.lint.context import Context, found
-from policy.lint.documents import Document, Path, Policy
-from policy.lint.findings import Code, Finding
+from policy.lint.documents import Document, Path, Place, Policy, spelled
+from policy.lint.findings import Code, Finding, Severity
+from policy.lint.refused import refusals
 from policy.resourcepolicy import (
     InvalidPolicyError,
     NextUnits,
@@ -26,18 +27,24 @@ __all__ = ["written_findings"]
 _TIMED = (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)
 _IDENTITY = {"namespace", "name", "uid", "created", "generation"}
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
-_STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
+_KIND, _GROUP = "ResourcePolicy", "scheduling.alibabacloud.com"
+_VERSION = f"{_GROUP}/v1alpha1"
+_INDEX = re.compile(r"\[(\d+)\]")
 
 
 def written_findings(context: Context) -> Iterator[Finding]:
-    """RP001 to RP006."""
+    """RP001 to RP007."""
+    for document in context.given.documents:
+        yield from _misspelt(document)
     for document in context.written:
         yield from _faults(document)
         yield from _unknown(document)
     for document in context.given.documents:
-        for path in document.twice:
-            why = f"{path[-1]} is written more than once here; only the last one counts."
-            yield found(Code.DUPLICATE_KEY, document, path, why, "keep one of them")
+        for path, position in document.twice:
+            place = Place(document.source, spelled(path), position)
+            why = f"{path[-1]} is written once more here; only the last one counts."
+            code = Code.DUPLICATE_KEY
+            yield Finding(code, place, why, "keep one of them", code.severity)
     for policy in context.policies:
         yield from _timeout(policy)
         yield from _without_effect(policy)
@@ -45,28 +52,49 @@ def written_findings(context: Context) -> Iterator[Finding]:
 
 
 def _faults(document: Document) -> Iterator[Finding]:
+    told: set[Path] = set()
     try:
         ResourcePolicy.from_manifest(document.content)
     except InvalidPolicyError as error:
         for fault in error.errors:
             place, _, what = fault.partition(": ")
-            why = f"{place}: {what}. A policy that cannot be used governs no pod (M6)."
             path = _path(place, document)
+            told.add(path)
+            why = f"{place}: {what}. A policy that cannot be used governs no pod (M6)."
             yield found(Code.INVALID, document, path, why, "what the message names; see docs/rules.md")
     if not document.at("metadata", "name"):
         why = "The policy has no name; the API server refuses it."
         yield found(Code.INVALID, document, ("metadata",), why, "metadata: {name: …}")
+    for refusal in refusals(document):
+        if refusal.path not in told:
+            why = (
+                f"{spelled(refusal.path)}: {refusal.what}. The API server refuses it, or it matches nothing."
+            )
+            severity = Severity.WARNING if refusal.example else None
+            yield found(Code.INVALID, document, refusal.path, why, refusal.instead, severity)
 
 
 def _path(place: str, document: Document) -> Path:
-    """The path of a fault that is spelled `spec.units[0].max`; a dotted key ends it at its mapping."""
+    """The path of a fault spelled `spec.units[0].max`, as far as it is written; keys may have dots."""
     path: Path = ()
-    for index, key in _STEP.findall(place):
-        longer = (*path, int(index) if index else key)
-        if document.at(*longer) is None:
+    while place:
+        step = _next(place, document.at(*path))
+        if step is None or document.at(*path, step[0]) is None:
             break
-        path = longer
+        path, place = (*path, step[0]), step[1]
     return path
+
+
+def _next(place: str, part: object) -> tuple[str | int, str] | None:
+    """The first step of a place and the rest of it; None: there is no such part."""
+    if isinstance(part, list):
+        index = _INDEX.match(place)
+        return (int(index[1]), place[index.end() :]) if index else None
+    keys = [str(key) for key in part] if isinstance(part, Mapping) else []
+    rest = place.removeprefix(".")
+    fitting = [key for key in keys if rest == key or rest.startswith((f"{key}.", f"{key}["))]
+    key = max(fitting, key=len, default=None)
+    return (key, rest[len(key) :]) if key is not None else None
 
 
 def _names(model: type[BaseModel]) -> set[str]:
@@ -94,6 +122,22 @@ def _strangers(document: Document, at: Path, known: set[str]) -> Iterator[Findin
         )
         instead = like[0] if like else f"one of {', '.join(sorted(known))}"
         yield found(Code.UNKNOWN_FIELD, document, (*at, str(key)), why, instead)
+
+
+def _misspelt(document: Document) -> Iterator[Finding]:
+    """A document that means to be a policy, and is none."""
+    written = str(document.content.get("apiVersion") or "")
+    group = written.partition("/")[0]
+    ours = document.kind.lower().rstrip("s") == "resourcepolicy"
+    if not ours or (document.kind, written) == (_KIND, _VERSION):
+        return
+    if group and "alibabacloud" not in group and not get_close_matches(group, [_GROUP]):
+        return  # another project's
+    key = "kind" if written == _VERSION else "apiVersion"
+    right = _KIND if written == _VERSION else _VERSION
+    told = document.content.get(key) or "missing"
+    why = f"{key} is {told}: the API server knows no such object, and nothing here is linted as a policy."
+    yield found(Code.MISSPELT, document, (key,), why, f"{key}: {right}")
 
 
 def _timeout(written: Policy) -> Iterator[Finding]:

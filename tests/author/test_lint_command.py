@@ -155,13 +155,17 @@ def test_a_mistake_is_one_line_with_the_fix(arguments: tuple[str, ...], said: st
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param("a:\n\t- b", ":2:1: no YAML: found character '\\t' that cannot", id="a tab"),
+        pytest.param(
+            "a:\n\t- b",
+            ":2:1: no YAML: found character that cannot start any token; indent with spaces",
+            id="a tab",
+        ),
         pytest.param("a: {{ .Values.x }}", "helm template … | resourcepolicy lint -", id="a template"),
         pytest.param("a: 'b", ":1:", id="an open quote"),
         pytest.param("[" * 200 + "]" * 200, "nested too deeply", id="a bottomless list"),
         pytest.param("[" * 5000 + "]" * 5000, "nested too deeply", id="an abyss"),
         pytest.param("a: &a [*a]", "no YAML", id="a list that holds itself"),
-        pytest.param(b"\xff\xfe\x00", "is no text; name a YAML or JSON file", id="bytes"),
+        pytest.param(b"\xff\xfe\x00", "policy.yaml:1: is no text; save it as UTF-8", id="bytes"),
         pytest.param("a: \x01", "no YAML", id="a control character"),
         pytest.param(
             "kind: Deployment\nspec: {template: {metadata: {labels: {app: true}}}}",

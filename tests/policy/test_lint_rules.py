@@ -146,7 +146,7 @@ GROUPED = policy(CAPPED, CLOUD, matchLabelKeys=["pod-template-hash"])
         pytest.param(
             both(
                 policy({**OWN, "podLabels": {"tier": "x"}}, CLOUD),
-                workload("ReplicationController", {"tier": "y"}, selector={"tier": "y"}),
+                workload("ReplicationController", {"tier": "z"}, selector={"tier": "z"}),
             ),
             ["RP031"],
             id="L1: a ReplicationController selects by a plain map",
