@@ -123,7 +123,7 @@ class Application:
         decision = filtered.decision
         if decision.nodes:
             return Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
-        refusal = decision.waits or next(iter(decision.refused.values()))
+        refusal = decision.waits or decision.refused[0].refusal
         return Answer(wire.encode_refused(asked, decision.refused), refusal.reason, pod)
 
     def _prioritize(self, body: bytes) -> Answer:
@@ -131,7 +131,7 @@ class Application:
         pod = f"{asked.pod.namespace}/{asked.pod.name}"
         scores = self._extender.prioritize(asked.pod, asked.names)
         if scores is None:
-            return Answer(wire.encode_scores(dict.fromkeys(asked.names, 0)), "passed", pod)
+            return Answer(wire.encode_scores({0: asked.names}), "passed", pod)
         return Answer(wire.encode_scores(scores), "scored", pod)
 
     def _preempt(self, body: bytes) -> Answer:

@@ -6,7 +6,7 @@ or HTTP. The rules are in `policy`.
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -109,8 +109,8 @@ class Extender:
                     )
                     raise NotReady("ResourcePolicy: node(s) not seen yet by the extender")
 
-    def prioritize(self, pod: Pod, candidates: Sequence[str]) -> Mapping[str, int] | None:
-        """A score for each node, in the order of its unit (O1).
+    def prioritize(self, pod: Pod, candidates: Sequence[str]) -> Mapping[int, Collection[str]] | None:
+        """The nodes by their score, in the order of the units (O1).
 
         Raises:
             NotReady: there is no consistent view (E4).

@@ -4,15 +4,15 @@ Owns the exact keys, both node modes and what is refused as malformed (E2; sched
 format"); must not know Flask or any rule of a policy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
 from extender.apiobjects import PodObject, pod_of
+from policy.filter import Refused
 from policy.objects import Pod
-from policy.reasons import Refusal
 
 __all__ = [
     "Candidates",
@@ -32,8 +32,11 @@ class DecodeError(ValueError):
     """The request is not what kube-scheduler sends; the message says where."""
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class _NodeName(msgspec.Struct, frozen=True):
-    name: str
+    name: _Name
 
 
 class _NodeHead(msgspec.Struct, frozen=True):
@@ -47,7 +50,7 @@ class _NodeList(msgspec.Struct, frozen=True):
 class _Args(msgspec.Struct, frozen=True):
     pod: PodObject = msgspec.field(name="Pod")
     nodes: _NodeList | None = msgspec.field(name="Nodes", default=None)
-    node_names: list[str] | None = msgspec.field(name="NodeNames", default=None)
+    node_names: list[_Name] | None = msgspec.field(name="NodeNames", default=None)
 
 
 class _Victim(msgspec.Struct, frozen=True):
@@ -120,8 +123,6 @@ def decode_candidates(body: bytes) -> Candidates:
     names = args.node_names if args.node_names is not None else list(nodes or ())
     if not names:
         raise DecodeError("neither NodeNames nor Nodes names a node")
-    if "" in names:
-        raise DecodeError("an empty node name")
     return Candidates(pod, names, nodes)
 
 
@@ -158,13 +159,12 @@ def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
     return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
 
 
-def encode_refused(asked: Candidates, refused: Mapping[str, Refusal]) -> bytes:
+def encode_refused(asked: Candidates, refused: Sequence[Refused]) -> bytes:
     """ExtenderFilterResult that keeps none. Preemption on these nodes would not help (E3)."""
-    # Few refusals, shared by many nodes: each is put into words once.
-    distinct = {id(refusal): refusal for refusal in refused.values()}
-    texts = {key: refusal.text for key, refusal in distinct.items()}
     kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
-    failed = {name: texts[id(refusal)] for name, refusal in refused.items()}
+    failed: dict[str, str] = {}
+    for some in refused:
+        failed.update(dict.fromkeys(some.nodes, some.refusal.text))
     return _encode({**kept, "FailedAndUnresolvableNodes": failed})
 
 
@@ -173,9 +173,18 @@ def encode_error(message: str) -> bytes:
     return _encode({"Error": message})
 
 
-def encode_scores(scores: Mapping[str, int]) -> bytes:
+def encode_scores(scored: Mapping[int, Collection[str]]) -> bytes:
     """HostPriorityList."""
-    return _encode([{"Host": name, "Score": score} for name, score in scores.items()])
+    return b"[%b]" % b",".join(_scored(names, score) for score, names in scored.items() if names)
+
+
+def _scored(names: Collection[str], score: int) -> bytes:
+    """The list's entries of these. An object made for each costs ten times its text (python-stack.md, 2)."""
+    listed = _encode(names)[1:-1]
+    if b"\\" in listed or listed.count(b",") >= len(names):  # a name that looks like two; no node's does
+        return _encode([{"Host": name, "Score": score} for name in names])[1:-1]
+    entries = listed.replace(b'","', b'","Score":%d},{"Host":"' % score)
+    return b'{"Host":%b,"Score":%d}' % (entries, score)
 
 
 def encode_victims(asked: Preemption, names: Sequence[str]) -> bytes:

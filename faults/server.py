@@ -113,7 +113,7 @@ class Server:
             return Answer(candidates)
         decision, policy = filtered.decision, filtered.policy
         if not decision.nodes:
-            refusals = {refusal.text for refusal in decision.refused.values()}
+            refusals = {some.refusal.text for some in decision.refused}
             return Answer(refusal=", ".join(sorted(refusals)))
         if decision.unit is None:
             return Answer(decision.nodes)

@@ -5,7 +5,7 @@ reserved once it is decided.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -19,7 +19,15 @@ from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, group_of
 
-__all__ = ["Decision", "agreed", "decide", "refuse"]
+__all__ = ["Decision", "Refused", "agreed", "decide", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nodes that are refused for the same reason."""
+
+    refusal: Refusal
+    nodes: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +39,8 @@ class Decision:
     unit: int | None = None
     """Their unit; None on a refusal, and for nodes outside every unit (U6)."""
     group: Group = ()
-    refused: Mapping[str, Refusal] = field(default_factory=dict)
-    """On a refusal: the reason for each node asked about."""
+    refused: Sequence[Refused] = ()
+    """On a refusal: every node that was asked about, under its one reason."""
     waits: Refusal | None = None
     """On a refusal: what the pod waits for, if it waits."""
     retry_at: float = math.inf
@@ -47,7 +55,7 @@ class Decision:
 
 def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
     """The same "no" for every node."""
-    return Decision(refused=dict.fromkeys(candidates, refusal), waits=refusal)
+    return Decision(refused=(Refused(refusal, frozenset(candidates)),), waits=refusal)
 
 
 def agreed(candidates: Sequence[str], policy: ResourcePolicy, seen: Decision, feared: Decision) -> Decision:
@@ -80,14 +88,18 @@ def decide(
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
         return Decision(nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome)
-    unknown = view.unknown(candidates)
-    outside = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
-    nodes = asking.outside() if outside and outcome.waits is None else []
+    members, outside = asking.by_unit()
+    unknown = view.unknown(outside)
+    overflows = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
+    if overflows and outcome.waits is None:
+        nodes = [name for name in candidates if name in outside and name in view.nodes]
+    else:
+        nodes = []
     if nodes:
         return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome)
     return Decision(
         group=asking.group,
-        refused=asking.refused(outcome),
+        refused=_reasons(policy, outcome, members, outside),
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
@@ -126,7 +138,8 @@ class _Asking:
 
     def has_room(self, index: int) -> bool:
         members = self.view.nodes_in(self.policy, index)
-        self.rooms[index] = [name for name in self.candidates if name in members]
+        # Every name of every call comes by here, and a comprehension takes longer.
+        self.rooms[index] = list(filter(members.__contains__, self.candidates))
         return bool(self.rooms[index])
 
     def preempting(self, index: int) -> bool:
@@ -173,27 +186,28 @@ class _Asking:
                 return index
         return None
 
-    def outside(self) -> list[str]:
-        """The candidates in no unit (U6)."""
-        units = range(len(self.policy.units))
-        inside = set().union(*(self.view.nodes_in(self.policy, index) for index in units))
-        known = self.view.nodes
-        return [name for name in self.candidates if name in known and name not in inside]
+    def by_unit(self) -> tuple[list[AbstractSet[str]], AbstractSet[str]]:
+        """The candidates that each unit is the first to have, and those that none has."""
+        left = set(self.candidates)
+        found: list[AbstractSet[str]] = []
+        for index in range(len(self.policy.units)):
+            found.append(left & self.view.nodes_in(self.policy, index))
+            left -= found[-1]
+        return found, left
 
-    def refused(self, outcome: Walk) -> dict[str, Refusal]:
-        """A reason for each node: its unit's cap, else what the pod waits for, else that it is in no unit."""
-        nowhere = outcome.waits or Refusal(Reason.OUTSIDE_UNITS, self.policy)
-        refused = dict.fromkeys(self.candidates, nowhere)
-        for index in reversed(range(len(self.policy.units))):
-            reason = outcome.full.get(index, outcome.waits)
-            if reason is not None:
-                members = refused.keys() & self.view.nodes_in(self.policy, index)
-                refused.update(dict.fromkeys(members, reason))
-        return refused
+
+def _reasons(
+    policy: ResourcePolicy, outcome: Walk, members: Sequence[AbstractSet[str]], outside: AbstractSet[str]
+) -> tuple[Refused, ...]:
+    """For each node its unit's cap, else what the pod waits for, else that it is in no unit."""
+    nowhere = outcome.waits or Refusal(Reason.OUTSIDE_UNITS, policy)
+    reasons = [outcome.full.get(index, nowhere) for index in range(len(members))]
+    pairs = zip([*reasons, nowhere], [*members, outside], strict=True)
+    return tuple(Refused(reason, nodes) for reason, nodes in pairs if nodes)
 
 
 def _leaving_last(names: list[str], leaving: AbstractSet[str]) -> list[str]:
     """U7: nodes that the autoscaler is about to remove only if the unit has no other."""
-    if leaving.isdisjoint(names):
+    if not leaving or leaving.isdisjoint(names):
         return names
     return [name for name in names if name not in leaving] or names

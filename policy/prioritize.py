@@ -4,6 +4,7 @@ Owns the score of each candidate, 0 to 10 as extender/v1 wants it. Order lives i
 configuration never asks; must not know weights or the wire.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from policy.resourcepolicy import ResourcePolicy
@@ -14,15 +15,17 @@ __all__ = ["HIGHEST", "scores"]
 HIGHEST = 10
 
 
-def scores(candidates: Sequence[str], policy: ResourcePolicy, view: View) -> dict[str, int]:
-    """By name: 10 for the first unit that has candidates, one less for each next, 0 outside every unit."""
-    scored = dict.fromkeys(candidates, 0)
+def scores(candidates: Sequence[str], policy: ResourcePolicy, view: View) -> dict[int, set[str]]:
+    """By score: 10 for the first unit that has candidates, one less for each next, 0 outside every unit."""
+    scored: defaultdict[int, set[str]] = defaultdict(set)
     left = set(candidates)
     score = HIGHEST
     for index in range(len(policy.units)):
         found = left & view.nodes_in(policy, index)
         if found:
-            scored.update(dict.fromkeys(found, score))
+            scored[score] |= found
             left -= found
             score = max(score - 1, 0)
-    return scored
+    if left:
+        scored[0] |= left
+    return dict(scored)

@@ -127,7 +127,7 @@ class Play:
         elif decision.nodes:
             self._place(attempt, decision.nodes[0], decision.unit)
         else:
-            attempt.refusals = tuple(dict.fromkeys(refusal.text for refusal in decision.refused.values()))
+            attempt.refusals = tuple(dict.fromkeys(some.refusal.text for some in decision.refused))
             attempt.retry_at = decision.retry_at
 
     def _decide(self, attempt: Attempt, candidates: Sequence[str]) -> Decision | None:

@@ -106,7 +106,7 @@ class World:
         decision = filtered.decision
         if decision.nodes:
             return "outside" if decision.unit is None else decision.unit
-        return (decision.waits or next(iter(decision.refused.values()))).reason
+        return (decision.waits or decision.refused[0].refusal).reason
 
     @property
     def held(self) -> dict[str, int]:
@@ -196,7 +196,7 @@ def test_a_pod_without_a_policy_is_untouched() -> None:
 
 def test_prioritize_leaves_nothing_behind() -> None:
     world = standard()
-    assert world.extender.prioritize(a_pod("a"), BOTH) == {"dc-1": 10, "cloud-1": 9}
+    assert world.extender.prioritize(a_pod("a"), BOTH) == {10: {"dc-1"}, 9: {"cloud-1"}}
     assert world.held == {}
     assert not world.cache.attempts
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extender import wire
+from policy.filter import Refused
 from policy.reasons import Reason, Refusal
 from tests.builders import a_policy, amounts
 
@@ -39,13 +40,13 @@ REASONS = {
     "filter-names-a-null.json": "$.NodeNames[1]",
     "filter-names-a-number.json": "$.NodeNames[0]",
     "filter-names-a-string.json": "$.NodeNames",
-    "filter-names-an-empty-one.json": "an empty node name",
+    "filter-names-an-empty-one.json": "length >= 1",
     "filter-names-an-object.json": "$.NodeNames",
     "filter-names-none.json": "neither NodeNames nor Nodes",
     "filter-no-json.bin": "malformed",
     "filter-no-keys.json": "missing required field `Pod`",
     "filter-nodes-a-null.json": "got `null`",
-    "filter-nodes-an-empty-name.json": "an empty node name",
+    "filter-nodes-an-empty-name.json": "length >= 1",
     "filter-nodes-none.json": "neither NodeNames nor Nodes",
     "filter-nodes-null.json": "$.Nodes.items",
     "filter-nodes-without-a-name.json": "missing required field `name`",
@@ -202,7 +203,7 @@ def test_a_refusal_is_unresolvable_and_never_without_nodes_or_reason(path: Path)
     written = json.loads(path.read_bytes())
     asked = wire.decode_candidates(path.read_bytes())
     refusal = Refusal(Reason.OUTSIDE_UNITS, a_policy())
-    answer = json.loads(wire.encode_refused(asked, dict.fromkeys(asked.names, refusal)))
+    answer = json.loads(wire.encode_refused(asked, [Refused(refusal, set(asked.names))]))
     assert answer.pop("FailedAndUnresolvableNodes") == dict.fromkeys(asked.names, refusal.text)
     assert answer == ({"NodeNames": []} if written["Nodes"] is None else {"Nodes": {"items": []}})
 
@@ -220,10 +221,17 @@ def test_victims_come_back_as_meta_victims_in_both_modes(path: Path) -> None:
 
 def test_scores_are_a_bare_list_of_whole_numbers() -> None:
     """`5.0` would spoil the list."""
-    assert wire.encode_scores({"dc-1": 10, "cloud-1": 9}) == (
-        b'[{"Host":"dc-1","Score":10},{"Host":"cloud-1","Score":9}]'
+    assert wire.encode_scores({10: ["dc-1", "dc-2"], 9: [], 0: ["cloud-1"]}) == (
+        b'[{"Host":"dc-1","Score":10},{"Host":"dc-2","Score":10},{"Host":"cloud-1","Score":0}]'
     )
     assert wire.encode_scores({}) == b"[]"
+
+
+@given(st.dictionaries(st.integers(0, 10), st.lists(st.text('ab",\\\n[', min_size=1))))
+def test_scores_are_those_of_a_plain_encoder(scored: dict[int, list[str]]) -> None:
+    """Whatever the names look like."""
+    plain = [{"Host": name, "Score": score} for score, names in scored.items() for name in names]
+    assert json.loads(wire.encode_scores(scored)) == plain
 
 
 def test_violations_are_echoed() -> None:

@@ -102,5 +102,5 @@ def outcome(decision: Decision) -> Outcome:
         return "outside" if decision.unit is None else decision.unit
     if decision.waits is not None:
         return decision.waits.reason
-    reasons = {refusal.reason for refusal in decision.refused.values()}
+    reasons = {some.refusal.reason for some in decision.refused}
     return reasons.pop() if len(reasons) == 1 else " and ".join(sorted(reasons))

@@ -5,7 +5,7 @@ The scheduler can be ahead of our watch; a decision that depends on an unknown n
 
 import pytest
 
-from policy.filter import Decision, refuse
+from policy.filter import Decision, Refused, refuse
 from policy.history import NO_HISTORY, History, Promise
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits
@@ -69,7 +69,8 @@ def test_the_answer_is_part_of_the_question(ask: Ask, nodes: list[str]) -> None:
 def test_one_refusal_for_every_node() -> None:
     """M4: what `on_conflict: reject` says."""
     conflict = Refusal(Reason.CONFLICT, CAPPED)
-    assert refuse(["a", "b"], conflict) == Decision(refused={"a": conflict, "b": conflict}, waits=conflict)
+    everywhere = Refused(conflict, frozenset({"a", "b"}))
+    assert refuse(["a", "b"], conflict) == Decision(refused=(everywhere,), waits=conflict)
 
 
 TIMED, TRIED = History(refused_since={0: 5.0}), History(preempted_in_vain=frozenset({1}))
