@@ -11,7 +11,7 @@ from typing import Self
 
 from controlplane.credentials import Credentials
 
-__all__ = ["LOOPBACK", "PORT_NAMES", "Command", "commands"]
+__all__ = ["LOOPBACK", "PORT_NAMES", "QUICK_HPA", "Command", "commands"]
 
 STAGES = Path(__file__).parent / "stages.yaml"
 LOOPBACK = "127.0.0.1"
@@ -28,6 +28,14 @@ PORT_NAMES = (
     "cluster-autoscaler",
     "extender",
 )
+
+# For `PlaneOptions.flags`: the HPA decides every second, and waits 5 s before it scales in.
+QUICK_HPA: Mapping[str, tuple[str, ...]] = {
+    "kube-controller-manager": (
+        "--horizontal-pod-autoscaler-sync-period=1s",
+        "--horizontal-pod-autoscaler-downscale-stabilization=5s",
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ class ControlPlane:
         return self._credentials.admin
 
     @property
+    def serving_certificate(self) -> tuple[Path, Path]:
+        """Certificate and key for loopback, which the apiserver made at its first start."""
+        return (
+            self._credentials.certificates / "apiserver.crt",
+            self._credentials.certificates / "apiserver.key",
+        )
+
+    @property
     def extender_address(self) -> tuple[str, int]:
         return LOOPBACK, self._ports["extender"]
 
