@@ -11,10 +11,12 @@ from html import escape
 __all__ = ["Mark", "Plot", "colour", "hatching"]
 
 _COLOURS = ("#0f766e", "#2563eb", "#9333ea", "#c2410c", "#be185d", "#4d7c0f", "#0e7490", "#7c2d12")
-_NEAR = 90.0
-"""Labels closer than this to the one before stand lower."""
 _ROWS = 3
 _ROW = 16
+_LETTER = 7.5
+"""At most, of a label; a reader's font is not known."""
+_WIDE = 160.0
+"""A label this close to the right end stands to the left of its line."""
 
 
 def colour(unit: int) -> str:
@@ -70,13 +72,14 @@ class Plot:
 
     def marks(self, marks: Iterable[Mark], top: float = 0.0) -> Iterator[str]:
         """Dashed lines down to the bottom, their labels from `top` on, in rows where they are close."""
-        before, row = -self.right, 0
+        ends = [-_WIDE] * _ROWS
         for mark in marks:
             x = self.x(mark.at)
-            row = (row + 1) % _ROWS if x - before < _NEAR else 0
-            before = x
+            # Below the labels that reach as far as here, so that its line crosses none of them.
+            row = max((row + 1 for row, end in enumerate(ends) if end > x), default=0) % _ROWS
+            anchor, shift = ("end", -4) if x > self.right - _WIDE else ("start", 4)
+            ends[row] = x + _LETTER * len(mark.label) if anchor == "start" else x
             y = top + _ROW * (row + 1)
-            anchor, shift = ("end", -4) if x > self.right - 2 * _NEAR else ("start", 4)
             yield (
                 f'<g><title>{escape(mark.told)}</title><line x1="{x}" x2="{x}" y1="{y - 10:g}" '
                 f'y2="{self.bottom:g}" class="mark"/>'
