@@ -7,6 +7,7 @@ Exit status: 0 as the guide tells it, 1 otherwise, 130 when interrupted.
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from demo.interrupts import Interrupts
 
@@ -18,7 +19,7 @@ GOOD, BAD, INTERRUPTED = 0, 1, 130
 def main() -> int:
     interrupts = Interrupts()  # before the slow imports: one that comes meanwhile counts, too
     try:
-        status = _performed(interrupts, keep=_arguments().keep)
+        status = _performed(interrupts, _arguments())
     except KeyboardInterrupt:
         status = INTERRUPTED
     interrupts.disarm()
@@ -29,13 +30,28 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m demo", description="The story of the guide on a real control plane, in 15 seconds."
+        prog="python -m demo",
+        description="The story of the guide on a real control plane, there and back, in less than a minute.",
     )
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C, for your own kubectl")
+    parser.add_argument(
+        "--timeline",
+        type=_picture,
+        default="demo-timeline.svg",
+        metavar="FILE",
+        help="where the picture of it is written at its end (default: %(default)s)",
+    )
     return parser.parse_args()
 
 
-def _performed(interrupts: Interrupts, *, keep: bool) -> int:
+def _picture(name: str) -> Path:
+    path = Path(name).absolute()
+    if not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise argparse.ArgumentTypeError(f"no file can be written at {name}")
+    return path
+
+
+def _performed(interrupts: Interrupts, arguments: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415
 
     from controlplane import ApiError, ProgramExitedError  # noqa: PLC0415
@@ -46,13 +62,13 @@ def _performed(interrupts: Interrupts, *, keep: bool) -> int:
 
     failures = (ApiError, BuildError, ObserverError, ProgramExitedError, TimeoutError, ToolchainError)
     try:
-        good = perform(interrupts, Console(), keep=keep)
+        good = perform(interrupts, Console(), timeline=arguments.timeline, keep=arguments.keep)
     except failures as error:
         for line in (f"the demo failed: {error}", *getattr(error, "__notes__", ())):
             _say(line)
         return BAD
     # A signal that came while everything was being stopped interrupted nothing, and still counts.
-    return INTERRUPTED if interrupts.came and not keep else GOOD if good else BAD
+    return INTERRUPTED if interrupts.came and not arguments.keep else GOOD if good else BAD
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the user of the ACK Edge guide has, as objects: node pools, the policy, the deployment.
+"""What the user of the ACK Edge guide has, as objects: node pools, the policy, the deployment, its HPA.
 
 Owns: names and sizes. Must not know: the plane, or what becomes of it all.
 The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing else replaced.
@@ -17,7 +17,10 @@ __all__ = [
     "CONTROL",
     "DEPLOYMENT",
     "EDGE",
+    "METRIC",
     "POOLS",
+    "TARGET",
+    "autoscaler",
     "deployment",
     "elastic_group",
     "policy",
@@ -30,6 +33,8 @@ POOLS = (CONTROL, EDGE, CLOUD)
 
 DEPLOYMENT = "qwen-chat-predictor"
 LABELS = {"app": "isvc.qwen-predictor"}
+METRIC = "DCGM_CUSTOM_PROCESS_SM_UTIL"
+TARGET = 50
 GUIDE = Path(__file__).parents[1] / "manifests" / "examples" / "qwen-chat.yaml"
 PLACEHOLDERS = {"npxxxxxx": EDGE.identity, "npxxxxxy": CLOUD.identity}
 BOOT = "2s"  # long enough to be seen, short enough to be waited for
@@ -56,7 +61,23 @@ def policy() -> Object:
     return document
 
 
-def deployment(replicas: int) -> Object:
+def autoscaler() -> Object:
+    """The guide's HPA: as many pods as make half of each GPU busy."""
+    target = {"type": "AverageValue", "averageValue": str(TARGET)}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": DEPLOYMENT, "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": DEPLOYMENT},
+            "minReplicas": 1,
+            "maxReplicas": 5,
+            "metrics": [{"type": "Pods", "pods": {"metric": {"name": METRIC}, "target": target}}],
+        },
+    }
+
+
+def deployment() -> Object:
     """As KServe makes it of an InferenceService: the predictor, one GPU to a pod."""
     room = {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
     container = {
@@ -69,7 +90,7 @@ def deployment(replicas: int) -> Object:
         "kind": "Deployment",
         "metadata": {"name": DEPLOYMENT, "namespace": "default", "labels": LABELS},
         "spec": {
-            "replicas": replicas,
+            "replicas": 1,  # from here on the HPA's
             "selector": {"matchLabels": LABELS},
             "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [container]}},
         },

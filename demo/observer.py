@@ -12,14 +12,23 @@ from types import TracebackType
 from typing import Self
 
 from controlplane import Api, Object, Watch
-from demo.reading import follow, read_node, read_pod, read_pool, read_request
-from demo.scene import Node, NodeState, Phase, Pod, PodState, Pool, Request, RequestState, Scene
+from demo.reading import (
+    follow,
+    read_average,
+    read_node,
+    read_pod,
+    read_pool,
+    read_replicas,
+    read_request,
+)
+from demo.scene import Level, Node, NodeState, Phase, Pod, PodState, Pool, Request, RequestState, Scene
 
 __all__ = ["Observer", "ObserverError"]
 
 PODS = "/api/v1/namespaces/default/pods"
 NODES = "/api/v1/nodes"
 TEMPLATES = "/api/v1/namespaces/resourcepolicy/podtemplates"
+HPAS = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
 REQUESTS = "/apis/autoscaling.x-k8s.io/v1/namespaces/resourcepolicy/provisioningrequests"
 JOIN_SECONDS = 5.0
 
@@ -41,6 +50,9 @@ class Observer:
         self._requests: dict[str, Request] = {}
         self._asks_for: dict[str, str] = {}  # pool by template
         self._phases: list[Phase] = []
+        self._load: list[Level] = []
+        self._average: list[Level] = []
+        self._replicas: list[Level] = []
         self._ended: list[str] = []
         self._stopping = False
         self._threads = [
@@ -50,6 +62,7 @@ class Observer:
                 (REQUESTS, self._note_request),
                 (PODS, self._note_pod),
                 (NODES, self._note_node),
+                (HPAS, self._note_hpa),
             )
         ]
 
@@ -67,10 +80,14 @@ class Observer:
             watch.stop()
             thread.join(JOIN_SECONDS)
 
-    def enter(self, phase: str) -> None:
+    def enter(self, phase: str, mark: str = "") -> None:
         """The story goes on to `phase`, now."""
         with self._lock:
-            self._phases.append(Phase(self._now(), phase))
+            self._phases.append(Phase(self._now(), phase, mark))
+
+    def note_load(self, percent: float) -> None:
+        with self._lock:
+            self._note(self._load, percent)
 
     def scene(self) -> Scene:
         """What was seen up to now."""
@@ -83,6 +100,9 @@ class Observer:
                 nodes=tuple(self._nodes.values()),
                 requests=tuple(self._with_pool(request) for request in self._requests.values()),
                 phases=tuple(self._phases),
+                load=tuple(self._load),
+                average=tuple(self._average),
+                replicas=tuple(self._replicas),
                 pools=self._pools,
             )
 
@@ -130,6 +150,18 @@ class Observer:
     def _note_template(self, event: str, seen: Object) -> None:
         if event != "DELETED":  # what was asked for is still to be told when both are gone
             self._asks_for[seen["metadata"]["name"]] = read_pool(seen)
+
+    def _note_hpa(self, event: str, seen: Object) -> None:
+        if event == "DELETED":
+            return
+        if (average := read_average(seen)) is not None:
+            self._note(self._average, average)
+        if replicas := read_replicas(seen):
+            self._note(self._replicas, replicas)
+
+    def _note(self, levels: list[Level], value: float) -> None:
+        if not levels or levels[-1].value != value:
+            levels.append(Level(self._now(), value))
 
     def _with_pool(self, request: Request) -> Request:
         return replace(request, pool=self._asks_for.get(request.template, ""))

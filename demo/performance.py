@@ -6,53 +6,69 @@ Must not know: what happens in the story, or how it looks.
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
 from time import monotonic
 
 from rich.console import Console
 
-from controlplane import ControlPlane
+from controlplane import QUICK_HPA, ControlPlane, CustomMetrics, PlaneOptions
 from demo.cluster import Programs
-from demo.guide import POOLS
+from demo.guide import DEPLOYMENT, METRIC, POOLS
 from demo.interrupts import Interrupts
+from demo.load import Load
 from demo.observer import Observer
+from demo.scene import Scene
 from demo.setting import set_up
 from demo.story import REPLICAS, Stage, play
-from demo.summary import Verdict, judge, summarise
+from demo.summary import summarise
 from demo.terminal import Display, say
+from demo.timeline import timeline as drawn
+from demo.verdict import Verdict, judge
 
 __all__ = ["perform"]
 
+AGAIN = '{"spec": {"minReplicas": 3}}'
 
-def perform(interrupts: Interrupts, console: Console, *, keep: bool) -> bool:
+
+def perform(interrupts: Interrupts, console: Console, *, timeline: Path, keep: bool) -> bool:
     """Whether the story went as the guide tells it. With `keep`, not before Ctrl-C."""
     tell = _clocked(console)
     with ExitStack() as cleaning:
         tell("a control plane on loopback: etcd, apiserver, controllers, scheduler, KWOK")
-        plane = cleaning.enter_context(ControlPlane())
+        plane = cleaning.enter_context(ControlPlane(PlaneOptions(flags=QUICK_HPA)))
+        load = Load(plane.api)
+        cleaning.enter_context(CustomMetrics(plane, {METRIC: load}))
         programs = cleaning.enter_context(Programs(plane))
         cleaning.callback(interrupts.disarm)  # the last to come is the first to go
         set_up(plane, programs, tell)
         say(console, "The story; its clock starts now.\n")
-        verdict = _told(plane, programs, console)
+        scene, late = _seen(plane, programs, load, console)
+        verdict = Verdict((*late, *judge(scene, REPLICAS).faults))
+        for line in ("", *summarise(scene, verdict)):
+            say(console, line)
+        timeline.write_text(drawn(scene))
+        say(console, f"\nThe timeline as a picture: {timeline}")
         plane.keep = not verdict.good  # the logs tell why
         if keep:
             _left_up(plane, console)
     return verdict.good
 
 
-def _told(plane: ControlPlane, programs: Programs, console: Console) -> Verdict:
+def _seen(
+    plane: ControlPlane, programs: Programs, load: Load, console: Console
+) -> tuple[Scene, tuple[str, ...]]:
+    """The story, and what did not come in time."""
     with Observer(plane.api, POOLS) as observer, Display(console) as display:
-        late = _played(plane, programs, observer, display)
+        late = _played(plane, programs, load, observer, display)
         scene = observer.scene()
         display.show(scene, last=True)
-    verdict = Verdict((*late, *judge(scene, REPLICAS).faults))
-    for line in ("", *summarise(scene, verdict)):
-        say(console, line)
-    return verdict
+    return scene, late
 
 
-def _played(plane: ControlPlane, programs: Programs, observer: Observer, display: Display) -> tuple[str, ...]:
+def _played(
+    plane: ControlPlane, programs: Programs, load: Load, observer: Observer, display: Display
+) -> tuple[str, ...]:
     """What did not come in time; the rest of the story is not played then."""
 
     def until(question: Callable[[], bool], *, what: str, seconds: float) -> None:
@@ -62,8 +78,12 @@ def _played(plane: ControlPlane, programs: Programs, observer: Observer, display
 
         programs.wait(asked, what=what, seconds=seconds)
 
+    def offer(percent: float) -> None:
+        load.offered = percent
+        observer.note_load(percent)
+
     try:
-        play(Stage(plane.api, observer.scene, observer.enter, until))
+        play(Stage(plane.api, observer.scene, observer.enter, offer, until))
     except TimeoutError as error:
         return (str(error),)
     return ()
@@ -73,6 +93,7 @@ def _left_up(plane: ControlPlane, console: Console) -> None:
     try:
         say(console, "\nAll of it stays up. In another terminal:")
         say(console, f"export KUBECONFIG={plane.kubeconfig}\nkubectl get pods -o wide")
+        say(console, f"kubectl patch hpa {DEPLOYMENT} -p '{AGAIN}'  # and it goes there again")
         say(console, "\nCtrl-C here ends it, and removes what it wrote.")
         Event().wait()
     except KeyboardInterrupt:  # what was waited for, so the story's outcome stands

@@ -9,10 +9,22 @@ from typing import TypeVar
 
 from controlplane import Object
 from demo.scene import Followed, Node, NodeState, Pod, PodState, Request, RequestState, Step
+from policy.quantity import parse_quantity
 
-__all__ = ["GROUP_ANNOTATION", "POOL_LABEL", "follow", "read_node", "read_pod", "read_pool", "read_request"]
+__all__ = [
+    "GROUP_ANNOTATION",
+    "POOL_LABEL",
+    "follow",
+    "read_average",
+    "read_node",
+    "read_pod",
+    "read_pool",
+    "read_replicas",
+    "read_request",
+]
 
 POOL_LABEL = "alibabacloud.com/nodepool-id"
+COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
 GROUP_ANNOTATION = "cluster-autoscaler.kwok.nodegroup/name"
 
 Thing = TypeVar("Thing", bound=Followed)
@@ -27,14 +39,14 @@ def follow(before: Thing | None, now: Thing, at: float) -> Thing:
 
 
 def read_pod(pod: Object) -> Pod:
-    name, node = pod["metadata"]["name"], pod["spec"].get("nodeName", "")
-    if node:
-        runs = pod["status"].get("phase") == "Running"
-        return Pod(name=name, state=PodState.RUNNING if runs else PodState.BOUND, detail=node, node=node)
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False":
-        return Pod(name=name, state=PodState.PENDING, detail=scheduled.get("message", ""))
-    return Pod(name=name, state=PodState.CREATED)
+    state, detail = _progress_of_pod(pod)
+    return Pod(
+        name=pod["metadata"]["name"],
+        state=state,
+        detail=detail,
+        node=pod["spec"].get("nodeName", ""),
+        cost=pod["metadata"].get("annotations", {}).get(COST_ANNOTATION, ""),
+    )
 
 
 def read_node(node: Object) -> Node:
@@ -66,6 +78,32 @@ def read_pool(template: Object) -> str:
     """The pool that a PodTemplate asks for."""
     pool: str = template["template"]["spec"].get("nodeSelector", {}).get(POOL_LABEL, "")
     return pool
+
+
+def read_average(hpa: Object) -> float | None:
+    """The metric's average over the pods, once the HPA has one."""
+    for metric in hpa.get("status", {}).get("currentMetrics") or []:
+        if value := metric.get("pods", {}).get("current", {}).get("averageValue"):
+            return parse_quantity(value) / 10**9
+    return None
+
+
+def read_replicas(hpa: Object) -> int:
+    """How many the HPA wants; 0 before its first decision."""
+    replicas: int = hpa.get("status", {}).get("desiredReplicas", 0)
+    return replicas
+
+
+def _progress_of_pod(pod: Object) -> tuple[PodState, str]:
+    if "deletionTimestamp" in pod["metadata"]:
+        return PodState.LEAVING, ""
+    if node := pod["spec"].get("nodeName", ""):
+        runs = pod["status"].get("phase") == "Running"
+        return PodState.RUNNING if runs else PodState.BOUND, node
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return PodState.PENDING, scheduled.get("message", "")
+    return PodState.CREATED, ""
 
 
 def _progress(request: Object) -> tuple[RequestState, str]:

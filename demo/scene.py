@@ -1,4 +1,4 @@
-"""What was seen, as values: pods, nodes, requests for nodes, each with the steps that it took.
+"""What was seen, as values: pods, nodes, requests for nodes, each with the steps that it took; the load.
 
 Owns the words for their states. Must not know the API's objects, or how any of this is shown.
 Times are seconds since the story's start, on the demo's own clock.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = [
+    "Level",
     "Node",
     "NodeState",
     "Phase",
@@ -27,6 +28,7 @@ class PodState(StrEnum):
     PENDING = "pending"  # the scheduler has said why
     BOUND = "bound"
     RUNNING = "running"
+    LEAVING = "leaving"  # deleted, and not yet gone
     GONE = "gone"
 
 
@@ -79,9 +81,10 @@ class Followed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod(Followed):
-    """`detail` is why it is pending, or its node."""
+    """`detail` is why it is pending, or its node; `cost` what its ReplicaSet goes by when it scales in."""
 
     node: str = ""
+    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +107,19 @@ class Request(Followed):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
+    """`mark` is how the timeline calls it, if at all."""
+
     at: float
     text: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What something is from `at` on."""
+
+    at: float
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,9 @@ class Scene:
     nodes: tuple[Node, ...] = ()
     requests: tuple[Request, ...] = ()
     phases: tuple[Phase, ...] = ()
+    load: tuple[Level, ...] = ()  # percent of one GPU
+    average: tuple[Level, ...] = ()  # percent of its GPU for each pod, as the HPA sees it
+    replicas: tuple[Level, ...] = ()  # as the HPA wants them
     pools: Mapping[str, Pool] = field(default_factory=dict)
 
     def node(self, name: str) -> Node | None:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from demo.scene import Followed, Node, NodeState, Pod, PodState, Request, RequestState, Scene, Step
+from demo.scene import Followed, Level, Node, NodeState, Pod, PodState, Request, RequestState, Scene, Step
 
 __all__ = ["lines", "phase_lines", "table"]
 
@@ -24,6 +24,7 @@ STYLES: dict[str, str] = {
     RequestState.PROVISIONED: "green",
     RequestState.FAILED: "red",
     RequestState.GONE: "dim",
+    PodState.LEAVING: "dim",
     PodState.GONE: "dim",
 }
 
@@ -32,7 +33,7 @@ Told = tuple[float, str]
 
 def lines(scene: Scene) -> list[str]:
     """All that happened, a line each, in order."""
-    told = _phases(scene)
+    told = [*_phases(scene), *_levels(scene)]
     for pod in scene.pods:
         told += _told(pod, f"pod {pod.name}", lambda step: _pod_words(scene, step))
     for node in scene.nodes:
@@ -50,6 +51,8 @@ def table(scene: Scene) -> RenderableType:
     """What is where, as of now."""
     gap = Text()
     parts: list[RenderableType] = [gap, Text(_clock(scene.now), style="bold"), gap]
+    if scene.load:
+        parts += [_load(scene), gap]
     parts += [_pods(scene), *_reasons(scene), gap]
     if scene.requests:
         parts += [_requests(scene), gap]
@@ -62,6 +65,16 @@ def _clock(at: float) -> str:
 
 def _phases(scene: Scene) -> list[Told]:
     return [(phase.at, f"{_clock(phase.at)}  == {phase.text}") for phase in scene.phases]
+
+
+def _levels(scene: Scene) -> list[Told]:
+    told = [(level.at, f"load: {level.value:g} % of a GPU") for level in scene.load]
+    told += [(level.at, f"HPA: {_replicas(level)}") for level in scene.replicas]
+    return [(at, f"{_clock(at)}     {words}") for at, words in told]
+
+
+def _replicas(level: Level) -> str:
+    return "1 replica" if level.value == 1 else f"{level.value:g} replicas"
 
 
 def _told(thing: Followed, subject: str, words: Callable[[Step], str]) -> list[Told]:
@@ -122,6 +135,14 @@ def _in_unit(scene: Scene, name: str) -> str:
         return ""
     pool = scene.pool(node.pool)
     return f", {pool.name}" if pool.unit is None else f", units{pool.place}"
+
+
+def _load(scene: Scene) -> Table:
+    """What the HPA goes by, and what it wants."""
+    average = f"{scene.average[-1].value:.0f} %" if scene.average else ""
+    wanted = _replicas(scene.replicas[-1]) if scene.replicas else ""
+    rows = [[f"{scene.load[-1].value:g} % of a GPU", average, wanted]]
+    return _table(("LOAD", "AVERAGE OF PODS", "HPA WANTS"), rows)
 
 
 def _pods(scene: Scene) -> Table:

@@ -1,109 +1,95 @@
-"""What the story came to: whether it is the guide's, and the figures.
+"""What is told at the end: the verdict, where each pod was, and how long each part took.
 
-Owns: the verdict and the text at the end. Must not know: a terminal, or how anything was observed.
+Owns: the words and the figures. Must not know: a terminal, or how anything was observed.
 A pure function of the last scene.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from demo.scene import Node, NodeState, Pod, PodState, Request, RequestState, Scene
+from demo.scene import Followed, Level, NodeState, Pod, PodState, Scene
+from demo.verdict import SECOND_UNIT, Verdict, at_most, of_unit
 
-__all__ = ["Verdict", "asked_after", "judge", "summarise"]
+__all__ = ["asked_after", "summarise"]
 
-FIRST_UNIT, SECOND_UNIT = 0, 1
 AUTOSCALER_ALONE = "the autoscaler alone takes 30 s for GPU pods"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    faults: tuple[str, ...] = ()
-
-    @property
-    def good(self) -> bool:
-        return not self.faults
-
-
-def judge(scene: Scene, replicas: int) -> Verdict:
-    """Whether one pod runs in the first unit, all others on nodes of the second that were asked for."""
-    running = [pod for pod in scene.pods if pod.state == PodState.RUNNING]
-    edge = [pod for pod in running if _unit(scene, pod) == FIRST_UNIT]
-    cloud = [pod for pod in running if _unit(scene, pod) == SECOND_UNIT and _bought(scene, pod)]
-    faults = []
-    if len(edge) != 1:
-        faults.append(f"{_pods(len(edge))} on the node of the data centre, 1 expected")
-    if len(cloud) != replicas - 1:
-        faults.append(f"{_pods(len(cloud))} on cloud nodes that the autoscaler made, {replicas - 1} expected")
-    if not scene.requests:
-        faults.append("nobody asked the autoscaler for nodes: what came, it made by itself")
-    faults += [
-        f"{pod.name} is {pod.state}" + (f": {pod.detail}" if pod.detail else "")
-        for pod in scene.pods
-        if pod.state not in {PodState.RUNNING, PodState.GONE}
-    ]
-    return Verdict(tuple(faults))
-
-
-def asked_after(scene: Scene) -> float | None:
-    """Seconds from the first pod seen pending to the first request seen."""
-    pending = _first(scene.pods, PodState.PENDING)
-    asked = _first(scene.requests, RequestState.ASKED, RequestState.ACCEPTED, RequestState.PROVISIONED)
-    return None if pending is None or asked is None else asked - pending
 
 
 def summarise(scene: Scene, verdict: Verdict) -> list[str]:
     """The lines at the end."""
-    return [*_outcome(scene, verdict), "", *_pod_table(scene), "", *_figures(scene)]
+    return [*_outcome(scene, verdict), "", *_pod_table(scene), "", *_figures(scene), *_spare(scene)]
+
+
+def asked_after(scene: Scene) -> float | None:
+    """Seconds from the first pod seen pending to the first request seen."""
+    pending = min(_times(scene.pods, PodState.PENDING), default=None)
+    return _between(pending, _asked(scene))
 
 
 def _outcome(scene: Scene, verdict: Verdict) -> list[str]:
-    if verdict.good:
-        made = sum(_bought(scene, pod) for pod in scene.pods if pod.state == PodState.RUNNING)
-        return [f"As the guide tells it: 1 pod in the data centre, {made} on cloud nodes that came for them."]
-    return ["Not as the guide tells it:", *(f"  {fault}" for fault in verdict.faults)]
+    if not verdict.good:
+        return ["Not as the guide tells it:", *(f"  {fault}" for fault in verdict.faults)]
+    most = at_most(of_unit(scene, SECOND_UNIT))
+    return [
+        f"As the guide tells it: 1 pod in the data centre, {most} on cloud nodes that came for them.",
+        "And back: the pods in the cloud went first, then their nodes.",
+    ]
 
 
 def _pod_table(scene: Scene) -> list[str]:
-    rows = [("pod", "unit", "node", "created -> running")]
+    rows = [("pod", "unit", "node", "deletion cost", "ran from", "until")]
     rows += [
-        (pod.name, _unit_text(scene, pod), pod.node or "none", _span(pod, PodState.CREATED, PodState.RUNNING))
+        (
+            pod.name,
+            _unit_text(scene, pod),
+            pod.node or "none",
+            pod.cost or "none",
+            _seconds(pod.reached(PodState.RUNNING), "never"),
+            _seconds(_leaves(pod), "it still runs" if pod.state == PodState.RUNNING else "never"),
+        )
         for pod in scene.pods
-        if pod.state != PodState.GONE
     ]
     return _aligned(rows)
 
 
 def _figures(scene: Scene) -> list[str]:
-    waited = asked_after(scene)
-    asked = "never" if waited is None else f"{waited:.2f} s"
-    return [
-        f"pod pending -> node asked for: {asked} ({AUTOSCALER_ALONE})",
-        *_coming(scene),
-        *_made(scene),
+    made = [node for node in scene.nodes if node.group]
+    came, went = _last(made, NodeState.READY), _last(made, NodeState.GONE)
+    fewer, emptied = _turn(scene.replicas, rising=False), _last(of_unit(scene, SECOND_UNIT), PodState.GONE)
+    figures = [
+        ("load rose -> HPA wants more", _after_load(scene, rising=True), ""),
+        ("pod pending -> node asked for", asked_after(scene), AUTOSCALER_ALONE),
+        ("node asked for -> last node ready", _between(_asked(scene), came), "the boot is simulated"),
+        (
+            "load fell -> HPA wants fewer",
+            _after_load(scene, rising=False),
+            "it goes by the most that it wanted in 5 s",
+        ),
+        ("HPA wants fewer -> last pod gone", _between(fewer, emptied), ""),
+        ("last pod gone -> last node gone", _between(emptied, went), "unneeded for 5 s, as set here"),
     ]
+    return _aligned(
+        [(f"{what}:", _seconds(took, "never"), f"({why})" if why else "") for what, took, why in figures]
+    )
 
 
-def _made(scene: Scene) -> list[str]:
-    used = {pod.node for pod in scene.pods if pod.state != PodState.GONE}
-    made = [node for node in scene.nodes if node.group and node.state != NodeState.GONE]
-    spare = sum(node.name not in used for node in made)
-    lines = [f"nodes made: {len(made)}"]
-    if spare:
-        lines[0] += f", {spare} of them empty: more than was asked for; the autoscaler removes them again"
-    return lines + [f"  {node.name}" + ("" if node.name in used else "  (empty)") for node in made]
+def _after_load(scene: Scene, *, rising: bool) -> float | None:
+    return _between(_turn(scene.load, rising=rising), _turn(scene.replicas, rising=rising))
 
 
-def _coming(scene: Scene) -> list[str]:
-    asked = _first(scene.requests, RequestState.ASKED)
-    ready = [at for node in scene.nodes if node.group and (at := node.reached(NodeState.READY)) is not None]
-    if asked is None or not ready:
-        return []
-    return [f"node asked for -> last node ready: {max(ready) - asked:.2f} s (the boot is simulated)"]
+def _turn(levels: Sequence[Level], *, rising: bool) -> float | None:
+    """When they first went up, or down."""
+    return next(
+        (after.at for before, after in pairwise(levels) if (after.value > before.value) is rising), None
+    )
 
 
-def _unit(scene: Scene, pod: Pod) -> int | None:
-    pool = scene.pool_of(pod)
-    return pool.unit if pool else None
+def _spare(scene: Scene) -> Iterator[str]:
+    """Nodes that were made, and that no pod ever used."""
+    used = {pod.node for pod in scene.pods}
+    for node in scene.nodes:
+        if node.group and node.name not in used:
+            yield f"the node {node.name} was made for nobody"
 
 
 def _unit_text(scene: Scene, pod: Pod) -> str:
@@ -113,23 +99,32 @@ def _unit_text(scene: Scene, pod: Pod) -> str:
     return f"none ({pool.name})" if pool.unit is None else pool.place
 
 
-def _bought(scene: Scene, pod: Pod) -> bool:
-    node = scene.node(pod.node)
-    return bool(node and node.group)
+def _leaves(pod: Pod) -> float | None:
+    return next(
+        (at for state in (PodState.LEAVING, PodState.GONE) if (at := pod.reached(state)) is not None), None
+    )
 
 
-def _span(thing: Pod | Node | Request, start: str, end: str) -> str:
-    first, last = thing.reached(start), thing.reached(end)
-    return "not yet" if first is None or last is None else f"{last - first:.2f} s"
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
 
 
-def _first(things: Sequence[Pod | Request], *states: str) -> float | None:
-    times = [at for thing in things for state in states if (at := thing.reached(state)) is not None]
-    return min(times, default=None)
+def _asked(scene: Scene) -> float | None:
+    return min((request.steps[0].at for request in scene.requests), default=None)
 
 
-def _pods(count: int) -> str:
-    return "1 pod" if count == 1 else f"{count} pods"
+def _last(things: Sequence[Followed], state: str) -> float | None:
+    """When all of them had been there."""
+    times = _times(things, state)
+    return max(times) if times and len(times) == len(things) else None
+
+
+def _times(things: Sequence[Followed], state: str) -> list[float]:
+    return [at for thing in things if (at := thing.reached(state)) is not None]
+
+
+def _seconds(at: float | None, otherwise: str) -> str:
+    return otherwise if at is None else f"{at:.2f} s"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

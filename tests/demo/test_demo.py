@@ -1,6 +1,7 @@
 """`python -m demo` as a user runs it: it ends well, and leaves nothing behind however it ends."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane import Api
 from controlplane.waiting import wait_for
 
 pytestmark = pytest.mark.plane
@@ -23,14 +25,18 @@ pytestmark = pytest.mark.plane
 ROOT = Path(__file__).parents[2]
 SECONDS = 150
 SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
-POD_ROW = re.compile(r"^qwen-chat-predictor-\S+ +\[(\d)\] (\S+) +(\S+) +\d+\.\d\d s$", re.MULTILINE)
+POD_ROW = re.compile(
+    r"^qwen-chat-predictor-\S+ +\[(\d)\] (\S+) +(\S+) +\S+ +\d+\.\d\d s +(it still runs|\d+\.\d\d s)$",
+    re.MULTILINE,
+)
+PICTURE = "timeline.svg"
 
 
 @contextmanager
 def demo(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Its own directory for temporary files tells what it started, and what it left."""
     with subprocess.Popen(
-        [sys.executable, "-m", "demo", *arguments],
+        [sys.executable, "-m", "demo", "--timeline", str(directory / PICTURE), *arguments],
         cwd=ROOT,
         env=environ | {"TMPDIR": str(directory)},
         stdout=subprocess.PIPE,
@@ -43,11 +49,11 @@ def demo(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             running.kill()
 
 
-def read_until(running: subprocess.Popen[str], text: str) -> None:
+def read_until(running: subprocess.Popen[str], text: str) -> str:
     assert running.stdout
     for line in running.stdout:
         if text in line:
-            return
+            return line
     pytest.fail(f"it ended without {text!r}: {running.communicate()[1]}")
 
 
@@ -72,16 +78,20 @@ def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
         out, err = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, out + err
     rows = [found.groups() for found in POD_ROW.finditer(out)]
-    assert sorted((unit, pool) for unit, pool, _ in rows) == [
-        ("0", "GPU-V100-Edge"),
-        ("1", "GPU-V100-Elastic"),
-        ("1", "GPU-V100-Elastic"),
+    assert sorted((unit, pool, until == "it still runs") for unit, pool, _, until in rows) == [
+        ("0", "GPU-V100-Edge", True),
+        ("1", "GPU-V100-Elastic", False),
+        ("1", "GPU-V100-Elastic", False),
     ]
-    cloud = {node for unit, _, node in rows if unit == "1"}
+    cloud = {node for unit, _, node, _ in rows if unit == "1"}
     assert len(cloud) == 2
     assert all(node.startswith("gpu-v100-elastic-") for node in cloud)
     assert "asked the autoscaler for 2 nodes in GPU-V100-Elastic" in out
     assert not err
+    assert out.endswith(f"The timeline as a picture: {tmp_path / PICTURE}\n")
+    picture = (tmp_path / PICTURE).read_text()
+    assert all(node in picture for node in cloud)
+    (tmp_path / PICTURE).unlink()
     assert_nothing_is_left(tmp_path)
 
 
@@ -92,7 +102,7 @@ def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
         ("nodes: one in", signal.SIGTERM),
         ("resourcepolicy serve", signal.SIGINT),
         ("waiting until", signal.SIGHUP),
-        ("data centre is full", signal.SIGINT),
+        ("the load rises", signal.SIGINT),
         ("asked the autoscaler", signal.SIGTERM),
     ],
 )
@@ -182,10 +192,33 @@ def test_a_terminal_that_closes_ends_it(tmp_path: Path) -> None:
 
 def test_kept_it_stays_up_until_ctrl_c(tmp_path: Path) -> None:
     with demo(tmp_path, "--keep") as running:
-        read_until(running, f"export KUBECONFIG={tmp_path}")
+        exported = read_until(running, f"export KUBECONFIG={tmp_path}")
+        patch = re.search(r"kubectl patch hpa (\S+) -p '(.*)'", read_until(running, "goes there again"))
         read_until(running, "Ctrl-C here ends it")
-        assert any("resourcepolicy watch" in line for line in processes_of(tmp_path))
+        assert patch
+        assert_it_goes_there_again(Path(exported.strip().partition("=")[2]), *patch.groups())
         running.send_signal(signal.SIGINT)
-        running.communicate(timeout=30)
-    assert running.returncode == 0
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 0, out + err
+    (tmp_path / PICTURE).unlink()
+    assert_nothing_is_left(tmp_path)
+
+
+def assert_it_goes_there_again(kubeconfig: Path, hpa: str, change: str) -> None:
+    api = Api(kubeconfig)
+
+    def in_the_cloud() -> int:
+        pods = api.items("/api/v1/namespaces/default/pods")
+        return sum(pod["spec"].get("nodeName", "").startswith("gpu-v100-elastic-") for pod in pods)
+
+    api.patch(f"/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/{hpa}", json.loads(change))
+    wait_for(lambda: in_the_cloud() == 2, seconds=60, what="two pods in the cloud")
+    api.close()
+
+
+def test_a_picture_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with demo(tmp_path, "--timeline", str(tmp_path / "nowhere" / PICTURE)) as running:
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "no file can be written at" in err
     assert_nothing_is_left(tmp_path)

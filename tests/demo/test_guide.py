@@ -2,7 +2,17 @@
 
 import yaml
 
-from demo.guide import CLOUD, EDGE, GUIDE, LABELS, deployment, elastic_group, policy
+from demo.guide import (
+    CLOUD,
+    DEPLOYMENT,
+    EDGE,
+    GUIDE,
+    LABELS,
+    autoscaler,
+    deployment,
+    elastic_group,
+    policy,
+)
 from demo.reading import POOL_LABEL
 
 
@@ -16,9 +26,17 @@ def test_only_the_pools_identities_are_replaced() -> None:
 
 
 def test_the_policy_governs_the_deployments_pods() -> None:
-    labels = deployment(1)["spec"]["template"]["metadata"]["labels"]
+    labels = deployment()["spec"]["template"]["metadata"]["labels"]
     assert labels == LABELS
     assert policy()["spec"]["selector"].items() <= labels.items()
+
+
+def test_the_hpa_scales_the_deployment_by_the_metric_of_its_gpus() -> None:
+    spec = autoscaler()["spec"]
+    assert spec["scaleTargetRef"]["name"] == deployment()["metadata"]["name"] == DEPLOYMENT
+    (metric,) = spec["metrics"]
+    assert metric["pods"]["metric"]["name"] == "DCGM_CUSTOM_PROCESS_SM_UTIL"
+    assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "50"}
 
 
 def test_the_elastic_group_starts_from_nothing() -> None:

@@ -3,7 +3,15 @@
 import pytest
 
 from controlplane import Object
-from demo.reading import follow, read_node, read_pod, read_pool, read_request
+from demo.reading import (
+    follow,
+    read_average,
+    read_node,
+    read_pod,
+    read_pool,
+    read_replicas,
+    read_request,
+)
 from demo.scene import Node, NodeState, Pod, PodState, Request, RequestState
 
 
@@ -39,6 +47,45 @@ REFUSED = {"phase": "Pending", "conditions": [a_condition("PodScheduled", "False
 )
 def test_pods(spec: Object, status: Object, pod: Pod) -> None:
     assert read_pod(an_object(spec, status)) == pod
+
+
+def test_a_deleted_pod_is_leaving_until_it_is_gone() -> None:
+    seen = an_object({"nodeName": "n"}, {"phase": "Running"}, deletionTimestamp="2026-01-01T00:00:00Z")
+    assert read_pod(seen) == Pod(name="x", state=PodState.LEAVING, node="n")
+
+
+def test_the_cost_of_deleting_a_pod() -> None:
+    costs = {"controller.kubernetes.io/pod-deletion-cost": "-1"}
+    assert read_pod(an_object({}, {}, annotations=costs)).cost == "-1"
+
+
+@pytest.mark.parametrize(
+    ("status", "average", "replicas"),
+    [
+        pytest.param({}, None, 0, id="before the first decision"),
+        pytest.param(
+            {"desiredReplicas": 1, "currentMetrics": None}, None, 1, id="before it has read the metric"
+        ),
+        pytest.param(
+            {
+                "desiredReplicas": 3,
+                "currentMetrics": [{"type": "Pods", "pods": {"current": {"averageValue": "46667m"}}}],
+            },
+            46.667,
+            3,
+            id="with an average",
+        ),
+        pytest.param(
+            {"desiredReplicas": 3, "currentMetrics": [{"type": "Resource", "resource": {}}]},
+            None,
+            3,
+            id="of another metric",
+        ),
+    ],
+)
+def test_what_an_hpa_sees_and_wants(status: Object, average: float | None, replicas: int) -> None:
+    hpa = an_object({}, status)
+    assert (read_average(hpa), read_replicas(hpa)) == (average, replicas)
 
 
 def test_a_node_that_the_autoscaler_made_has_its_group() -> None:

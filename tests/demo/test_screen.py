@@ -7,9 +7,9 @@ from rich.console import Console
 
 from demo.guide import CLOUD, DEPLOYMENT, POOLS
 from demo.reading import follow
-from demo.scene import Phase, Pod, PodState, Request, RequestState, Scene, Step
+from demo.scene import Level, Phase, Pod, PodState, Request, RequestState, Scene, Step
 from demo.screen import lines, phase_lines, table
-from tests.demo.scenes import FULL, GUIDE, a_node, a_pod, a_request, a_scene
+from tests.demo.scenes import FULL, GUIDE, HEIGHT, a_node, a_pod, a_request, a_scene
 
 
 def drawn(scene: Scene, width: int = 80) -> str:
@@ -20,7 +20,7 @@ def drawn(scene: Scene, width: int = 80) -> str:
 
 
 def test_lines_tell_everything_in_order() -> None:
-    told = lines(GUIDE)
+    told = lines(HEIGHT)
     assert told[0] == "  0.0 s  == 1 replica -> data centre"
     assert told == sorted(told, key=lambda line: float(line.split()[0]))
     assert told[-8:] == [
@@ -82,15 +82,15 @@ def test_a_request_whose_pool_is_unknown_names_none() -> None:
 
 
 def test_phases_can_be_had_alone() -> None:
-    assert phase_lines(GUIDE) == [
+    assert phase_lines(HEIGHT) == [
         "  0.0 s  == 1 replica -> data centre",
-        "  2.0 s  == 3 replicas: data centre is full",
+        "  2.0 s  == the load rises",
     ]
 
 
 def test_the_table_shows_where_each_pod_is() -> None:
     assert (
-        drawn(GUIDE)
+        drawn(HEIGHT)
         == """
   9.0 s
 
@@ -107,6 +107,34 @@ edge-1   Edge         1     ready    0.0 s
 cloud-1  Cloud (new)  1     ready    5.0 s
 cloud-2  Cloud (new)  1     ready    6.0 s"""
     )
+
+
+def test_the_table_shows_the_load_and_what_the_hpa_makes_of_it() -> None:
+    assert drawn(GUIDE).startswith(
+        """
+ 21.0 s
+
+LOAD           AVERAGE OF PODS  HPA WANTS
+30 % of a GPU  10 %             1 replica
+
+POD """
+    )
+
+
+def test_a_load_that_the_hpa_has_not_seen_yet_has_a_row_too() -> None:
+    assert "\n140 % of a GPU\n" in drawn(replace(HEIGHT, load=(Level(8.0, 140.0),)))
+
+
+def test_lines_tell_load_and_replicas() -> None:
+    told = [line for line in lines(GUIDE) if "load:" in line or "HPA:" in line]
+    assert told == [
+        "  0.0 s     load: 30 % of a GPU",
+        "  1.0 s     HPA: 1 replica",
+        "  1.5 s     load: 140 % of a GPU",
+        "  1.8 s     HPA: 3 replicas",
+        " 10.0 s     load: 30 % of a GPU",
+        " 14.0 s     HPA: 1 replica",
+    ]
 
 
 def test_pods_that_wait_for_the_same_reason_share_its_line() -> None:
