@@ -18,7 +18,6 @@ from extender.apiobjects import NodeObject, PodObject, node_of, pod_of
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy
-from policy.simulation.affinity import Affinity, Terms
 from policy.snapshot import Snapshot
 
 __all__ = ["Cluster", "Said", "cluster_in", "cluster_of", "whole"]
@@ -48,8 +47,6 @@ class Cluster:
     """Those (M6)."""
     owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By the pod's uid: kind and name of its controller."""
-    affinities: dict[str, Affinity] = field(default_factory=dict)
-    """By the pod's uid: which nodes it demands, besides its nodeSelector."""
     refusals: dict[str, Said] = field(default_factory=dict)
     """By the pod's uid: what kube-scheduler says of a pod that it did not place."""
 
@@ -74,29 +71,6 @@ class _Owned(msgspec.Struct, gc=False, rename="camel"):
     owner_references: list[_Owner] | None = None
 
 
-class _Term(msgspec.Struct, gc=False, rename="camel"):
-    match_expressions: list[dict[str, Any]] | None = None
-    match_fields: list[dict[str, Any]] | None = None
-
-
-class _Required(msgspec.Struct, gc=False, rename="camel"):
-    node_selector_terms: list[_Term] | None = None
-
-
-class _NodeAffinity(msgspec.Struct, gc=False):
-    required: _Required | None = msgspec.field(
-        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
-    )
-
-
-class _Affinity(msgspec.Struct, gc=False, rename="camel"):
-    node_affinity: _NodeAffinity | None = None
-
-
-class _Spec(msgspec.Struct, gc=False):
-    affinity: _Affinity | None = None
-
-
 class _Condition(msgspec.Struct, gc=False, rename="camel"):
     type: str
     status: str
@@ -113,7 +87,6 @@ class _Besides(msgspec.Struct, gc=False):
     """What no decision of the extender reads of a pod."""
 
     metadata: _Owned
-    spec: _Spec = msgspec.field(default_factory=_Spec)
     status: _Status = msgspec.field(default_factory=_Status)
 
 
@@ -210,24 +183,11 @@ def _take_pod(cluster: Cluster, written: PodObject, besides: _Besides) -> None:
     for owner in besides.metadata.owner_references or ():
         if owner.controller:
             cluster.owners[pod.uid] = owner.kind, owner.name
-    affinity = _affinity(besides)
-    if affinity:
-        cluster.affinities[pod.uid] = affinity
     for condition in besides.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
             since = condition.last_transition_time
             at = since.timestamp() if since else None
             cluster.refusals[pod.uid] = Said(at, condition.reason, condition.message)
-
-
-def _affinity(besides: _Besides) -> Affinity:
-    node = besides.spec.affinity.node_affinity if besides.spec.affinity else None
-    if node is None or node.required is None:
-        return ()
-    return tuple(
-        Terms.of(term.match_expressions or (), term.match_fields or ())
-        for term in node.required.node_selector_terms or ()
-    )
 
 
 def _take_policy(cluster: Cluster, manifest: Mapping[str, Any]) -> None:

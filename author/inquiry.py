@@ -25,7 +25,6 @@ from policy.fit import admits, has_free
 from policy.match import governing
 from policy.objects import Pod
 from policy.resourcepolicy import Rejected, ResourcePolicy
-from policy.simulation.affinity import allows
 from policy.snapshot import View
 from policy.verdict import Explanation
 
@@ -148,12 +147,10 @@ def _from_server(
 def _from_api(cluster: Cluster, pod: Pod, now: float, settings: Settings, why_not: str) -> Inquiry:
     """As if kube-scheduler asked about the pod now."""
     stage = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now)
-    affinity = cluster.affinities.get(pod.uid, ())
     candidates = [
         node.name
         for node in cluster.nodes
         if admits(node, pod)
-        and allows(affinity, node)
         and has_free(node, (p for p in stage.view.pods_on(node.name) if p.uid != pod.uid), pod)
     ]
     return Inquiry(

@@ -16,7 +16,6 @@ from policy.deletion_cost import COST, MARK
 from policy.match import governing
 from policy.objects import Phase, Pod
 from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
-from policy.simulation.affinity import Affinity
 from policy.usage import RECORD
 
 __all__ = ["Arrivals", "arrivals", "moment", "policies_in"]
@@ -36,7 +35,6 @@ class Arrivals:
     """By uid, the workload of each of its pods."""
     excess: dict[str, int] = field(default_factory=dict)
     """By workload, how many pods it has too many."""
-    affinities: dict[str, Affinity] = field(default_factory=dict)
 
 
 def moment(cluster: Cluster) -> float:
@@ -89,13 +87,11 @@ def arrivals(
         model = written[name][0] if name in written else max(own, key=lambda p: p.created, default=None)
         if model is None:
             raise Mistake(_not_found(name, cluster))
-        affinity = cluster.affinities.get(model.uid, ())
         found.excess[name] = max(len(own) - replicas, 0)
         for number in range(len(own), replicas):
             pod = _fresh(model, name.rpartition("/")[2], number, now, there)
             found.new.append(pod)
             found.scaled[pod.uid] = name
-            found.affinities[pod.uid] = affinity
     return found
 
 

@@ -99,8 +99,7 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
         for pod in cluster.pods
         if not (pod.node_name or pod.finished or pod.terminating or pod.gated)
     ]
-    affinities = {**cluster.affinities, **coming.affinities}
-    play = Play(stage, Wanted(coming.new, waiting, affinities, setting.nodes_start))
+    play = Play(stage, Wanted(coming.new, waiting, setting.nodes_start))
     subjects = mine or _governing([*coming.new, *waiting], there)
     notes = _add_nodes(setting, stage, subjects, coming)
     before = {policy.key: counts(stage, policy) for policy in subjects}

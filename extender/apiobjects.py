@@ -6,9 +6,11 @@ is what makes it cheap (python-stack.md, section 2). Must not know where the byt
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from policy.affinity import Affinity, Terms
 from policy.objects import EMPTY, Effect, Node, Owner, Phase, Pod, Taint, Toleration
 from policy.quantity import parse_quantity
 from policy.requests import InitContainer, total_requests
@@ -61,6 +63,25 @@ class _Toleration(_Part, frozen=True):
     effect: str = ""
 
 
+class _Term(_Part, frozen=True):
+    match_expressions: list[dict[str, Any]] | None = None
+    match_fields: list[dict[str, Any]] | None = None
+
+
+class _Terms(_Part, frozen=True):
+    node_selector_terms: list[_Term] | None = None
+
+
+class _NodeAffinity(_Part, frozen=True):
+    required: _Terms | None = msgspec.field(
+        default=None, name="requiredDuringSchedulingIgnoredDuringExecution"
+    )
+
+
+class _Affinity(_Part, frozen=True):
+    node_affinity: _NodeAffinity | None = None
+
+
 class _PodSpec(_Part, frozen=True):
     node_name: str = ""
     node_selector: _Labels = None
@@ -71,6 +92,7 @@ class _PodSpec(_Part, frozen=True):
     overhead: _Quantities = None
     resources: _Resources | None = None
     tolerations: list[_Toleration] | None = None
+    affinity: _Affinity | None = None
 
 
 class _Condition(_Part, frozen=True):
@@ -141,6 +163,7 @@ def pod_of(written: PodObject) -> Pod:
         requests=_requests(spec),
         node_selector=spec.node_selector or EMPTY,
         tolerations=tuple(Toleration(t.key, t.operator, t.value, t.effect) for t in spec.tolerations or ()),
+        affinity=_affinity(spec.affinity),
         priority=spec.priority or 0,
         preempts=spec.preemption_policy != "Never",
         phase=status.phase,
@@ -193,6 +216,16 @@ def _annotations(metadata: _Metadata) -> Mapping[str, str]:
     if annotations and _UNREAD in annotations:
         return {key: value for key, value in annotations.items() if key != _UNREAD}
     return annotations or EMPTY
+
+
+def _affinity(written: _Affinity | None) -> Affinity:
+    node = written.node_affinity if written else None
+    if node is None or node.required is None:
+        return ()
+    return tuple(
+        Terms.of(term.match_expressions or (), term.match_fields or ())
+        for term in node.required.node_selector_terms or ()
+    )
 
 
 def _amounts(quantities: _Quantities) -> Mapping[str, int]:

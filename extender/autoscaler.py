@@ -4,6 +4,7 @@ Owns the Protocol and its values; must not know how any autoscaler is told, nor 
 speaks ProvisioningRequests (autoscaler.md, section 5); a placeholder adapter would fit too (section 6).
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -61,7 +62,8 @@ class Request:
 def shape_of(pod: Pod) -> str:
     """Pods of one shape can stand for each other in a request."""
     tolerations = sorted([t.key, t.operator, t.value, t.effect] for t in pod.tolerations)
-    parts = [sorted(pod.requests.items()), sorted(pod.node_selector.items()), tolerations]
+    affinity = [dataclasses.astuple(terms) for terms in pod.affinity]
+    parts = [sorted(pod.requests.items()), sorted(pod.node_selector.items()), tolerations, affinity]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -19,6 +19,7 @@ Size = tuple[int, int]
 
 _NAME = "cluster-autoscaler-status"
 _UPDATED = "cluster-autoscaler.kubernetes.io/last-updated"
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
@@ -42,6 +43,19 @@ class NodeGroup:
         target, coming = self.size
         return target > before[0] or coming > before[1]
 
+    @property
+    def left(self) -> int:
+        """How many nodes it may still be told to have; 0 if that is not known."""
+        return max(0, self.max_size - self.target)
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot grow, for people; empty if it can."""
+        if self.backoff:
+            return self.backoff
+        full = self.max_size and self.target >= self.max_size
+        return f"at its maximum of {self.max_size}" if full else ""
+
 
 @dataclass(frozen=True, slots=True)
 class AutoscalerStatus:
@@ -49,6 +63,8 @@ class AutoscalerStatus:
 
     updated: str = ""
     groups: tuple[NodeGroup, ...] = ()
+    unreadable: str = ""
+    """Why it could not be read, though there may be one."""
 
     @property
     def sizes(self) -> Mapping[str, Size]:
@@ -58,7 +74,7 @@ class AutoscalerStatus:
     @property
     def troubles(self) -> str:
         """Why groups cannot grow, for people."""
-        return "; ".join(f"{g.name}: {said}" for g in self.groups if (said := _trouble(g)))
+        return "; ".join(f"{group.name}: {group.trouble}" for group in self.groups if group.trouble)
 
 
 UNKNOWN = AutoscalerStatus()
@@ -108,12 +124,14 @@ class _ConfigMap(msgspec.Struct):
 
 
 def read_status(connection: Connection, namespace: str) -> AutoscalerStatus:
-    """The status as it is now; UNKNOWN where no autoscaler has written one."""
+    """The status as it is now; UNKNOWN where no autoscaler has written one, or we may not read it."""
     try:
         return decode_status(connection.get(f"/api/v1/namespaces/{namespace}/configmaps/{_NAME}"))
     except ApiError as error:
         if error.status == _NOT_FOUND:
             return UNKNOWN
+        if error.status == _FORBIDDEN:
+            return AutoscalerStatus(unreadable=error.message)
         raise
 
 
@@ -137,10 +155,3 @@ def _group(written: _Group) -> NodeGroup:
     backoff = message if scale_up.status == "Backoff" else ""
     registered = (health.node_counts or _NodeCounts()).registered or _Registered()
     return NodeGroup(written.name, health.cloud_provider_target, registered.total, health.max_size, backoff)
-
-
-def _trouble(group: NodeGroup) -> str:
-    if group.backoff:
-        return group.backoff
-    full = group.max_size and group.target >= group.max_size
-    return f"at its maximum of {group.max_size}" if full else ""

@@ -5,8 +5,9 @@ Owns how requests and setbacks become a prospect for each unit; must not know wh
 
 from collections.abc import Iterator
 
-from extender.memory import Governed, Memory, Sight
+from extender.memory import Memory
 from extender.outlook import Growth, Outlook, Presence
+from extender.sight import Governed, Sight
 
 __all__ = ["outlook_of"]
 
@@ -32,5 +33,5 @@ def _growth(governed: Governed, unit: int, sight: Sight, memory: Memory) -> Grow
     return Growth(
         asked=sum(map(memory.places, awaited)),
         since=min((request.made_at for request in awaited), default=None),
-        blocked=memory.setbacks.blocked(policy, unit, sight.now),
+        blocked=memory.blocked(policy, unit, sight),
     )

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from extender.autoscaler import Answer, Request
-from extender.memory import Memory, Sight
+from extender.memory import Memory
+from extender.sight import Sight
 from extender.steps import Why
 from policy.fit import admits, has_free
 from policy.objects import Pod

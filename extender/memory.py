@@ -1,56 +1,23 @@
-"""What one look at the cluster shows, and what looks leave for the next one: places, waits, first sightings.
+"""What looks at the cluster leave for the next one: places, waits, first sightings.
 
 Owns the account of each request (A4): how many places it brings, which pods took them, who still waits. Must
 not know what is done about it (`steps`). A restart does without: it loses how long something was the case.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from extender.autoscaler import Answer, Request, shape_of
-from extender.autoscaler_status import UNKNOWN, AutoscalerStatus, Size
+from extender.autoscaler_status import AutoscalerStatus, Size
+from extender.outlook import Blocked
 from extender.setbacks import Setbacks
+from extender.sight import Governed, Sight
 from policy.objects import Pod
 from policy.planning import in_order
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import View
-from policy.usage import recorded_unit
 
-__all__ = ["Governed", "Memory", "Sight"]
-
-
-@dataclass(frozen=True, slots=True)
-class Governed:
-    """A policy and the pods that it governs."""
-
-    policy: ResourcePolicy
-    open: tuple[Pod, ...] = ()
-    """Those that no node has yet."""
-    placed: tuple[Pod, ...] = ()
-    """Those that were bound since the oldest request was made."""
-
-    def unit(self, request: Request) -> int | None:
-        """The unit that a request is for, if the policy still has it."""
-        return recorded_unit(request.record, self.policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One look at the cluster."""
-
-    now: float
-    view: View
-    governed: Mapping[str, Governed]
-    """By the policy's key."""
-    requests: Sequence[Request] = ()
-    status: AutoscalerStatus = UNKNOWN
-
-    def of(self, request: Request) -> tuple[Governed, int] | None:
-        """The policy and unit of a request; None if either is gone."""
-        governed = self.governed.get(request.policy)
-        unit = governed.unit(request) if governed else None
-        return None if governed is None or unit is None else (governed, unit)
+__all__ = ["Memory"]
 
 
 @dataclass(slots=True)
@@ -66,8 +33,12 @@ class Memory:
     """When each unanswered request was first seen, and the autoscaler's last loop by then."""
     accepted_at: dict[str, float] = field(default_factory=dict)
     """When each request was first seen Accepted, without more."""
-    baselines: dict[str, Mapping[str, Size]] = field(default_factory=dict)
-    """The size of each group while the request was not yet Accepted."""
+    baselines: dict[str, AutoscalerStatus] = field(default_factory=dict)
+    """What the autoscaler told of its groups while the request was not yet Accepted."""
+    lively: tuple[str, float] = ("", 0.0)
+    """The autoscaler's last loop, and when it was first seen."""
+    barred: set[tuple[str, str]] = field(default_factory=set)
+    """Units, by policy and fingerprint, whose groups cannot grow as the autoscaler says."""
     landed: dict[str, set[str]] = field(default_factory=dict)
     """The pods that took the places of each request, by uid; they may be gone again."""
     accounted: set[str] | None = None
@@ -91,6 +62,9 @@ class Memory:
             else:
                 self.idle_since.setdefault(request.name, sight.now)
         self.deaf = self._is_deaf(sight)
+        if sight.status.updated != self.lively[0]:
+            self.lively = sight.status.updated, sight.now
+        self._lift(sight)
 
     def forget(self, name: str) -> None:
         """End the account of a request: another one may come by the same name."""
@@ -121,6 +95,38 @@ class Memory:
         """Places on their way that none of its own pods waits for any more."""
         return self.places(request) - len(self.waiting(request, governed))
 
+    def sizes_before(self, request: Request) -> Mapping[str, Size]:
+        """The size of each group before the request was served; empty if that is not known."""
+        known = self.baselines.get(request.name)
+        return known.sizes if known else request.sizes
+
+    def backed_off_before(self, request: Request) -> Collection[str] | None:
+        """The groups that were in back-off before the request was served; None if that is not known."""
+        known = self.baselines.get(request.name)
+        return {group.name for group in known.groups if group.backoff} if known else None
+
+    def blocked(self, policy: ResourcePolicy, unit: int, sight: Sight) -> Blocked | None:
+        """Why a unit is passed over, for pods of some shape at least (W4)."""
+        told = sight.groups.blocked(policy.units[unit], sight.status)
+        return told or self.setbacks.blocked(policy, unit, sight.now)
+
+    def stuck(self, policy: ResourcePolicy, sight: Sight) -> Callable[[Pod, int], bool]:
+        """Whether a unit cannot grow for a pod for now."""
+        barred = {i for i, unit in enumerate(policy.units) if sight.groups.blocked(unit, sight.status)}
+        failed = set(self.setbacks.known(policy))
+
+        def stuck(pod: Pod, unit: int) -> bool:
+            if unit in barred or unit not in failed:
+                return unit in barred
+            return self.setbacks.blocked(policy, unit, sight.now, shape_of(pod)) is not None
+
+        return stuck
+
+    def silent(self, now: float) -> bool:
+        """Whether the autoscaler was there and has shown no life for long."""
+        updated, since = self.lively
+        return bool(updated) and now - since > self.answer_longest
+
     def unanswered(self, request: Request, sight: Sight) -> bool:
         """Whether it has waited too long for the first word of an answer."""
         since, _ = self.asked_since.get(request.name, (sight.now, ""))
@@ -140,7 +146,7 @@ class Memory:
             )
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
             if sight.status.groups:
-                self.baselines[request.name] = sight.status.sizes
+                self.baselines[request.name] = sight.status
 
     def _land(self, sight: Sight) -> None:
         """Give each pod that was placed to one request of those whose nodes it may have found.
@@ -193,6 +199,17 @@ class Memory:
         # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
         covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
         return any(shape_of(pod) == request.shape for pod in governed.open if pod.uid not in covered)
+
+    def _lift(self, sight: Sight) -> None:
+        """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
+        for governed in sight.governed.values():
+            for index, unit in enumerate(governed.policy.units):
+                place = governed.policy.key, unit.fingerprint
+                if sight.groups.blocked(unit, sight.status):
+                    self.barred.add(place)
+                elif place in self.barred:
+                    self.barred.discard(place)
+                    self.setbacks.forget(governed.policy, index)
 
     def _is_deaf(self, sight: Sight) -> bool:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):

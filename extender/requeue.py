@@ -143,7 +143,7 @@ class Requeue:
 
     def _seated(self, policy: ResourcePolicy, pods: list[Pod], now: float) -> Iterable[Pod]:
         """Those with a place. For the others a timer may have begun to count with the change (O5)."""
-        planned = plan(policy, pods, self._cache, now, asked={}, grows=lambda _: False)
+        planned = plan(policy, pods, self._cache, now, asked={}, grows=lambda *_: False)
         for pod, retry_at in planned.waiting:
             self._cache.attempts.retry_by(pod.uid, retry_at)
         return (pod for pod, _ in planned.seated)

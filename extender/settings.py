@@ -3,13 +3,14 @@
 Owns the names and defaults of config/extender.yaml; must not know who reads a value.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from policy.options import Kinds, OnConflict, OutsideUnits
 from policy.resourcepolicy import ResourceKind
@@ -19,6 +20,17 @@ __all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_se
 
 class InvalidSettings(ValueError):  # noqa: N818  named for the state of the file
     """The file cannot be used; the message holds every fault."""
+
+
+def _expression(written: str) -> str:
+    try:
+        re.compile(written)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return written
+
+
+_Expression = Annotated[str, AfterValidator(_expression)]
 
 
 class Backend(StrEnum):
@@ -47,6 +59,7 @@ class WatcherSettings(_Part):
     lease: str = Field(default="", pattern=_LEASE)
     namespace: str = "resourcepolicy"
     autoscaler_namespace: str = "kube-system"
+    node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
     period: float = Field(default=0.2, gt=0)
     managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
     """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from extender.autoscaler import IN_FLIGHT, Answer, Request, shape_of
-from extender.memory import Governed, Memory, Sight
-from policy.objects import Pod
+from extender.memory import Memory
+from extender.sight import Governed, Sight
 from policy.planning import in_order
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scale_up import Demand, demands, wants_nodes
@@ -104,10 +104,12 @@ def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
     accepted = memory.accepted_at.get(request.name)
     if request.answer is not Answer.ACCEPTED or accepted is None or sight.now - accepted < SETTLE_AFTER:
         return False
-    before = memory.baselines.get(request.name) or request.sizes
-    return bool(before) and any(
-        group.grew_since(before.get(group.name, (0, 0))) for group in sight.status.groups
-    )
+    before, meant = memory.sizes_before(request), sight.of(request)
+    if not before or meant is None:
+        return False
+    unit = meant[0].policy.units[meant[1]]
+    groups = sight.groups.candidates(unit, sight.status)
+    return any(group.grew_since(before.get(group.name, (0, 0))) for group in groups)
 
 
 def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
@@ -135,11 +137,11 @@ def _demands(
     policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
     asked = _asked(governed, memory, own)
     pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
-    stuck = memory.setbacks.stuck(policy, sight.now)
+    stuck = memory.stuck(policy, sight)
     for demand in demands(policy, pending, sight.view, sight.now, asked, stuck):
-        fit = [pod for pod in demand.pods if _can_land(pod, demand)]
+        shape = shape_of(demand.pods[0])
         coming = sum(memory.spare(request, governed) for request in own if _is_for(request, demand))
-        rest = in_order(fit)[coming:][: memory.setbacks.batch(policy, demand.unit)]
+        rest = in_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
         if rest:
             yield Demand(policy, demand.unit, tuple(rest))
 
@@ -157,9 +159,3 @@ def _asked(governed: Governed, memory: Memory, requests: Iterable[Request]) -> d
 def _is_for(request: Request, demand: Demand) -> bool:
     meant = Governed(demand.policy).unit(request)
     return meant == demand.unit and request.shape == shape_of(demand.pods[0])
-
-
-def _can_land(pod: Pod, demand: Demand) -> bool:
-    """Whether the pod's own node selector leaves it the unit: else a node would be bought in vain."""
-    pinned = demand.policy.units[demand.unit].node_selector
-    return all(pinned.get(key, value) == value for key, value in pod.node_selector.items())

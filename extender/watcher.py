@@ -11,17 +11,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Event
 
 from extender.autoscaler import IN_FLIGHT, Autoscaler, Request
-from extender.autoscaler_status import UNKNOWN, AutoscalerStatus
+from extender.autoscaler_status import UNKNOWN
 from extender.cache import Cache
 from extender.connection import ApiError, Unreachable
 from extender.forecast import outlook_of
 from extender.holds import Change, changes
 from extender.journal import Journal
-from extender.memory import Governed, Memory, Sight
-from extender.outlook import Obstacle, OutlookBoard, Presence
+from extender.lessons import learn
+from extender.memory import Memory
+from extender.node_groups import NodeGroups
+from extender.outlook import OutlookBoard, Presence
 from extender.reflector import Backoff
 from extender.setbacks import Setbacks
 from extender.settings import Backend, Settings
+from extender.sight import Governed, Sight
 from extender.steps import Ask, Settle, Step, Why, Withdraw, steps, wanted
 from policy.objects import Pod
 from policy.options import OnConflict
@@ -29,6 +32,9 @@ from policy.options import OnConflict
 __all__ = ["Watcher"]
 
 log = logging.getLogger(__name__)
+
+_STATUS_EVERY = 2.0
+"""Seconds between two looks at what the autoscaler tells of its groups while nothing is asked."""
 
 
 class Watcher:
@@ -54,7 +60,9 @@ class Watcher:
             Setbacks(own.retry_first, own.retry_longest), own.answer_longest, own.arrival_longest
         )
         self._journal = Journal(clock)
+        self._groups = NodeGroups(own.node_groups)
         self._requests: Sequence[Request] = ()
+        self._status, self._status_at = UNKNOWN, -math.inf
         self._stale = True
         """Whether there may be requests that were not read yet."""
 
@@ -95,28 +103,35 @@ class Watcher:
         # In this order: sizes older than the answers, so that a purchase is never part of its own baseline,
         # and answers older than the pods, so that a pod that was bound is not waited for.
         in_flight = self._stale or any(request.answer in IN_FLIGHT for request in self._requests)
-        status = self._autoscaler.status() if in_flight else UNKNOWN
+        self._read_status(older_than=0 if in_flight else _STATUS_EVERY)
         if in_flight or self._requests:
             self._requests = self._autoscaler.requests()
             self._stale = False
         with self._cache.lock:
-            sight = self._sight(status)
+            sight = self._sight()
             self._memory.look(sight)
             self._journal.look(sight, self._memory)
             todo = steps(sight, self._memory)
         for step in todo:
             self._take(step, sight)
-        presence = Presence.DEAF if self._memory.deaf else Presence.SERVING
+        self._publish(sight, _presence(sight, self._memory))
+
+    def _read_status(self, older_than: float) -> None:
+        now = self._clock()
+        if now - self._status_at >= older_than:
+            self._status, self._status_at = self._autoscaler.status(), now
+
+    def _publish(self, sight: Sight, presence: Presence) -> None:
         self._board.publish(outlook_of(sight, self._memory, presence))
 
     def _observe(self) -> None:
+        self._read_status(older_than=_STATUS_EVERY)
         with self._cache.lock:
-            sight = self._sight(UNKNOWN)
+            sight = self._sight()
             found = wanted(sight, self._memory)
         self._journal.would_ask(found)
         off = self._settings.watcher.backend is Backend.NONE
-        presence = Presence.OFF if off else Presence.NOT_SERVED
-        self._board.publish(outlook_of(sight, self._memory, presence))
+        self._publish(sight, Presence.OFF if off else Presence.NOT_SERVED)
 
     def _take(self, step: Step, sight: Sight) -> None:
         self._stale = True
@@ -129,25 +144,15 @@ class Watcher:
                 self._journal.settled(request)
             case Withdraw(request, why):
                 self._autoscaler.withdraw(request)
+                said = ""
+                if why is Why.FAILED:
+                    self._read_status(older_than=0)
+                    said = " ".join(filter(None, (request.message, self._status.troubles)))
+                learn(request, why, said, sight, self._memory, self._status)
                 self._memory.forget(request.name)
-                trouble = self._autoscaler.status().troubles if why is Why.FAILED else ""
-                said = " ".join(filter(None, (request.message, trouble))) if why is Why.FAILED else ""
-                self._note(request, why, said, sight)
                 self._journal.withdrawn(request, why, said)
 
-    def _note(self, request: Request, why: Why, said: str, sight: Sight) -> None:
-        meant = sight.of(request)
-        if meant is None:
-            return
-        (governed, unit), setbacks, now = meant, self._memory.setbacks, self._clock()
-        if why is Why.FAILED:
-            setbacks.failed(governed.policy, unit, len(request.pods), now, Obstacle.REFUSED, said)
-        elif why is Why.OVERDUE:
-            setbacks.failed(governed.policy, unit, 1, now, Obstacle.NOT_ARRIVED)
-        elif why is Why.DONE:
-            setbacks.succeeded(governed.policy, unit)
-
-    def _sight(self, status: AutoscalerStatus) -> Sight:
+    def _sight(self) -> Sight:
         oldest = min((request.made_at for request in self._requests), default=math.inf)
         own = frozenset[str]().union(*(request.pods for request in self._requests))
         placed = self._by_policy(p for p in self._cache.pods() if _is_arrival(p, own, oldest))
@@ -157,7 +162,8 @@ class Watcher:
             view=self._cache,
             governed={p.key: Governed(p, waiting[p.key], placed[p.key]) for p in self._cache.policies},
             requests=self._requests,
-            status=status,
+            status=self._status,
+            groups=self._groups,
         )
 
     def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
@@ -191,3 +197,10 @@ class Watcher:
 def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:
     """Whether the pod was placed while requests live, so that it may have taken a place of one."""
     return bool(pod.node_name) and (pod.uid in asked or (pod.bound_at or 0.0) >= oldest)
+
+
+def _presence(sight: Sight, memory: Memory) -> Presence:
+    if memory.deaf:
+        return Presence.DEAF
+    unheard = any(memory.unanswered(request, sight) for request in sight.requests)
+    return Presence.SILENT if unheard or memory.silent(sight.now) else Presence.SERVING

@@ -222,7 +222,7 @@ def seated(view: Snapshot, now: float) -> list[str]:
     pending = [pod for pod in view.pods.values() if not (pod.node_name or pod.finished or pod.terminating)]
     if not pending:
         return []
-    plans = [plan(policy, pending, view, now, {}, lambda _: False) for policy in view.policies]
+    plans = [plan(policy, pending, view, now, {}, lambda *_: False) for policy in view.policies]
     return [pod.uid for pod, _ in chain.from_iterable(each.seated for each in plans)]
 
 

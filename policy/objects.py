@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from policy.affinity import Affinity
+
 __all__ = ["EMPTY", "Effect", "Node", "Owner", "Phase", "Pod", "Taint", "Toleration"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -80,6 +82,8 @@ class Pod:
     requests: Mapping[str, int] = field(default_factory=_empty)
     node_selector: Mapping[str, str] = field(default_factory=_empty)
     tolerations: tuple[Toleration, ...] = ()
+    affinity: Affinity = ()
+    """Required node affinity; what is only preferred decides nothing here."""
     priority: int = 0
     preempts: bool = True
     """False where its PriorityClass says `preemptionPolicy: Never`."""

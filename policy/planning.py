@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from policy.fit import admits, has_free
+from policy.affinity import Affinity
+from policy.fit import admits, has_free, may_use
 from policy.objects import Node, Pod, Toleration
 from policy.reasons import Refusal
 from policy.resourcepolicy import ResourcePolicy
@@ -19,7 +20,7 @@ from policy.usage import Group, MissingLabelError, Usage, group_of
 
 __all__ = ["Plan", "Shape", "in_order", "plan", "shape_of"]
 
-Shape = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, str]], frozenset[Toleration]]
+Shape = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, str]], frozenset[Toleration], Affinity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def shape_of(pod: Pod) -> Shape:
         frozenset(pod.requests.items()),
         frozenset(pod.node_selector.items()),
         frozenset(pod.tolerations),
+        pod.affinity,
     )
 
 
@@ -54,12 +56,12 @@ def plan(
     view: View,
     now: float,
     asked: Mapping[str, int],
-    grows: Callable[[int], bool],
+    grows: Callable[[Pod, int], bool],
 ) -> Plan:
     """Go through the pending pods that `policy` governs.
 
     `asked` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
-    and is not in the plan. `grows` tells whether a unit can get nodes.
+    and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod.
     """
     planning = _Planning(policy, view, now, grows)
     pods = in_order(pending)
@@ -79,7 +81,7 @@ class _Planning:
     policy: ResourcePolicy
     view: View
     now: float
-    grows: Callable[[int], bool]
+    grows: Callable[[Pod, int], bool]
     seated: list[tuple[Pod, Node]] = field(default_factory=list)
     growing: list[tuple[Pod, int]] = field(default_factory=list)
     waiting: list[tuple[Pod, float]] = field(default_factory=list)
@@ -97,7 +99,7 @@ class _Planning:
 
         def has_room(index: int) -> bool:
             seats[index] = self._seat(pod, index)
-            return seats[index] is not None or self.grows(index)
+            return seats[index] is not None or self._grows(pod, index)
 
         outcome = walk(self.policy, self._asked(pod, group, has_room))
         unit = outcome.unit
@@ -124,6 +126,10 @@ class _Planning:
     def _count(self, pod: Pod, unit: int, group: Group) -> None:
         slots = self.slots.get((unit, group), Usage())
         self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
+
+    def _grows(self, pod: Pod, index: int) -> bool:
+        """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
+        return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
 
     def _seat(self, pod: Pod, index: int) -> Node | None:
         """The first node with room. Room only shrinks here: what had none for a like pod has none."""

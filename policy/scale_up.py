@@ -5,7 +5,7 @@ as `asked` and `stuck`.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from policy.objects import Pod
@@ -36,16 +36,16 @@ def demands(
     view: View,
     now: float,
     asked: Mapping[str, int],
-    stuck: Collection[int] = (),
+    stuck: Callable[[Pod, int], bool] = lambda *_: False,
 ) -> list[Demand]:
     """What to ask for now, never for a pod that was asked for already (W3).
 
     `pending` are the pods governed by `policy` that want nodes, `asked` maps the uid of a pod to the unit
-    that was asked to grow for it, `stuck` are the units that cannot grow for now (W4).
+    that was asked to grow for it, `stuck` tells whether a unit cannot grow for a pod for now (W4).
     """
 
-    def grows(index: int) -> bool:
-        return policy.units[index].waits_for_nodes and index not in stuck
+    def grows(pod: Pod, index: int) -> bool:
+        return policy.units[index].waits_for_nodes and not stuck(pod, index)
 
     wanted: defaultdict[tuple[int, Shape], list[Pod]] = defaultdict(list)
     for pod, unit in plan(policy, pending, view, now, asked, grows).growing:

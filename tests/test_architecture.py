@@ -87,6 +87,7 @@ def arrows(module: Module) -> set[str]:
 # Who may import whom.
 
 LAYERS = [
+    {"affinity"},
     {"deletion_cost", "duration", "objects", "quantity", "requests", "selectors"},
     {"resourcepolicy"},
     {"options", "reasons", "usage"},

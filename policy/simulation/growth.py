@@ -92,7 +92,7 @@ def _orders_of(
     pods = [seeker.pod for seeker in seekers.values()]
     wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
 
-    def grows(unit: int) -> bool:
+    def grows(_: Pod, unit: int) -> bool:
         return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
 
     for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:

@@ -6,7 +6,7 @@ that changes an answer: a timer (O5), terminating pods that are gone (O6), nodes
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from policy.filter import Decision
@@ -14,7 +14,6 @@ from policy.objects import Node, Pod
 from policy.planning import in_order
 from policy.reasons import Reason
 from policy.resourcepolicy import NextUnits, ResourcePolicy
-from policy.simulation.affinity import Affinity
 from policy.simulation.growth import Order, Seeker, closed, orders, packed, template
 from policy.simulation.room import Demand, Room
 from policy.simulation.stage import Stage
@@ -32,8 +31,6 @@ class Wanted:
     arriving: Sequence[Pod]
     waiting: Sequence[Pod] = ()
     """Pods that are pending in the cluster already; they come first."""
-    affinities: Mapping[str, Affinity] = field(default_factory=dict)
-    """By the pod's uid."""
     nodes_start: float | None = None
     """After how long bought nodes are there; None: never."""
 
@@ -107,7 +104,7 @@ class Play:
         self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
 
     def _demand(self, pod: Pod) -> Demand:
-        return Demand.of(pod, self.wanted.affinities.get(pod.uid, ()))
+        return Demand.of(pod)
 
     def _arrive(self, number: int, pod: Pod) -> None:
         policy = self.stage.governing(pod)

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from policy.fit import admits
+from policy.affinity import Affinity
+from policy.fit import admits, selects
 from policy.objects import Node, Pod, Toleration
 from policy.quantity import parse_quantity
-from policy.simulation.affinity import Affinity, allows
 
 __all__ = ["Demand", "Room"]
 
@@ -33,12 +33,12 @@ class Demand:
     affinity: Affinity
 
     @classmethod
-    def of(cls, pod: Pod, affinity: Affinity = ()) -> "Demand":
+    def of(cls, pod: Pod) -> "Demand":
         """The demand of a pod: each pod also takes one of the node's `pods`."""
         requests = {name: amount for name, amount in pod.requests.items() if amount}
         requests["pods"] = _ONE
         selector = tuple(sorted(pod.node_selector.items()))
-        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, affinity)
+        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, pod.affinity)
 
 
 @dataclass(slots=True)
@@ -101,8 +101,7 @@ class Room:
         """Whether the pod may be on the node at all, room aside."""
         key = (demand, name)
         if key not in self._admitted:
-            node = self.nodes[name]
-            self._admitted[key] = admits(node, pod) and allows(demand.affinity, node)
+            self._admitted[key] = admits(self.nodes[name], pod)
         return self._admitted[key]
 
     def fits(self, demand: Demand, name: str) -> bool:
@@ -118,7 +117,7 @@ class Room:
         reasons: Counter[str] = Counter()
         for name, node in self.nodes.items():
             if not self.admits(demand, pod, name):
-                reasons[_refusal(node, pod, demand)] += 1
+                reasons[_refusal(node, pod)] += 1
             elif not self.fits(demand, name):
                 free = self._free[name]
                 short = next(r for r, amount in demand.requests if free.get(r, 0) < amount)
@@ -137,12 +136,11 @@ class Room:
         return leaving, -left, self._pods[name]
 
 
-def _refusal(node: Node, pod: Pod, demand: Demand) -> str:
+def _refusal(node: Node, pod: Pod) -> str:
     if not node.ready:
         return "node(s) were not ready"
     if node.unschedulable:
         return "node(s) were unschedulable"
-    matching = all(node.labels.get(key) == value for key, value in pod.node_selector.items())
-    if not (matching and allows(demand.affinity, node)):
+    if not selects(pod, node):
         return "node(s) didn't match Pod's node affinity/selector"
     return "node(s) had untolerated taint(s)"

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from extender.apiobjects import NodeObject, PodObject, node_of, pod_of
+from policy.affinity import Terms
 from policy.objects import EMPTY, Effect, Node, Owner, Pod, Taint, Toleration
 from tests.builders import amounts
 
@@ -73,6 +74,36 @@ def test_the_fields_that_rules_read() -> None:
     assert (read.priority, read.preempts) == (7, False)
     assert read.tolerations == (Toleration("k", "Exists"), Toleration())
     assert not read.finished
+
+
+@pytest.mark.parametrize(
+    ("affinity", "expected"),
+    [
+        pytest.param({}, (), id="of another sort"),
+        pytest.param(
+            {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}, (), id="a wish"
+        ),
+        pytest.param(
+            {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["a"]}]},
+                            {"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["n"]}]},
+                        ]
+                    }
+                }
+            },
+            (
+                Terms((("pool", "In", ("a",)),)),
+                Terms((), (("metadata.name", "NotIn", ("n",)),)),
+            ),
+            id="a demand",
+        ),
+    ],
+)
+def test_the_node_affinity_that_is_required(affinity: Json, expected: tuple[Terms, ...]) -> None:
+    assert pod(spec={"affinity": affinity}).affinity == expected
 
 
 def test_what_kubectl_applied_is_not_kept() -> None:

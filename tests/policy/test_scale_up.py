@@ -4,10 +4,11 @@ The pool `el` can grow, `dc` cannot. A row says which pods make which unit grow.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from policy.affinity import Terms
 from policy.objects import Effect, Node, Phase, Pod, Taint
 from policy.planning import in_order, plan
 from policy.resourcepolicy import NextUnits, ResourcePolicy, Unit
@@ -27,6 +28,11 @@ TWO_CLOUDS = a_policy(a_unit("dc", max=1), a_unit("a", resource="elastic"), a_un
 def waiting(name: str, **fields: object) -> Pod:
     labels = {"rev": str(fields["rev"])} if "rev" in fields else {}
     return a_pod(name, requests={GPU: str(fields.get("gpus", "1"))}, labels=labels, unschedulable=True)
+
+
+def demanding(key: str, value: str) -> Pod:
+    """The pod "a", which may only be where this label is."""
+    return replace(waiting("a"), affinity=(Terms(((key, "In", (value,)),)),))
 
 
 def on(node: str, name: str = "busy") -> Pod:
@@ -58,7 +64,10 @@ class Pending:
 
     @property
     def demands(self) -> list[Demand]:
-        return demands(self.policy, self.pending, self.snapshot, self.now, self.asked, self.stuck)
+        def stuck(_: Pod, unit: int) -> bool:
+            return unit in self.stuck
+
+        return demands(self.policy, self.pending, self.snapshot, self.now, self.asked, stuck)
 
 
 def by_timer(*units: Unit, since: float | None = None) -> Pending:
@@ -178,6 +187,16 @@ per_rev = a_policy(a_unit("el", resource="elastic", max=1), match_label_keys=["r
         ),
         pytest.param(Pending([P], TWO_CLOUDS, stuck=[1, 2]), {}, id="W4: all of them may be"),
         pytest.param(
+            Pending([demanding("pool", "b")], TWO_CLOUDS),
+            {2: ["a"]},
+            id="W3: a unit that the pod's affinity rules out is not grown in vain",
+        ),
+        pytest.param(
+            Pending([demanding("zone", "z")], pods=()),
+            {1: ["a"]},
+            id="W1: a free node that the pod's affinity rules out is no room",
+        ),
+        pytest.param(
             by_timer(a_unit("a", resource="elastic"), a_unit("b", resource="elastic")),
             {},
             id="W4: under a timer the pod waits before the next unit grows",
@@ -209,6 +228,7 @@ def test_the_unit_that_should_grow(case: Pending, expected: dict[int, list[str]]
             [["p"], ["arm"]],
             id="W1: another node selector is another",
         ),
+        pytest.param([P, demanding("zone", "z")], [["p"], ["a"]], id="W1: another affinity is another"),
     ],
 )
 def test_pods_that_need_the_same_are_asked_for_together(
@@ -253,7 +273,7 @@ def test_who_wants_nodes(pod: Pod, *, expected: bool) -> None:
 def test_a_plan_says_who_is_seated_where() -> None:
     """W2: the watcher wakes these; the scheduler will find the node once it looks."""
     case = Pending([P, Q, R], nodes=[DC, EL], pods=())
-    planned = plan(case.policy, case.pending, case.snapshot, NOW, {}, lambda _: False)
+    planned = plan(case.policy, case.pending, case.snapshot, NOW, {}, lambda *_: False)
     assert [(pod.name, node.name) for pod, node in planned.seated] == [
         ("p", "dc-1"),
         ("q", "el-1"),

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from policy.fit import admits, has_free
 from policy.match import governing
 from policy.objects import Effect, Node, Phase, Pod, Taint
 from policy.resourcepolicy import WAIT_LABEL, NextUnits, ResourcePolicy
-from policy.simulation.affinity import Terms, allows
 from policy.simulation.conclude import conclude
 from policy.simulation.play import Play, Wanted
 from policy.simulation.room import Demand, Room
@@ -161,31 +159,6 @@ def test_the_emptiest_node_is_taken_and_one_that_leaves_last() -> None:
         room.take(name, demand)
         taken.append(name)
     assert taken == ["empty", "empty", "full", "empty", "full", "empty", "full", "leaving"]
-
-
-@pytest.mark.parametrize(
-    ("terms", "expected"),
-    [
-        pytest.param((), True, id="no terms, no demand"),
-        pytest.param((Terms(()),), False, id="an empty term matches nothing"),
-        pytest.param((Terms((("gpu", "In", ("a100", "h100")),)),), True, id="In"),
-        pytest.param((Terms((("gpu", "NotIn", ("a100",)),)),), False, id="NotIn"),
-        pytest.param((Terms((("none", "NotIn", ("a100",)),)),), True, id="NotIn holds for an absent key"),
-        pytest.param((Terms((("gpu", "Exists", ()),)),), True, id="Exists"),
-        pytest.param((Terms((("gpu", "DoesNotExist", ()),)),), False, id="DoesNotExist"),
-        pytest.param((Terms((("cores", "Gt", ("7",)),)),), True, id="Gt"),
-        pytest.param((Terms((("cores", "Lt", ("8",)),)),), False, id="Lt"),
-        pytest.param((Terms((("gpu", "Gt", ("7",)),)),), False, id="Gt of a text"),
-        pytest.param((Terms((("gpu", "Like", ("a",)),)),), False, id="an operator that there is not"),
-        pytest.param((Terms((("gpu", "Exists", ()), ("none", "Exists", ()))),), False, id="parts are ANDed"),
-        pytest.param(
-            (Terms((("none", "Exists", ()),)), Terms((("gpu", "Exists", ()),))), True, id="terms are ORed"
-        ),
-        pytest.param((Terms((), (("metadata.name", "In", ("n",)),)),), True, id="a field"),
-    ],
-)
-def test_required_node_affinity(terms: tuple[Terms, ...], *, expected: bool) -> None:
-    assert allows(terms, a_node("n", labels={"gpu": "a100", "cores": "8"})) is expected
 
 
 def test_what_is_on_a_node_that_is_gone_takes_no_room() -> None:

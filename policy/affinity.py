@@ -1,50 +1,67 @@
 """Required node affinity, as kube-scheduler's NodeAffinity filter decides it.
 
-Owns nodeSelectorTerms on plain values; must not know pods. Terms are ORed, what is in one term is ANDed, a
-term with nothing in it matches nothing (component-helpers/scheduling/corev1/nodeaffinity).
+Owns nodeSelectorTerms on plain values, also for a node of which only some labels are known; must not know
+pods or nodes. Terms are ORed, what is in one term is ANDed, a term with nothing in it matches nothing
+(component-helpers/scheduling/corev1/nodeaffinity).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy.objects import Node
-
-__all__ = ["Affinity", "Terms", "allows"]
+__all__ = ["Affinity", "Terms", "allows", "may_allow"]
 
 _NAME = "metadata.name"
+
+_Part = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """One nodeSelectorTerm: (key, operator, values), on labels and on fields."""
 
-    labels: tuple[tuple[str, str, tuple[str, ...]], ...]
-    fields: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    labels: tuple[_Part, ...]
+    fields: tuple[_Part, ...] = ()
 
     @classmethod
     def of(cls, labels: Iterable[Mapping[str, Any]], fields: Iterable[Mapping[str, Any]]) -> "Terms":
         """From the API's spelling."""
-        return cls(tuple(map(_term, labels)), tuple(map(_term, fields)))
+        return cls(tuple(map(_part, labels)), tuple(map(_part, fields)))
 
-    def matches(self, node: Node) -> bool:
+    def matches(self, labels: Mapping[str, str], name: str) -> bool:
         """Whether every part holds for the node."""
-        names = {_NAME: node.name}
-        return bool(self.labels or self.fields) and (
-            all(_holds(node.labels, *part) for part in self.labels)
+        names = {_NAME: name}
+        return self._says_something and (
+            all(_holds(labels, *part) for part in self.labels)
             and all(_holds(names, *part) for part in self.fields)
         )
+
+    def may_match(self, labels: Mapping[str, str]) -> bool:
+        """Whether no part is wrong for a node yet to come, of which these labels are known and no name."""
+        return self._says_something and (
+            all(_holds(labels, *part) for part in self.labels if part[0] in labels)
+            and not any(operator == "In" for _, operator, _ in self.fields)
+        )
+
+    @property
+    def _says_something(self) -> bool:
+        return bool(self.labels or self.fields)
 
 
 Affinity = tuple[Terms, ...]
 
 
-def allows(affinity: Affinity, node: Node) -> bool:
+def allows(affinity: Affinity, labels: Mapping[str, str], name: str) -> bool:
     """Whether a pod that demands this may be on the node; no terms, no demand."""
-    return not affinity or any(terms.matches(node) for terms in affinity)
+    return not affinity or any(terms.matches(labels, name) for terms in affinity)
 
 
-def _term(written: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+def may_allow(affinity: Affinity, labels: Mapping[str, str]) -> bool:
+    """The same for a node that is yet to come, with at least these labels."""
+    return not affinity or any(terms.may_match(labels) for terms in affinity)
+
+
+def _part(written: Mapping[str, Any]) -> _Part:
     values = tuple(str(value) for value in written.get("values") or ())
     return str(written.get("key")), str(written.get("operator")), values
 
