@@ -1,7 +1,7 @@
 """What the watcher needs of an autoscaler: to ask for a unit's growth, and to hear what became of it.
 
 Owns the Protocol and its values; must not know how any autoscaler is told, nor why it is asked. One adapter
-speaks ProvisioningRequests (autoscaler.md, section 5); a placeholder adapter would fit too (section 6).
+speaks ProvisioningRequests (autoscaler.md, section 5), the other shows placeholders (section 6).
 """
 
 import dataclasses
@@ -24,12 +24,15 @@ class Answer(StrEnum):
 
     unsent -> asked -> accepted -> provisioned | failed
                        accepted -> bought: it says no more, and its group grew -> provisioned
+    unsent -> shown -> bought -> provisioned
     """
 
     UNSENT = "unsent"
     """Cut off by a crash before it reached the autoscaler."""
     ASKED = "asked"
     ACCEPTED = "accepted"
+    SHOWN = "shown"
+    """In the sight of an autoscaler that answers by deeds alone: its group grows, or it does not."""
     BOUGHT = "bought"
     """Known to be bought, not yet out of the autoscaler's sight, which might buy again (A5)."""
     PROVISIONED = "provisioned"
@@ -37,7 +40,7 @@ class Answer(StrEnum):
     FAILED = "failed"
 
 
-IN_FLIGHT = (Answer.ASKED, Answer.ACCEPTED, Answer.BOUGHT)
+IN_FLIGHT = (Answer.ASKED, Answer.ACCEPTED, Answer.SHOWN, Answer.BOUGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Request:
     shape: str
     answer: Answer
     made_at: float
+    granted: int | None = None
+    """How many of the pods it brings room for; None: for all."""
+    shown: int = 0
+    """How many placeholders stand for its pods, where that is the way to ask."""
     sizes: Mapping[str, Size] = field(default_factory=dict)
     """The size of each group when it was asked; empty if that was unknown."""
     message: str = ""
@@ -79,11 +86,17 @@ class Autoscaler(Protocol):
     def requests(self) -> Sequence[Request]:
         """Every request of ours that still lives, those of an earlier process included."""
 
-    def ask(self, demand: Demand) -> str:
-        """Put a demand and return its name; asking twice for the same pods is asking once (A3)."""
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        """Put a demand and return its name; asking twice for the same pods is asking once (A3).
+
+        `status` is what the autoscaler tells at that time: what it buys for the demand is not in it yet.
+        """
+
+    def shrink(self, request: Request, places: int) -> None:
+        """Ask for no more than so many places, if what was asked can still be changed."""
 
     def settle(self, request: Request) -> None:
-        """Take a request out of the autoscaler's sight and keep it on record as provisioned."""
+        """Take a request out of the autoscaler's sight and keep it on record as provisioned, as granted."""
 
     def withdraw(self, request: Request) -> None:
         """Remove every trace of a request."""

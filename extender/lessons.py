@@ -32,7 +32,8 @@ def learn(
         written, groups = policy.units[unit], sight.groups
         if groups.blocked(written, status):
             return  # for as long as the autoscaler says so, and no longer
-        batch = _smaller(len(request.pods), groups.left(written, status))
+        # Placeholders are served one by one: where none was, fewer of them would fare no better.
+        batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
         if _backed_off(groups.candidates(written, status), memory.backed_off_before(request)):
             memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.BACK_OFF, said)
         elif batch:

@@ -57,7 +57,7 @@ class Memory:
             self._hear(request, sight)
         self._land(sight)
         for request in sight.requests:
-            if self._is_wanted(request, sight):
+            if self.wanted(request, sight):
                 self.idle_since.pop(request.name, None)
             else:
                 self.idle_since.setdefault(request.name, sight.now)
@@ -65,6 +65,11 @@ class Memory:
         if sight.status.updated != self.lively[0]:
             self.lively = sight.status.updated, sight.now
         self._lift(sight)
+
+    def asked(self, name: str, status: AutoscalerStatus) -> None:
+        """A request is made; whatever is bought for it is not in the status yet."""
+        if status.groups:
+            self.baselines[name] = status
 
     def forget(self, name: str) -> None:
         """End the account of a request: another one may come by the same name."""
@@ -81,7 +86,8 @@ class Memory:
 
     def places(self, request: Request) -> int:
         """How many pods it still brings room for."""
-        return len(request.pods) - len(self.landed.get(request.name, ()))
+        brought = len(request.pods) if request.granted is None else request.granted
+        return max(0, brought - len(self.landed.get(request.name, ())))
 
     def waiting(self, request: Request, governed: Governed) -> list[Pod]:
         """The pods of the request that may count on its places.
@@ -94,6 +100,17 @@ class Memory:
     def spare(self, request: Request, governed: Governed) -> int:
         """Places on their way that none of its own pods waits for any more."""
         return self.places(request) - len(self.waiting(request, governed))
+
+    def wanted(self, request: Request, sight: Sight) -> int:
+        """How many of its places any pod waits for."""
+        meant = sight.of(request)
+        if meant is None or not self.places(request):
+            return 0
+        governed, _ = meant
+        # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
+        covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
+        others = [p for p in governed.open if p.uid not in covered and shape_of(p) == request.shape]
+        return min(self.places(request), len(self.waiting(request, governed)) + len(others))
 
     def sizes_before(self, request: Request) -> Mapping[str, Size]:
         """The size of each group before the request was served; empty if that is not known."""
@@ -140,12 +157,12 @@ class Memory:
     def _hear(self, request: Request, sight: Sight) -> None:
         if request.answer is Answer.ACCEPTED:
             self.accepted_at.setdefault(request.name, sight.now)
-        elif request.answer is Answer.ASKED:
+        elif request.answer in (Answer.ASKED, Answer.SHOWN):
             self.before[request.name] = frozenset(
                 pod.uid for governed in sight.governed.values() for pod in governed.placed
             )
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
-            if sight.status.groups:
+            if sight.status.groups and (request.answer is Answer.ASKED or not self.sizes_before(request)):
                 self.baselines[request.name] = sight.status
 
     def _land(self, sight: Sight) -> None:
@@ -188,17 +205,6 @@ class Memory:
             return pod.uid not in self.before[request.name]
         # Both times are whole seconds. A pod that was bound in the very second may have found older room.
         return (pod.bound_at or 0.0) > request.made_at
-
-    def _is_wanted(self, request: Request, sight: Sight) -> bool:
-        meant = sight.of(request)
-        if meant is None or not self.places(request):
-            return False
-        governed, _ = meant
-        if self.waiting(request, governed):
-            return True
-        # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
-        covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
-        return any(shape_of(pod) == request.shape for pod in governed.open if pod.uid not in covered)
 
     def _lift(self, sight: Sight) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""

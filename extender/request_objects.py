@@ -20,9 +20,11 @@ from policy.usage import record_of
 __all__ = [
     "BOUGHT",
     "OWNED",
+    "granted",
     "name_of",
     "pod_template",
     "provisioning_request",
+    "read_records",
     "read_requests",
 ]
 
@@ -37,6 +39,7 @@ _UNIT = "resourcepolicy.io/unit"
 _PODS = "resourcepolicy.io/pods"
 _SHAPE = "resourcepolicy.io/shape"
 _SIZES = "resourcepolicy.io/sizes"
+_GRANTED = "resourcepolicy.io/granted"
 
 _Json = dict[str, Any]
 
@@ -88,17 +91,28 @@ def provisioning_request(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
     }
 
 
+def granted(request: Request) -> Mapping[str, str]:
+    """The annotation of a record that only some of the pods were granted a place; empty if all were."""
+    return {} if request.granted is None else {_GRANTED: str(request.granted)}
+
+
 def read_requests(requests: bytes, templates: bytes) -> list[Request]:
     """Every request of ours in two lists of the API: the objects themselves, and what is left of others."""
     by_name = {written.metadata.name: written for written in _items(requests)}
-    kept = {written.metadata.name: written for written in _items(templates)}
-    bought = {name.removesuffix(BOUGHT) for name in kept if name.endswith(BOUGHT)}
+    records = read_records(templates)
+    bought = {record.name for record in records if record.answer is Answer.PROVISIONED}
     found = [_request(w, *_answer(w.status.conditions, bought=name in bought)) for name, w in by_name.items()]
-    return found + [
+    return found + [record for record in records if record.name not in by_name]
+
+
+def read_records(templates: bytes) -> list[Request]:
+    """What the records alone tell: a request was bought, or nothing is known to have been sent."""
+    kept = {written.metadata.name: written for written in _items(templates)}
+    return [
         _request(kept[name + BOUGHT], Answer.PROVISIONED, "bought, as its group's size told")
-        if name in bought
+        if name + BOUGHT in kept
         else _request(kept[name], Answer.UNSENT)
-        for name in sorted({name.removesuffix(BOUGHT) for name in kept} - by_name.keys())
+        for name in sorted({name.removesuffix(BOUGHT) for name in kept})
     ]
 
 
@@ -155,6 +169,7 @@ def _request(written: _Written, answer: Answer, message: str = "") -> Request:
         shape=told.get(_SHAPE, ""),
         answer=answer,
         made_at=written.metadata.creation_timestamp.timestamp(),
+        granted=int(told[_GRANTED]) if _GRANTED in told else None,
         sizes=msgspec.json.decode(told.get(_SIZES) or "{}", type=dict[str, Size]),
         message=message,
     )

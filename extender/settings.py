@@ -38,6 +38,7 @@ class Backend(StrEnum):
 
     AUTO = "auto"
     PROVISIONING_REQUEST = "provisioningrequest"
+    PLACEHOLDER = "placeholder"
     NONE = "none"
 
 

@@ -5,23 +5,30 @@ package and not in `policy`, because it is about requests and their answers, whi
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from extender.autoscaler import IN_FLIGHT, Answer, Request, shape_of
+from extender.deeds import NOTHING_GREW, granted, grown, refused
 from extender.memory import Memory
 from extender.sight import Governed, Sight
 from policy.planning import in_order
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scale_up import Demand, demands, wants_nodes
 
-__all__ = ["SETTLE_AFTER", "Ask", "Settle", "Step", "Why", "Withdraw", "steps", "wanted"]
+__all__ = ["SETTLE_AFTER", "Ask", "Settle", "Shrink", "Step", "Why", "Withdraw", "steps", "wanted"]
 
 SETTLE_AFTER = 0.3
 """Seconds from Accepted in which a working autoscaler says Provisioned (autoscaler.md, section 5, step 2)."""
 _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
+
+
+_GRACE = 30.0
+"""Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
+_REPLACED_WITHIN = 2.0
+"""Seconds that placeholders outlive their pods: a replacement would wait for the grace once more."""
 
 
 class Why(StrEnum):
@@ -42,6 +49,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrink:
+    """Ask for fewer places than was asked for."""
+
+    request: Request
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Take a request that was served without a word out of the autoscaler's sight."""
 
@@ -56,7 +71,7 @@ class Withdraw:
     why: Why
 
 
-Step: TypeAlias = Ask | Settle | Withdraw
+Step: TypeAlias = Ask | Shrink | Settle | Withdraw
 
 
 def steps(sight: Sight, memory: Memory) -> list[Step]:
@@ -77,11 +92,13 @@ def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> li
     return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
 
 
-def _tidy(request: Request, sight: Sight, memory: Memory) -> Settle | Withdraw | None:
+def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
     if request.answer is Answer.FAILED:
         return Withdraw(request, Why.FAILED)
     if request.answer is Answer.UNSENT:
         return Withdraw(request, Why.UNSENT)
+    if request.answer is Answer.SHOWN:
+        return _by_deeds(request, sight, memory)
     if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
         return Settle(request)
     if request.name in memory.idle_since:
@@ -104,12 +121,23 @@ def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
     accepted = memory.accepted_at.get(request.name)
     if request.answer is not Answer.ACCEPTED or accepted is None or sight.now - accepted < SETTLE_AFTER:
         return False
-    before, meant = memory.sizes_before(request), sight.of(request)
-    if not before or meant is None:
-        return False
-    unit = meant[0].policy.units[meant[1]]
-    groups = sight.groups.candidates(unit, sight.status)
-    return any(group.grew_since(before.get(group.name, (0, 0))) for group in groups)
+    return bool(grown(request, sight, memory))
+
+
+def _by_deeds(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
+    """What to do about placeholders: the autoscaler does not speak of them (autoscaler.md, section 6)."""
+    if grown(request, sight, memory):
+        return Settle(replace(request, granted=granted(request, sight, memory)))
+    if request.name in memory.idle_since:
+        if sight.now - memory.idle_since[request.name] < _REPLACED_WITHIN:
+            return None
+        return Withdraw(request, Why.UNWANTED if memory.places(request) else Why.DONE)
+    if refused(request, sight, memory):
+        return Withdraw(request, Why.FAILED)
+    if sight.now - request.made_at > memory.answer_longest + _GRACE and memory.alive(request, sight):
+        return Withdraw(replace(request, message=NOTHING_GREW), Why.FAILED)
+    wanted = memory.wanted(request, sight)
+    return Shrink(request, wanted) if wanted < request.shown else None
 
 
 def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:

@@ -22,10 +22,11 @@ from extender.memory import Memory
 from extender.node_groups import NodeGroups
 from extender.outlook import OutlookBoard, Presence
 from extender.reflector import Backoff
+from extender.request_objects import OWNED
 from extender.setbacks import Setbacks
 from extender.settings import Backend, Settings
 from extender.sight import Governed, Sight
-from extender.steps import Ask, Settle, Step, Why, Withdraw, steps, wanted
+from extender.steps import Ask, Settle, Shrink, Step, Why, Withdraw, steps, wanted
 from policy.objects import Pod
 from policy.options import OnConflict
 
@@ -137,8 +138,12 @@ class Watcher:
         self._stale = True
         match step:
             case Ask(demand):
-                name = self._autoscaler.ask(demand)
+                self._read_status(older_than=0)
+                name = self._autoscaler.ask(demand, self._status)
+                self._memory.asked(name, self._status)
                 self._journal.asked(demand, name)
+            case Shrink(request, places):
+                self._autoscaler.shrink(request, places)
             case Settle(request):
                 self._autoscaler.settle(request)
                 self._journal.settled(request)
@@ -177,7 +182,8 @@ class Watcher:
     def _is_open(self, pod: Pod) -> bool:
         """Whether the pod waits for a node, and the extender is asked about it (M8)."""
         managed = self._settings.watcher.managed_resources
-        return not (pod.node_name or pod.finished or pod.terminating) and (
+        ours = OWNED.items() <= pod.labels.items()  # a placeholder, whatever policies our namespace has
+        return not (pod.node_name or pod.finished or pod.terminating or ours) and (
             not managed or any(name in pod.requests for name in managed)
         )
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from threading import Event
 
+from extender.backends import autoscaler_of
 from extender.cache import Cache
 from extender.clock import SteadyClock
 from extender.connection import connect
@@ -19,7 +20,6 @@ from extender.leading import lease_of, together
 from extender.outlook import OutlookBoard
 from extender.placement import Placement
 from extender.policy_status import Surveyor
-from extender.provisioning import ProvisioningRequests
 from extender.reporting import Reporting
 from extender.settings import Settings
 from extender.status import StatusWriter
@@ -38,9 +38,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
     cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
     informers = Informers(watching, cache)
-    autoscaler = ProvisioningRequests(
-        writing, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace
-    )
+    autoscaler = autoscaler_of(settings, writing)
     board = OutlookBoard()
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)

@@ -404,7 +404,7 @@ def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
     world.round()
     failed_at = world.clock()
     world.round()
-    blocked = Blocked(Obstacle.REFUSED, "near: no stock", failed_at + 60)
+    blocked = Blocked(Obstacle.BACK_OFF, "near: no stock", failed_at + 60)
     assert world.board.latest().of("default/policy", 0) == Growth(blocked=blocked)
     assert not world.board.latest().of("default/policy", 0).growable
 

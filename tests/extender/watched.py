@@ -49,7 +49,11 @@ class Recorder:
     def requests(self) -> Sequence[Request]:
         return list(self.live.values())
 
-    def ask(self, demand: Demand) -> str:
+    def shrink(self, request: Request, places: int) -> None:
+        self.live[request.name] = replace(request, shown=places)
+
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        assert status == self.said
         name, pods = name_of(demand), sorted(pod.uid for pod in demand.pods)
         self.asked.append((demand.unit, pods))
         self.live[name] = Request(

@@ -1,0 +1,123 @@
+"""cluster-autoscaler asked by placeholders: the adapter behind `Autoscaler` that needs the core API only.
+
+Owns the calls and their order; must not know when to ask, or for what. An autoscaler grows a group for a
+placeholder as for any pending pod, after 30 s if it requests a GPU, and says nothing: its group's size tells.
+Facts: autoscaler.md, section 6. Rights and PriorityClass: manifests/placeholder.yaml.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from extender.autoscaler import Request
+from extender.autoscaler_status import AutoscalerStatus, read_status
+from extender.collection import Collection
+from extender.connection import ApiError, Connection
+from extender.placeholder_objects import (
+    PRIORITY_CLASS,
+    REQUEST,
+    UNSCHEDULABLE,
+    names_of,
+    placeholders,
+    read_placeholders,
+)
+from extender.records import Records
+from extender.request_objects import OWNED, name_of
+from policy.options import Kinds
+from policy.scale_up import Demand
+
+__all__ = ["Placeholders"]
+
+log = logging.getLogger(__name__)
+
+_CLASS_PATH = f"/apis/scheduling.k8s.io/v1/priorityclasses/{PRIORITY_CLASS}"
+_RECHECK = 30.0
+_REFUSALS = (403, 404)
+
+
+class Placeholders:
+    """See `Autoscaler`. `clock` is monotonic."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Callable[[], float],
+        kinds: Kinds,
+        namespace: str,
+        autoscaler_namespace: str,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._pods = Collection(connection, f"/api/v1/namespaces/{namespace}/pods", OWNED)
+        self._records = Records(connection, kinds, namespace)
+        self._autoscaler_namespace = autoscaler_namespace
+        self._missing: str | None = None
+        self._checked_at = 0.0
+
+    def available(self) -> bool:
+        """Whether placeholders can be made, and somebody would tell what came of them."""
+        now = self._clock()
+        if self._missing is None or now - self._checked_at >= _RECHECK:
+            missing = self._look()
+            if missing != self._missing:
+                _say(missing)
+            self._missing, self._checked_at = missing, now
+        return not self._missing
+
+    def status(self) -> AutoscalerStatus:
+        """See `Autoscaler`."""
+        return read_status(self._connection, self._autoscaler_namespace)
+
+    def requests(self) -> Sequence[Request]:
+        """Read anew each time, as what was just written must be in it (W3)."""
+        pods = self._pods.list()
+        return read_placeholders(pods, self._records.read())
+
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        """The record first, then all pods, then their conditions: none is seen without the others."""
+        template = self._records.write(demand, status.sizes)
+        pods = list(placeholders(template, len(demand.pods)))
+        for pod in pods:
+            self._pods.create(pod)
+        for pod in pods:
+            self._pods.patch_status(pod["metadata"]["name"], UNSCHEDULABLE)
+        return name_of(demand)
+
+    def shrink(self, request: Request, places: int) -> None:
+        """Remove the placeholders that nobody needs any more."""
+        for name in names_of(self._pods.list(**{REQUEST: request.name}))[places:]:
+            self._pods.delete(name)
+
+    def settle(self, request: Request) -> None:
+        """On record first: a crash between the two leaves placeholders that are known to be served."""
+        self._records.bought(request)
+        self.shrink(request, 0)
+
+    def withdraw(self, request: Request) -> None:
+        """The record last: it is what tells whose the placeholders are."""
+        self.shrink(request, 0)
+        self._records.drop(request.name)
+
+    def _look(self) -> str:
+        try:
+            self._connection.get(_CLASS_PATH)
+        except ApiError as error:
+            if error.status not in _REFUSALS:
+                raise
+            return f"PriorityClass {PRIORITY_CLASS} cannot be read; apply manifests/placeholder.yaml"
+        status = self.status()
+        if status.updated:
+            return ""
+        where = f"ConfigMap cluster-autoscaler-status in namespace {self._autoscaler_namespace}"
+        return f"{where} {status.unreadable or 'is not there'}"
+
+
+def _say(missing: str) -> None:
+    if missing:
+        log.warning(
+            "no placeholders can be used: %s; no pod is held and nothing is asked for, only reported; "
+            "looking again every %.0f s",
+            missing,
+            _RECHECK,
+        )
+    else:
+        log.info("holding pods and asking for nodes with placeholders")
