@@ -4,11 +4,14 @@ Owns the watcher's log lines, each once; must not know why a step is taken.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from extender.autoscaler import Answer, Request
+from extender.autoscaler_status import AutoscalerStatus
 from extender.memory import Memory
+from extender.outlook import Blocked, Obstacle, Outlook, Presence
 from extender.sight import Sight
 from extender.steps import Why
 from policy.fit import admits, has_free
@@ -37,7 +40,8 @@ class Journal:
     _said: set[tuple[str, str]] = field(default_factory=set)
     _free_since: dict[str, float] = field(default_factory=dict)
     """Since when a node that was bought for the pod stands free."""
-    _deaf: bool = False
+    _presence: Presence = Presence.UNKNOWN
+    _blocked: dict[tuple[str, int], Obstacle] = field(default_factory=dict)
     _would: tuple[str, ...] = ()
 
     def look(self, sight: Sight, memory: Memory) -> None:
@@ -50,9 +54,19 @@ class Journal:
             self._answered(request)
             self._unanswered(request, sight, memory)
             self._refused(request, sight, memory)
-        if memory.deaf != self._deaf:
-            self._deaf = memory.deaf
-            self._tell_deaf()
+
+    def prospects(self, outlook: Outlook, status: AutoscalerStatus) -> None:
+        """Say what has changed in what may be expected of the autoscaler."""
+        if outlook.presence is not self._presence:
+            self._tell_presence(self._presence, outlook.presence, status)
+            self._presence = outlook.presence
+        blocked = {place: growth.blocked for place, growth in outlook.units.items() if growth.blocked}
+        for (policy, unit), why in blocked.items():
+            if self._blocked.get((policy, unit)) is not why.obstacle:
+                self._tell_blocked(policy, unit, why)
+        for policy, unit in self._blocked.keys() - blocked.keys() & outlook.units.keys():
+            log.info("unit %d of %s: no longer passed over", unit, policy)
+        self._blocked = {place: why.obstacle for place, why in blocked.items()}
 
     def asked(self, demand: Demand, name: str) -> None:
         """A demand was put."""
@@ -144,11 +158,31 @@ class Journal:
                     self._units[request.name],
                 )
 
-    def _tell_deaf(self) -> None:
-        if self._deaf:
+    def _tell_presence(self, before: Presence, now: Presence, status: AutoscalerStatus) -> None:
+        if now is Presence.DEAF:
             log.warning("holds are released until cluster-autoscaler answers a request")
-        else:
-            log.info("cluster-autoscaler answers requests again: pods are held again")
+        elif now is Presence.SILENT:
+            log.warning(
+                "cluster-autoscaler shows no life since %s; holds stay for when it is back", status.updated
+            )
+        elif now is Presence.NOT_SERVED and (status.unreadable or not status.updated):
+            log.warning(
+                "no pod is held and nothing asked for: ConfigMap cluster-autoscaler-status %s",
+                f"cannot be read: {status.unreadable}"
+                if status.unreadable
+                else "is not there, so cluster-autoscaler does not run, or runs with "
+                "--write-status-configmap=false",
+            )
+        elif now is Presence.SERVING and before is not Presence.UNKNOWN:
+            log.info("cluster-autoscaler is there and answers: pods are held and nodes asked for")
+
+    def _tell_blocked(self, policy: str, unit: int, why: Blocked) -> None:
+        until = (
+            "until the autoscaler lifts it"
+            if why.until == math.inf
+            else f"for {why.until - self.clock():.0f} s"
+        )
+        log.warning("unit %d of %s is passed over %s: %s %s", unit, policy, until, why.obstacle, why.said)
 
 
 def _words(demand: Demand) -> str:

@@ -19,8 +19,12 @@ from policy.scale_up import Demand, demands, wants_nodes
 
 __all__ = ["SETTLE_AFTER", "Ask", "Settle", "Shrink", "Step", "Why", "Withdraw", "steps", "wanted"]
 
-SETTLE_AFTER = 0.3
-"""Seconds from Accepted in which a working autoscaler says Provisioned (autoscaler.md, section 5, step 2)."""
+SETTLE_AFTER = 0.1
+"""Seconds from Accepted, at least, until an answer without Provisioned is taken for all there will be.
+
+The autoscaler writes its status after its answers, and it is read before them: what grew there was answered
+already. The pause is for a group that grew for others just before (autoscaler.md, section 5, step 2).
+"""
 _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
 
@@ -80,8 +84,10 @@ def steps(sight: Sight, memory: Memory) -> list[Step]:
     done: list[Step] = [step for step in tidy.values() if step is not None]
     kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
     failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
-    if failed or any(request.answer in IN_FLIGHT for request in kept):
-        return done  # what comes of it decides about the next
+    # What comes of a request decides about the next. An autoscaler that starts tells of no groups yet: what
+    # it would buy in its first loop could not be seen.
+    if failed or not sight.status.groups or any(request.answer in IN_FLIGHT for request in kept):
+        return done
     return [*done, *(Ask(demand) for demand in wanted(sight, memory, kept)[:1])]
 
 

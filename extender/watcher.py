@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Event
 
-from extender.autoscaler import IN_FLIGHT, Autoscaler, Request
+from extender.autoscaler import IN_FLIGHT, Answer, Autoscaler, Request
 from extender.autoscaler_status import UNKNOWN
 from extender.cache import Cache
 from extender.connection import ApiError, Unreachable
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _STATUS_EVERY = 2.0
 """Seconds between two looks at what the autoscaler tells of its groups while nothing is asked."""
+_URGENT = 0.05
 
 
 class Watcher:
@@ -64,6 +65,8 @@ class Watcher:
         self._groups = NodeGroups(own.node_groups)
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
+        self._met = False
+        """Whether the autoscaler has ever told anything: until then nothing is held or asked for (A8)."""
         self._stale = True
         """Whether there may be requests that were not read yet."""
 
@@ -83,29 +86,36 @@ class Watcher:
             else:
                 backoff.reset()
                 # A round may take long where thousands of pods wait: leave the informers as much time.
-                wait = max(self._settings.watcher.period, self._clock() - began)
+                wait = max(self._period(), self._clock() - began)
             stop.wait(wait)
 
     def round(self) -> None:
         """One look and what follows from it."""
         works = self._works()
+        # In this order: sizes older than the answers, so that a purchase is never part of its own baseline,
+        # and answers older than the pods, so that a pod that was bound is not waited for.
+        self._read_status(older_than=0 if works and self._in_flight() else _STATUS_EVERY)
         with self._cache.lock:
-            holds = self._holds(works=works and not self._memory.deaf)
+            holds = self._holds(works=works and self._met and not self._memory.deaf)
         self._hold(holds)
         if works:
             self._grow()
         else:
             self._observe()
 
+    def _period(self) -> float:
+        """Short while an answer is half there: what follows must come before the autoscaler's next loop."""
+        urgent = any(request.answer is Answer.ACCEPTED for request in self._requests)
+        return min(self._settings.watcher.period, _URGENT) if urgent else self._settings.watcher.period
+
+    def _in_flight(self) -> bool:
+        return self._stale or any(request.answer in IN_FLIGHT for request in self._requests)
+
     def _works(self) -> bool:
         return self._settings.watcher.backend is not Backend.NONE and self._autoscaler.available()
 
     def _grow(self) -> None:
-        # In this order: sizes older than the answers, so that a purchase is never part of its own baseline,
-        # and answers older than the pods, so that a pod that was bound is not waited for.
-        in_flight = self._stale or any(request.answer in IN_FLIGHT for request in self._requests)
-        self._read_status(older_than=0 if in_flight else _STATUS_EVERY)
-        if in_flight or self._requests:
+        if self._stale or self._requests:
             self._requests = self._autoscaler.requests()
             self._stale = False
         with self._cache.lock:
@@ -115,18 +125,20 @@ class Watcher:
             todo = steps(sight, self._memory)
         for step in todo:
             self._take(step, sight)
-        self._publish(sight, _presence(sight, self._memory))
+        self._publish(sight, _presence(sight, self._memory) if self._met else Presence.NOT_SERVED)
 
     def _read_status(self, older_than: float) -> None:
         now = self._clock()
         if now - self._status_at >= older_than:
             self._status, self._status_at = self._autoscaler.status(), now
+            self._met = self._met or bool(self._status.updated)
 
     def _publish(self, sight: Sight, presence: Presence) -> None:
-        self._board.publish(outlook_of(sight, self._memory, presence))
+        outlook = outlook_of(sight, self._memory, presence)
+        self._board.publish(outlook)
+        self._journal.prospects(outlook, self._status)
 
     def _observe(self) -> None:
-        self._read_status(older_than=_STATUS_EVERY)
         with self._cache.lock:
             sight = self._sight()
             found = wanted(sight, self._memory)

@@ -1,36 +1,29 @@
 """The real watcher beside the real cluster-autoscaler: which nodes are bought, when, and how often.
 
 Owns a control plane of its own, as its autoscaler reads its groups once. Must not know how the watcher works.
-Rules: W1 to W5, A1 to A10. The watcher runs with its own account and no more rights than manifests/rbac.yaml.
+Rules: W1 to W5, A1 to A10.
 """
 
 import re
-import secrets
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 from time import monotonic
-from typing import Any, Self
 
 import pytest
-import yaml
 
 from controlplane import ControlPlane, NodeGroup
-from controlplane.autoscaler import GROUP_LABEL
+from tests.conformance.growing import (
+    DELAY,
+    REQUESTS,
+    Watcher,
+    World,
+    a_world,
+    ecs,
+    elastic,
+    extended_plane,
+    most,
+)
 
-Json = dict[str, Any]
-
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-COMMAND = Path(sys.executable).with_name("resourcepolicy")
-REQUESTS = "/apis/autoscaling.x-k8s.io/v1/namespaces/resourcepolicy/provisioningrequests"
-TEMPLATES = "/api/v1/namespaces/resourcepolicy/podtemplates"
-DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
-GPU = "nvidia.com/gpu"
-QUIET = 4.0
-"""Seconds without a purchase, some loops of the autoscaler, after which there will be none."""
 GROUPS = [
     NodeGroup("near", {"pool": "near"}, gpus=1),
     NodeGroup("far", {"pool": "far"}, gpus=1),
@@ -42,14 +35,8 @@ GROUPS = [
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[ControlPlane]:
-    """A plane with our manifests and the extender; no autoscaler, no ProvisioningRequests."""
-    with ControlPlane() as plane:
-        for name in ("namespace.yaml", "crd.yaml", "rbac.yaml"):
-            plane.api.apply(yaml.safe_load_all((MANIFESTS / name).read_text()))
-        host, port = plane.extender_address
-        account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-extender")
-        with running(plane, "serve", "--kubeconfig", str(account), "--bind", f"{host}:{port}"):
-            yield plane
+    with extended_plane() as plane:
+        yield plane
 
 
 @pytest.fixture(scope="module")
@@ -59,137 +46,10 @@ def grown(bare: ControlPlane) -> ControlPlane:
     return bare
 
 
-@contextmanager
-def running(plane: ControlPlane, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    with (plane.directory / f"{arguments[0]}-{secrets.token_hex(3)}.log").open("wb") as log:
-        process = subprocess.Popen([COMMAND, *arguments], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-class Watcher:
-    """`resourcepolicy watch`, with its account's rights only."""
-
-    def __init__(self, plane: ControlPlane, settings: str = "") -> None:
-        account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
-        self._log = plane.directory / f"watch-{secrets.token_hex(3)}.log"
-        config = self._log.with_suffix(".yaml")
-        config.write_text(settings)
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [COMMAND, "watch", "--kubeconfig", str(account), "--config", str(config)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        print(self.log)  # noqa: T201  shown when the test fails
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-
-class World:
-    """One namespace with its pods, its policy and the nodes of its pools."""
-
-    def __init__(self, plane: ControlPlane, namespace: str) -> None:
-        self.plane = plane
-        self.namespace = namespace
-        self.pods = f"/api/v1/namespaces/{namespace}/pods"
-
-    def policy(self, *units: Json, **spec: object) -> None:
-        self.plane.api.create(
-            {
-                "apiVersion": "scheduling.alibabacloud.com/v1alpha1",
-                "kind": "ResourcePolicy",
-                "metadata": {"name": "gpus", "namespace": self.namespace},
-                "spec": {"units": list(units), **spec},
-            }
-        )
-
-    def create_pods(self, *names: str) -> None:
-        for name in names:
-            container = {"name": "c", "image": "none", "resources": {"limits": {GPU: "1"}}}
-            self.plane.api.create(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    "metadata": {"name": name, "namespace": self.namespace},
-                    "spec": {"containers": [container]},
-                }
-            )
-
-    def node_of(self, name: str) -> str:
-        return str(self.plane.api.get(f"{self.pods}/{name}")["spec"].get("nodeName", ""))
-
-    def pool_of(self, name: str) -> str:
-        node = self.node_of(name)
-        return self.plane.api.get(f"/api/v1/nodes/{node}")["metadata"]["labels"]["pool"] if node else ""
-
-    def annotations(self, name: str) -> Json:
-        return self.plane.api.get(f"{self.pods}/{name}")["metadata"].get("annotations") or {}
-
-    def await_bound(self, *names: str, seconds: float = 40) -> None:
-        self.plane.wait(lambda: all(map(self.node_of, names)), what=f"{names} to be bound", seconds=seconds)
-
-    def bought(self, group: str) -> list[str]:
-        found = self.plane.api.items("/api/v1/nodes", labelSelector=f"{GROUP_LABEL}={group}")
-        return [node["metadata"]["name"] for node in found]
-
-    def await_nothing_asked(self) -> None:
-        def gone() -> bool:
-            return not self.plane.api.items(REQUESTS) and not self.plane.api.items(TEMPLATES)
-
-        self.plane.wait(gone, what="requests and templates to be deleted", seconds=20)
-
-
 @pytest.fixture
 def world(bare: ControlPlane) -> Iterator[World]:
-    name = f"test-{secrets.token_hex(4)}"
-    bare.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    world = World(bare, name)
-    yield world
-    for pod in bare.api.items(world.pods):
-        bare.api.delete(f"{world.pods}/{pod['metadata']['name']}", grace_seconds=0)
-    bare.api.delete(f"/apis/scheduling.alibabacloud.com/v1alpha1/namespaces/{name}/resourcepolicies/gpus")
-    for node in bare.api.items("/api/v1/nodes"):
-        if node["metadata"]["name"].startswith("dc"):
-            bare.api.delete(f"/api/v1/nodes/{node['metadata']['name']}")
-    bare.wait(lambda: not bare.api.items(world.pods), what="the pods to go")
-    groups = [group.name for group in GROUPS]
-    # CA takes idle nodes away after seconds; the next test counts from none.
-    bare.wait(lambda: not any(map(world.bought, groups)), what="the bought nodes to go", seconds=60)
-    bare.api.delete(f"/api/v1/namespaces/{name}")
-
-
-def most(question: Callable[[], int], plane: ControlPlane, seconds: float = QUIET) -> int:
-    """The highest answer within a time in which the autoscaler looks several times."""
-    until, highest = monotonic() + seconds, 0
-
-    def over() -> bool:
-        nonlocal highest
-        highest = max(highest, question())
-        return monotonic() > until
-
-    plane.wait(over, what="quiet", seconds=seconds + 20)
-    return highest
-
-
-def ecs(pool: str, **fields: object) -> Json:
-    return {"resource": "ecs", "nodeSelector": {"pool": pool}, **fields}
-
-
-def elastic(pool: str, **fields: object) -> Json:
-    return {"resource": "elastic", "nodeSelector": {"pool": pool}, **fields}
+    with a_world(bare, GROUPS) as world:
+        yield world
 
 
 def test_without_provisioning_requests_it_says_so_once_and_holds_nothing(world: World) -> None:

@@ -183,15 +183,14 @@ def test_bought_without_a_word_is_settled_before_it_is_bought_again() -> None:
         pytest.param(NodeGroup("g"), NodeGroup("g"), False, id="nothing rose"),
         pytest.param(NodeGroup("g", 2, 2), NodeGroup("g", 2, 0), True, id="idle nodes went meanwhile"),
         pytest.param(NodeGroup("g", 2, 2), NodeGroup("g", 1, 2), False, id="a node is on its way out"),
-        pytest.param(None, NodeGroup("g", target=3), False, id="nothing was known before"),
     ],
 )
 def test_only_a_group_that_grew_tells_of_a_purchase(
-    before: NodeGroup | None, after: NodeGroup, *, settled: bool
+    before: NodeGroup, after: NodeGroup, *, settled: bool
 ) -> None:
     """A5: a guess would leave pods without a node, or buy two."""
     world = World(a_policy(NEAR))
-    world.autoscaler.said = AutoscalerStatus("1", (before,)) if before else UNKNOWN
+    world.autoscaler.said = AutoscalerStatus("1", (before,))
     world.put(waiting("a"))
     world.round()
     world.round()
@@ -308,6 +307,40 @@ def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, 
     world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
     assert world.round() == []
     assert [change.held for change in world.held] == [False]
+
+
+def test_nothing_is_asked_of_an_autoscaler_that_starts() -> None:
+    """A5: it tells of no groups yet, and what its first loop buys could not be told from what was there."""
+    world = World(a_policy(NEAR))
+    world.autoscaler.said = AutoscalerStatus("1")
+    world.put(waiting("a"))
+    assert world.round() == []
+    assert [change.held for change in world.held] == [True]
+    world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near"),))
+    assert world.round(2) == [(0, ["a"])]
+
+
+@pytest.mark.parametrize(
+    "said", [UNKNOWN, AutoscalerStatus(unreadable="forbidden")], ids=["none", "unreadable"]
+)
+def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: AutoscalerStatus) -> None:
+    """A1, A8, W5: the API is served, and nobody is behind it; or we may not see who."""
+    world = World(a_policy(NEAR))
+    world.autoscaler.said = said
+    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    assert world.round() == []
+    assert [change.held for change in world.held] == [False]
+    assert world.board.latest().presence is Presence.NOT_SERVED
+
+
+def test_an_autoscaler_that_was_there_is_waited_for() -> None:
+    """A8: it acts on pods that are not held as soon as it is back, and takes any group."""
+    world = World(a_policy(NEAR))
+    world.round()
+    world.autoscaler.said = UNKNOWN
+    world.put(waiting("a"))
+    assert world.round(2) == []
+    assert [change.held for change in world.held] == [True]
 
 
 def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_does() -> None:
