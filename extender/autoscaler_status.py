@@ -30,6 +30,7 @@ class NodeGroup:
     name: str
     target: int = 0
     registered: int = 0
+    ready: int = 0
     max_size: int = 0
     backoff: str = ""
 
@@ -42,6 +43,11 @@ class NodeGroup:
         """Whether the group was told to grow. Its target alone may hide that: other nodes may have gone."""
         target, coming = self.size
         return target > before[0] or coming > before[1]
+
+    @property
+    def settled(self) -> bool:
+        """Whether every node that it was told to have is there and ready, its GPU included."""
+        return self.target <= self.ready
 
     @property
     def left(self) -> int:
@@ -92,6 +98,7 @@ class _ScaleUp(msgspec.Struct, rename="camel"):
 
 class _Registered(msgspec.Struct):
     total: int = 0
+    ready: int = 0
 
 
 class _NodeCounts(msgspec.Struct):
@@ -154,4 +161,11 @@ def _group(written: _Group) -> NodeGroup:
     message = " ".join(filter(None, (told.error_code, told.error_message))) or "in back-off"
     backoff = message if scale_up.status == "Backoff" else ""
     registered = (health.node_counts or _NodeCounts()).registered or _Registered()
-    return NodeGroup(written.name, health.cloud_provider_target, registered.total, health.max_size, backoff)
+    return NodeGroup(
+        name=written.name,
+        target=health.cloud_provider_target,
+        registered=registered.total,
+        ready=registered.ready,
+        max_size=health.max_size,
+        backoff=backoff,
+    )

@@ -19,7 +19,7 @@ def outlook_of(sight: Sight, memory: Memory, presence: Presence) -> Outlook:
         for key, governed in sight.governed.items()
         for unit in _growing(governed)
     }
-    return Outlook(presence, units)
+    return Outlook(presence, units, memory.lasting_lost_gpus(sight.now))
 
 
 def _growing(governed: Governed) -> Iterator[int]:

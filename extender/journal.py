@@ -14,9 +14,8 @@ from extender.memory import Memory
 from extender.outlook import Blocked, Obstacle, Outlook, Presence
 from extender.sight import Sight
 from extender.steps import Why
-from policy.fit import admits, has_free
 from policy.objects import Pod
-from policy.resourcepolicy import ResourcePolicy
+from policy.planning import free_nodes
 from policy.scale_up import Demand, wants_nodes
 
 __all__ = ["Journal"]
@@ -42,6 +41,7 @@ class Journal:
     """Since when a node that was bought for the pod stands free."""
     _presence: Presence = Presence.UNKNOWN
     _blocked: dict[tuple[str, int], Obstacle] = field(default_factory=dict)
+    _lost_gpus: tuple[str, ...] = ()
     _would: tuple[str, ...] = ()
 
     def look(self, sight: Sight, memory: Memory) -> None:
@@ -60,6 +60,9 @@ class Journal:
         if outlook.presence is not self._presence:
             self._tell_presence(self._presence, outlook.presence, status)
             self._presence = outlook.presence
+        if outlook.lost_gpus != self._lost_gpus:
+            self._lost_gpus = outlook.lost_gpus
+            self._tell_lost_gpus()
         blocked = {place: growth.blocked for place, growth in outlook.units.items() if growth.blocked}
         for (policy, unit), why in blocked.items():
             if self._blocked.get((policy, unit)) is not why.obstacle:
@@ -84,7 +87,7 @@ class Journal:
     def withdrawn(self, request: Request, why: Why, said: str) -> None:
         """A request was deleted; the autoscaler may have said why it failed."""
         log.log(
-            logging.WARNING if why in (Why.FAILED, Why.OVERDUE) else logging.INFO,
+            logging.WARNING if why in (Why.FAILED, Why.OVERDUE, Why.LOST) else logging.INFO,
             "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
             request.name,
             self.clock() - request.made_at,
@@ -143,7 +146,7 @@ class Journal:
         if meant is None or request.answer is not Answer.PROVISIONED:
             return
         for pod in memory.waiting(request, meant[0]):
-            free = _free(pod, meant[0].policy, meant[1], sight)
+            free = next(free_nodes(sight.view, meant[0].policy, meant[1], pod), "")
             if not free:
                 self._free_since.pop(pod.uid, None)
                 continue
@@ -154,7 +157,7 @@ class Journal:
                     request.name,
                     pod.namespace,
                     pod.name,
-                    free[0],
+                    free,
                     self._units[request.name],
                 )
 
@@ -176,6 +179,17 @@ class Journal:
         elif now is Presence.SERVING and before is not Presence.UNKNOWN:
             log.info("cluster-autoscaler is there and answers: pods are held and nodes asked for")
 
+    def _tell_lost_gpus(self) -> None:
+        if self._lost_gpus:
+            log.warning(
+                "%s: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
+                "nothing while there is such a node that they do not manage (kubernetes/autoscaler#10301): "
+                "mend its driver, or take the label away",
+                ", ".join(self._lost_gpus),
+            )
+        else:
+            log.info("every node that is labelled as having a GPU offers one again")
+
     def _tell_blocked(self, policy: str, unit: int, why: Blocked) -> None:
         until = (
             "until the autoscaler lifts it"
@@ -196,10 +210,3 @@ def _words(demand: Demand) -> str:
 def _unit(request: Request, sight: Sight) -> str:
     meant = sight.of(request)
     return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"
-
-
-def _free(pod: Pod, policy: ResourcePolicy, unit: int, sight: Sight) -> list[str]:
-    """The nodes of the unit that could take the pod."""
-    view = sight.view
-    nodes = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
-    return [n.name for n in nodes if admits(n, pod) and has_free(n, view.pods_on(n.name), pod)]

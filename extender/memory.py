@@ -14,10 +14,14 @@ from extender.outlook import Blocked
 from extender.setbacks import Setbacks
 from extender.sight import Governed, Sight
 from policy.objects import Pod
-from policy.planning import in_order
+from policy.planning import free_nodes, in_order
 from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Memory"]
+
+
+_BOOTING = 120.0
+"""Seconds that a node gets from its first sight until its GPU is there."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,12 @@ class Memory:
     """Pods that took a place of an ended request, or were placed before we looked: they take no other."""
     before: dict[str, frozenset[str]] = field(default_factory=dict)
     """The pods that were placed while each request had no answer: they found older room."""
+    served: dict[str, str] = field(default_factory=dict)
+    """The autoscaler's last loop when each request was first seen to be served: later ones show its nodes."""
+    barren_since: dict[str, float] = field(default_factory=dict)
+    """Since when all nodes of a unit are there, and none has room for those who wait for the request."""
+    lost_gpus: dict[str, float] = field(default_factory=dict)
+    """Since when each node offers no GPU that says it has one."""
     idle_since: dict[str, float] = field(default_factory=dict)
     """Since when no pod wants what a request brings."""
 
@@ -61,10 +71,15 @@ class Memory:
                 self.idle_since.pop(request.name, None)
             else:
                 self.idle_since.setdefault(request.name, sight.now)
+            if self._is_barren(request, sight):
+                self.barren_since.setdefault(request.name, sight.now)
+            else:
+                self.barren_since.pop(request.name, None)
         self.deaf = self._is_deaf(sight)
         if sight.status.updated != self.lively[0]:
             self.lively = sight.status.updated, sight.now
         self._lift(sight)
+        self.lost_gpus = {name: self.lost_gpus.get(name, sight.now) for name in sight.lost_gpus}
 
     def asked(self, name: str, status: AutoscalerStatus) -> None:
         """A request is made; whatever is bought for it is not in the status yet."""
@@ -79,6 +94,8 @@ class Memory:
             self.accepted_at,
             self.baselines,
             self.before,
+            self.served,
+            self.barren_since,
             self.idle_since,
         )
         for notes in kept:
@@ -139,6 +156,10 @@ class Memory:
 
         return stuck
 
+    def lasting_lost_gpus(self, now: float) -> tuple[str, ...]:
+        """Those that are not merely booting."""
+        return tuple(name for name, since in self.lost_gpus.items() if now - since >= _BOOTING)
+
     def silent(self, now: float) -> bool:
         """Whether the autoscaler was there and has shown no life for long."""
         updated, since = self.lively
@@ -155,7 +176,9 @@ class Memory:
         return sight.status.updated not in ("", updated)
 
     def _hear(self, request: Request, sight: Sight) -> None:
-        if request.answer is Answer.ACCEPTED:
+        if request.answer is Answer.PROVISIONED:
+            self.served.setdefault(request.name, sight.status.updated)
+        elif request.answer is Answer.ACCEPTED:
             self.accepted_at.setdefault(request.name, sight.now)
         elif request.answer in (Answer.ASKED, Answer.SHOWN):
             self.before[request.name] = frozenset(
@@ -205,6 +228,18 @@ class Memory:
             return pod.uid not in self.before[request.name]
         # Both times are whole seconds. A pod that was bound in the very second may have found older room.
         return (pod.bound_at or 0.0) > request.made_at
+
+    def _is_barren(self, request: Request, sight: Sight) -> bool:
+        """Whether its nodes came and others have them: pods of other policies, or of none."""
+        meant = sight.of(request)
+        if meant is None or self.served.get(request.name, sight.status.updated) == sight.status.updated:
+            return False
+        governed, unit = meant
+        waiting = self.waiting(request, governed)
+        groups = sight.groups.candidates(governed.policy.units[unit], sight.status)
+        if not (waiting and groups and all(group.settled for group in groups)):
+            return False
+        return not any(free_nodes(sight.view, governed.policy, unit, waiting[0]))
 
     def _lift(self, sight: Sight) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""

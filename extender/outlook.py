@@ -79,6 +79,8 @@ class Outlook:
     presence: Presence = Presence.UNKNOWN
     units: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
     """By the policy's key and the index of the unit; units that wait for no nodes are not in it (U4)."""
+    lost_gpus: tuple[str, ...] = ()
+    """Nodes that may keep the autoscaler from buying anything (kubernetes/autoscaler#10301)."""
 
     def of(self, policy: str, unit: int) -> Growth:
         """What is under way for a unit."""

@@ -60,6 +60,13 @@ class WatcherSettings(_Part):
     lease: str = Field(default="", pattern=_LEASE)
     namespace: str = "resourcepolicy"
     autoscaler_namespace: str = "kube-system"
+    gpu_labels: tuple[str, ...] = (
+        "aliyun.accelerator/nvidia_name",
+        "cloud.google.com/gke-accelerator",
+        "k8s.amazonaws.com/accelerator",
+        "accelerator",
+        "cluster-api/accelerator",
+    )
     node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
     period: float = Field(default=0.2, gt=0)
     managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)

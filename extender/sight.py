@@ -3,7 +3,7 @@
 Owns these values; must not know how they were read, nor what was seen before (`memory`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from extender.autoscaler import Request
@@ -45,6 +45,8 @@ class Sight:
     requests: Sequence[Request] = ()
     status: AutoscalerStatus = UNKNOWN
     groups: NodeGroups = _NONE_KNOWN
+    lost_gpus: Collection[str] = ()
+    """Names of nodes that say they have a GPU and offer none."""
 
     def of(self, request: Request) -> tuple[Governed, int] | None:
         """The policy and unit of a request; None if either is gone."""

@@ -29,6 +29,8 @@ _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
 
 
+_LOST_AFTER = 5.0
+"""Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
 _GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
 _REPLACED_WITHIN = 2.0
@@ -41,8 +43,12 @@ class Why(StrEnum):
     FAILED = "failed"
     OVERDUE = "its nodes have not taken its pods in time"
     DONE = "its places are taken"
+    LOST = "other pods have its nodes"
     UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
     UNSENT = "cut off by a crash before it was sent"
+
+
+_OVER = {Answer.FAILED: Why.FAILED, Answer.UNSENT: Why.UNSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +105,16 @@ def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> li
 
 
 def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
-    if request.answer is Answer.FAILED:
-        return Withdraw(request, Why.FAILED)
-    if request.answer is Answer.UNSENT:
-        return Withdraw(request, Why.UNSENT)
+    if request.answer in _OVER:
+        return Withdraw(request, _OVER[request.answer])
     if request.answer is Answer.SHOWN:
         return _by_deeds(request, sight, memory)
     if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
         return Settle(request)
     if request.name in memory.idle_since:
         return _idle(request, sight, memory)
+    if sight.now - memory.barren_since.get(request.name, sight.now) >= _LOST_AFTER:
+        return Withdraw(request, Why.LOST)
     return _late(request, sight, memory)
 
 

@@ -27,6 +27,7 @@ from extender.setbacks import Setbacks
 from extender.settings import Backend, Settings
 from extender.sight import Governed, Sight
 from extender.steps import Ask, Settle, Shrink, Step, Why, Withdraw, steps, wanted
+from policy.lost_gpus import lost_gpus
 from policy.objects import Pod
 from policy.options import OnConflict
 
@@ -65,6 +66,7 @@ class Watcher:
         self._groups = NodeGroups(own.node_groups)
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
+        self._lost_gpus: Sequence[str] = ()
         self._met = False
         """Whether the autoscaler has ever told anything: until then nothing is held or asked for (A8)."""
         self._stale = True
@@ -132,6 +134,10 @@ class Watcher:
         if now - self._status_at >= older_than:
             self._status, self._status_at = self._autoscaler.status(), now
             self._met = self._met or bool(self._status.updated)
+            with self._cache.lock:
+                own = self._settings.watcher
+                resources = own.managed_resources or ("nvidia.com/gpu",)
+                self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
 
     def _publish(self, sight: Sight, presence: Presence) -> None:
         outlook = outlook_of(sight, self._memory, presence)
@@ -181,6 +187,7 @@ class Watcher:
             requests=self._requests,
             status=self._status,
             groups=self._groups,
+            lost_gpus=self._lost_gpus,
         )
 
     def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:

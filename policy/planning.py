@@ -6,7 +6,7 @@ scheduler will be allowed.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from policy.affinity import Affinity
@@ -18,7 +18,7 @@ from policy.snapshot import View, leaving_until
 from policy.units import Asked, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of
 
-__all__ = ["Plan", "Shape", "in_order", "plan", "shape_of"]
+__all__ = ["Plan", "Shape", "free_nodes", "in_order", "plan", "shape_of"]
 
 Shape = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, str]], frozenset[Toleration], Affinity]
 
@@ -48,6 +48,14 @@ def shape_of(pod: Pod) -> Shape:
         frozenset(pod.tolerations),
         pod.affinity,
     )
+
+
+def free_nodes(view: View, policy: ResourcePolicy, unit: int, pod: Pod) -> Iterator[str]:
+    """The names of the unit's nodes that could take the pod as they are."""
+    for name in sorted(view.nodes_in(policy, unit)):
+        node = view.nodes[name]
+        if admits(node, pod) and has_free(node, view.pods_on(name), pod):
+            yield name
 
 
 def plan(

@@ -208,7 +208,7 @@ def test_the_status_tells_sizes_and_troubles() -> None:
     """A9, section 9: empty fields are left out."""
     status = decode_status(config_map(STATUS))
     near, far, new = status.groups
-    assert near == NodeGroup("near", target=3, registered=2, max_size=10)
+    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10)
     assert far.backoff == "cloudProviderError no stock"
     assert new == NodeGroup("new")
     assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}

@@ -16,7 +16,7 @@ from extender.settings import Backend, Settings, WatcherSettings
 from policy.objects import Pod
 from policy.options import OnConflict
 from policy.resourcepolicy import NextUnits, ResourcePolicy
-from tests.builders import NOW, a_pod, a_policy, a_unit
+from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 from tests.extender.watched import DC, FAR, NEAR, World, room, waiting
 
 
@@ -452,3 +452,53 @@ def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: Pres
     world.autoscaler.serves = False
     world.round()
     assert world.board.latest().presence is presence
+
+
+def test_a_node_that_others_took_is_asked_for_again() -> None:
+    """W1, A4: the request was served, nothing is to come any more, and there is no room for its pod."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", target=1, registered=1),))
+    world.answered(Answer.PROVISIONED)
+    world.put(
+        room("new", "near"), a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
+    )
+    world.autoscaler.said = AutoscalerStatus("3", (NodeGroup("near", target=1, registered=1),))
+    world.round(2)
+    assert world.round(6) == []  # its GPU may be on its way
+    world.autoscaler.said = AutoscalerStatus("4", (NodeGroup("near", 1, 1, ready=1),))
+    assert world.round(2) == []
+    assert world.round(3) == []
+    assert world.round(3) == [(0, ["a"])]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(NodeGroup("near", target=1), id="it has not registered"),
+        pytest.param(NodeGroup("near", target=1, registered=1), id="it is not ready"),
+    ],
+)
+def test_a_node_that_is_still_to_come_is_waited_for(group: NodeGroup) -> None:
+    """W3."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.autoscaler.said = AutoscalerStatus("2", (group,))
+    assert [world.round(10) for _ in range(5)] == [[]] * 5
+
+
+def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting() -> None:
+    """A8: later versions of the autoscaler buy nothing while there is one (kubernetes/autoscaler#10301)."""
+    world = World(a_policy(DC, NEAR))
+    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
+    world.round(2)
+    world.round(100)
+    assert world.board.latest().lost_gpus == ()
+    world.round(30)
+    assert world.board.latest().lost_gpus == ("dead",)
+    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
+    world.round(2)
+    assert world.board.latest().lost_gpus == ()
