@@ -100,6 +100,24 @@ def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> Non
     run(kubeconfig, settings, stop)
 
 
+@main.command()
+@_KUBECONFIG
+@_CONFIG
+@click.option("--dry-run", is_flag=True, help="Say what there is, and remove nothing.")
+def release(kubeconfig: Path | None, config: Path | None, *, dry_run: bool) -> None:
+    """Take back what our programs wrote on pods and asked of the autoscaler.
+
+    For leaving, or for while the watcher is stopped for long: a pod that is held gets no node from
+    cluster-autoscaler. Stop `resourcepolicy watch` first, or it holds the pods again.
+
+    Example: resourcepolicy release --kubeconfig ~/.kube/config --dry-run
+    """
+    from extender.connection import connect  # noqa: PLC0415  as in `serve`
+    from extender.leaving import leave  # noqa: PLC0415
+
+    sys.exit(leave(connect(kubeconfig), load_settings(config).watcher.namespace, click.echo, dry=dry_run))
+
+
 for command in (lint, simulate, explain):
     main.add_command(command)
 

@@ -5,13 +5,13 @@ Facts: autoscaler.md, section 4. A value that the user set is left alone: ours h
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from extender.connection import ApiError, Connection
 from policy.objects import Pod
 
-__all__ = ["DELAY", "MARK", "Change", "Holds", "changes"]
+__all__ = ["DELAY", "MARK", "Change", "Holds", "changes", "hold_of"]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,13 @@ def changes(pods: Iterable[Pod], due: Collection[str]) -> list[Change]:
     return found
 
 
+def hold_of(annotations: Mapping[str, str]) -> set[str]:
+    """The keys of a hold that is ours; a delay that the user changed since is theirs."""
+    if MARK not in annotations:
+        return set()
+    return {MARK, DELAY} if annotations.get(DELAY) == _FOR_EVER else {MARK}
+
+
 @dataclass(slots=True)
 class Holds:
     """Writes changes, each once until the watch shows it. `clock` is monotonic."""
@@ -65,8 +72,7 @@ class Holds:
 
     def _patch(self, change: Change) -> None:
         pod = change.pod
-        ours = pod.annotations.get(DELAY) == _FOR_EVER
-        released = {DELAY: None, MARK: None} if ours else {MARK: None}
+        released = dict.fromkeys(hold_of(pod.annotations))
         values = {DELAY: _FOR_EVER, MARK: "true"} if change.held else released
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
         try:

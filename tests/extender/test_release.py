@@ -1,0 +1,78 @@
+"""Leaving: what is taken back from pods, and that what fails does not stop the rest.
+
+That nothing is left behind on a real API server is tests/conformance/test_leaving.py. Rules: A10.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from extender.connection import ApiError, Unreachable, connect
+from extender.holds import DELAY, MARK, hold_of
+from extender.leaving import leave
+from extender.release import Removal, release
+from tests.extender.apiserver import FakeApiServer
+
+PODS = "/api/v1/pods"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "keys"),
+    [
+        pytest.param({DELAY: "8760h", MARK: "true"}, {DELAY, MARK}, id="ours"),
+        pytest.param({DELAY: "5m", MARK: "true"}, {MARK}, id="the user changed it since"),
+        pytest.param({DELAY: "8760h"}, set(), id="the user's own"),
+        pytest.param({}, set(), id="none"),
+    ],
+)
+def test_a_hold_is_ours_if_our_mark_is_beside_it(annotations: Mapping[str, str], keys: set[str]) -> None:
+    """A10."""
+    assert hold_of(annotations) == keys
+
+
+def refused(status: int) -> ApiError:
+    return ApiError(status, "reason", "message", None)
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def do() -> object:
+        raise error
+
+    return do
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
+    """A10: what is gone already counts as removed."""
+    done = release(
+        [
+            Removal("hold", "a/forbidden", raising(refused(403))),
+            Removal("hold", "a/gone", raising(refused(404))),
+            Removal("hold", "a/another", raising(refused(409))),
+            Removal("hold", "a/cut-off", raising(Unreachable("timed out"))),
+            Removal("hold", "a/good", lambda: None),
+        ]
+    )
+    assert done.gone == {"hold": 3}
+    assert done.left == ["hold a/forbidden: 403 reason: message", "hold a/cut-off: timed out"]
+
+
+def test_the_users_annotations_stay(tmp_path: Path) -> None:
+    """A10."""
+    annotations = {DELAY: "8760h", MARK: "true", "resourcepolicy.io/poked": "1", "theirs": "x"}
+    with FakeApiServer() as api:
+        for name, written in (("held", annotations), ("other", {"theirs": "x"})):
+            metadata = {"namespace": "default", "name": name, "uid": name, "annotations": written}
+            api.put(PODS, "default", name, metadata=metadata)
+        said: list[str] = []
+        connection = connect(api.kubeconfig(tmp_path))
+        assert leave(connection, "ours", said.append, dry=True) == 0
+        assert api.get(PODS, "default", "held")["metadata"]["annotations"] == annotations
+        assert leave(connection, "ours", said.append, dry=False) == 0
+        assert api.get(PODS, "default", "held")["metadata"]["annotations"] == {"theirs": "x"}
+        assert leave(connection, "ours", said.append, dry=False) == 0
+    assert said == [
+        "there is: 1 x pod's annotations",
+        "removed: 1 x pod's annotations",
+        "removed: nothing of ours",
+    ]
