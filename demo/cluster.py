@@ -20,7 +20,7 @@ import yaml
 from controlplane import ControlPlane
 from controlplane.processes import Process
 
-__all__ = ["EXTENDER", "WATCHER", "Programs"]
+__all__ = ["EXTENDER", "MANIFESTS", "WATCHER", "Programs", "Settings"]
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 INSTALLED = ("namespace", "crd", "rbac")  # not the deployment: the programs run beside the plane's

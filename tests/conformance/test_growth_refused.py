@@ -1,0 +1,113 @@
+"""Units that cannot grow, the back-end without requests, and leaving, beside the real cluster-autoscaler.
+
+Owns a control plane of its own, whose autoscaler waits seconds, not minutes, after a refusal. Must not know
+how the watcher works. Rules: W4, A6, A10; autoscaler.md, section 6.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from campaigns.growth.stock import out_of_stock
+from controlplane import ControlPlane, NodeGroup
+from tests.conformance.growing import (
+    COMMAND,
+    DELAY,
+    PLACEHOLDERS,
+    REQUESTS,
+    TEMPLATES,
+    Watcher,
+    World,
+    a_world,
+    ecs,
+    elastic,
+    extended_plane,
+    most,
+)
+
+GROUPS = [NodeGroup(name, {"pool": name}, gpus=1) for name in ("first", "second", "third")]
+NODE_GROUPS = "node_groups: {first: {pool: first}, second: {pool: second}, third: {pool: third}}"
+SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
+"""The autoscaler's own back-off; five minutes by default."""
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    with extended_plane("placeholder.yaml") as plane:
+        plane.start_autoscaler(GROUPS, *SHORT)
+        yield plane
+
+
+@pytest.fixture
+def world(plane: ControlPlane) -> Iterator[World]:
+    with a_world(plane, GROUPS) as world:
+        yield world
+
+
+def asked(world: World, pool: str) -> list[str]:
+    """Names of live requests for a pool."""
+    found = world.plane.api.items(TEMPLATES)
+    return [t["metadata"]["name"] for t in found if t["template"]["spec"]["nodeSelector"]["pool"] == pool]
+
+
+@pytest.mark.parametrize(
+    "settings", [f"watcher: {{{NODE_GROUPS}}}", "watcher: {retry_first: 5}"], ids=["mapped", "learnt"]
+)
+def test_a_pool_out_of_stock_is_passed_over_and_tried_again(world: World, settings: str) -> None:
+    """W4, A6: the first unit has reached its cap, the second is out of stock, the third is asked."""
+    world.policy(elastic("first", max=1), elastic("second"), elastic("third"))
+    with Watcher(world.plane, settings) as watcher:
+        with out_of_stock(world.plane, "second"):
+            world.create_pods("a", "b", "c")
+            world.await_bound("a", "b", "c")
+            assert sorted(map(world.pool_of, "abc")) == ["first", "third", "third"]
+            assert "is passed over" in watcher.log
+        world.plane.wait(lambda: "no longer passed over" in watcher.log, what="the end of it", seconds=40)
+        world.create_pods("d")
+        world.await_bound("d")
+        assert world.pool_of("d") == "second"
+        world.await_nothing_asked()
+        assert [len(world.bought(group.name)) for group in GROUPS] == [1, 1, 2]
+
+
+def test_placeholders_bring_exactly_the_nodes_of_the_unit(world: World) -> None:
+    """W1, W2, A5: beside free nodes that a cap refuses, and none is bought twice."""
+    world.plane.create_node("dc-1", {"pool": "dc"})
+    world.policy(ecs("dc", max=0), elastic("second", max=2), elastic("third"))
+    with Watcher(world.plane, f"watcher: {{backend: placeholder, {NODE_GROUPS}}}"):
+        world.create_pods("a", "b")
+        world.plane.wait(lambda: world.plane.api.items(PLACEHOLDERS), what="placeholders")
+        assert not world.plane.api.items(REQUESTS)
+        world.await_bound("a", "b", seconds=90)
+        assert list(map(world.pool_of, "ab")) == ["second", "second"]
+        world.await_nothing_asked()
+        assert most(lambda: len(world.bought("second")), world.plane) == 2
+        assert not world.bought("third")
+
+
+@contextmanager
+def left_by_a_crash(world: World, settings: str) -> Iterator[None]:
+    """What a watcher leaves that was killed while it waited for nodes."""
+    world.policy(elastic("first"), elastic("second"))
+    with Watcher(world.plane, settings):
+        world.create_pods("a")
+        world.plane.wait(lambda: DELAY in world.annotations("a"), what="the hold")
+        world.plane.wait(lambda: asked(world, "first"), what="a request")
+    yield
+
+
+def test_nothing_is_left_behind_by_who_leaves(world: World) -> None:
+    """A10: holds, placeholders and records; the pod gets its node from the autoscaler alone."""
+    with left_by_a_crash(world, f"watcher: {{backend: placeholder, {NODE_GROUPS}}}"):
+        command = [str(COMMAND), "release", "--kubeconfig", str(world.plane.kubeconfig)]
+        told = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True).stdout
+        assert "placeholder" in told
+        assert world.left_behind()
+        subprocess.run(command, check=True)
+        assert not world.left_behind()
+        assert not [
+            key for key in world.annotations("a") if key == DELAY or key.startswith("resourcepolicy.io/")
+        ]
+        world.await_bound("a", seconds=90)
