@@ -103,19 +103,21 @@ def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> Non
 @main.command()
 @_KUBECONFIG
 @_CONFIG
+@click.option("--all", "everything", is_flag=True, help="All that we wrote on pods, to leave for good.")
 @click.option("--dry-run", is_flag=True, help="Say what there is, and remove nothing.")
-def release(kubeconfig: Path | None, config: Path | None, *, dry_run: bool) -> None:
-    """Take back what our programs wrote on pods and asked of the autoscaler.
+def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, dry_run: bool) -> None:
+    """Give pending pods back to cluster-autoscaler: holds, requests and placeholders are removed.
 
-    For leaving, or for while the watcher is stopped for long: a pod that is held gets no node from
-    cluster-autoscaler. Stop `resourcepolicy watch` first, or it holds the pods again.
+    For while the watcher is stopped for long: a held pod gets no node without it. Stop `resourcepolicy watch`
+    first, or it holds them again. With --all, records of units and deletion costs go too: stop `serve` first.
 
     Example: resourcepolicy release --kubeconfig ~/.kube/config --dry-run
     """
     from extender.connection import connect  # noqa: PLC0415  as in `serve`
     from extender.leaving import leave  # noqa: PLC0415
 
-    sys.exit(leave(connect(kubeconfig), load_settings(config).watcher.namespace, click.echo, dry=dry_run))
+    namespace = load_settings(config).watcher.namespace
+    sys.exit(leave(connect(kubeconfig), namespace, click.echo, everything=everything, dry=dry_run))
 
 
 for command in (lint, simulate, explain):

@@ -12,9 +12,11 @@ from extender.release import release, removals
 __all__ = ["leave"]
 
 
-def leave(connection: Connection, namespace: str, say: Callable[[str], object], *, dry: bool) -> int:
-    """Take everything back, or with `dry` tell what there is; 0 if nothing is left that should go."""
-    wanted = list(removals(connection, namespace))
+def leave(
+    connection: Connection, namespace: str, say: Callable[[str], object], *, everything: bool, dry: bool
+) -> int:
+    """Take it back, or with `dry` tell what there is; 0 if nothing is left that should go."""
+    wanted = list(removals(connection, namespace, everything=everything))
     if dry:
         say(_counted("there is", Counter(removal.what for removal in wanted)))
         return 0

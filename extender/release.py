@@ -1,8 +1,8 @@
-"""Leaving: everything that our programs wrote on pods or made in the cluster, taken back (A10).
+"""Taking back what our programs asked of the autoscaler and wrote on pods (A10).
 
 Owns what that is and the order in which it goes; must not know who wrote it, or when. Requests go first: with
 the holds gone the autoscaler acts on the pods by itself, and would serve both. Done with an administrator's
-rights, once our programs are stopped.
+rights, once the watcher is stopped.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ import msgspec
 from extender.connection import ApiError, Connection, Unreachable
 from extender.holds import hold_of
 from extender.request_objects import OWNED
+from policy.deletion_cost import correction
 
 __all__ = ["Released", "Removal", "release", "removals"]
 
@@ -28,8 +29,15 @@ def _marks_of(annotations: Mapping[str, str]) -> set[str]:
     return {key for key in annotations if key.startswith(_PREFIX)}
 
 
-_TRACES: tuple[Callable[[Mapping[str, str]], set[str]], ...] = (hold_of, _marks_of)
-"""Each tells which keys of a pod's annotations are ours."""
+def _cost_of(annotations: Mapping[str, str]) -> set[str]:
+    return set(correction(annotations, 0))
+
+
+Traces = Callable[[Mapping[str, str]], set[str]]
+"""Tells which keys of a pod's annotations are ours."""
+
+_HOLD: tuple[Traces, ...] = (hold_of,)
+_ALL: tuple[Traces, ...] = (hold_of, _cost_of, _marks_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +71,11 @@ def release(wanted: Iterable[Removal]) -> Released:
     return done
 
 
-def removals(connection: Connection, namespace: str) -> Iterator[Removal]:
-    """What there is to take back; `namespace` is where requests live."""
+def removals(connection: Connection, namespace: str, *, everything: bool) -> Iterator[Removal]:
+    """What there is to take back; `namespace` is where requests live.
+
+    Without `everything` only what keeps the autoscaler from the pods: `serve` needs the rest.
+    """
     ours = {"labelSelector": ",".join(f"{key}={value}" for key, value in OWNED.items())}
     for what, api, resource in (
         ("ProvisioningRequest", "/apis/autoscaling.x-k8s.io/v1", "provisioningrequests"),
@@ -75,7 +86,7 @@ def removals(connection: Connection, namespace: str) -> Iterator[Removal]:
         for found in _listed(connection, path, ours):
             yield Removal(what, found.name, partial(connection.delete, f"{path}/{quote(found.name)}"))
     for found in _listed(connection, "/api/v1/pods", {}):
-        keys = set[str]().union(*(traces(found.annotations) for traces in _TRACES))
+        keys = set[str]().union(*(traces(found.annotations) for traces in (_ALL if everything else _HOLD)))
         if keys:
             path = f"/api/v1/namespaces/{quote(found.namespace)}/pods/{quote(found.name)}"
             patch = {"metadata": {"uid": found.uid, "annotations": dict.fromkeys(keys)}}

@@ -74,12 +74,10 @@ def _played(stage: Stage, number: int, seed: int, keep: Path | None, *, kill: bo
     outcome = play(stage, draw(number, seed, stock_outs=stage.settings is not None), kills=kill)
     verdict = "right" if is_right(outcome) else fault_of(outcome)
     click.echo(f"{time.strftime('%H:%M:%S')} round {number}, {outcome.seconds:.0f} s: {verdict}", err=True)
-    if keep and not is_right(outcome):
+    if keep and stage.settings and not is_right(outcome):
         keep.mkdir(parents=True, exist_ok=True)
         for log, mark in zip(logs, marks, strict=True):
-            with log.open("rb") as file:
-                file.seek(mark)
-                (keep / f"round-{number}.{log.name}").write_bytes(file.read())
+            (keep / f"round-{number}.{log.name}").write_bytes(log.read_bytes()[mark:])
     return outcome
 
 

@@ -12,6 +12,8 @@ from extender.connection import ApiError, Unreachable, connect
 from extender.holds import DELAY, MARK, hold_of
 from extender.leaving import leave
 from extender.release import Removal, release
+from policy.deletion_cost import COST
+from policy.deletion_cost import MARK as COST_MARK
 from tests.extender.apiserver import FakeApiServer
 
 PODS = "/api/v1/pods"
@@ -59,20 +61,25 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
 
 def test_the_users_annotations_stay(tmp_path: Path) -> None:
     """A10."""
-    annotations = {DELAY: "8760h", MARK: "true", "resourcepolicy.io/poked": "1", "theirs": "x"}
+    annotations = {DELAY: "8760h", MARK: "true", "theirs": "x"}
+    written = {"resourcepolicy.io/poked": "1", COST: "-100", COST_MARK: "-100"}
     with FakeApiServer() as api:
-        for name, written in (("held", annotations), ("other", {"theirs": "x"})):
-            metadata = {"namespace": "default", "name": name, "uid": name, "annotations": written}
+        for name, values in (("held", {**annotations, **written}), ("other", {COST: "7", "theirs": "x"})):
+            metadata = {"namespace": "default", "name": name, "uid": name, "annotations": values}
             api.put(PODS, "default", name, metadata=metadata)
+
+        def on(name: str) -> object:
+            return api.get(PODS, "default", name)["metadata"]["annotations"]
+
         said: list[str] = []
         connection = connect(api.kubeconfig(tmp_path))
-        assert leave(connection, "ours", said.append, dry=True) == 0
-        assert api.get(PODS, "default", "held")["metadata"]["annotations"] == annotations
-        assert leave(connection, "ours", said.append, dry=False) == 0
-        assert api.get(PODS, "default", "held")["metadata"]["annotations"] == {"theirs": "x"}
-        assert leave(connection, "ours", said.append, dry=False) == 0
-    assert said == [
-        "there is: 1 x pod's annotations",
-        "removed: 1 x pod's annotations",
-        "removed: nothing of ours",
-    ]
+        assert leave(connection, "ours", said.append, everything=False, dry=True) == 0
+        assert on("held") == {**annotations, **written}
+        assert leave(connection, "ours", said.append, everything=False, dry=False) == 0
+        assert on("held") == {"theirs": "x", **written}
+        assert leave(connection, "ours", said.append, everything=False, dry=False) == 0
+        assert leave(connection, "ours", said.append, everything=True, dry=False) == 0
+        assert on("held") == {"theirs": "x"}
+        assert on("other") == {COST: "7", "theirs": "x"}
+    one = "1 x pod's annotations"
+    assert said == [f"there is: {one}", f"removed: {one}", "removed: nothing of ours", f"removed: {one}"]
