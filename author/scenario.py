@@ -107,9 +107,9 @@ def _written(name: str) -> Iterator[tuple[str, tuple[Pod, int]]]:
         for workload in workloads_in(documents_in(source, text)):
             spec = workload.document.at("spec")
             replicas = spec.get("replicas", spec.get("parallelism", 1)) if isinstance(spec, Mapping) else 1
-            labels = {**dict.fromkeys(workload.added, "simulated"), **workload.pod.labels}
-            pod = replace(workload.pod, labels=labels)
-            yield str(workload.document.at("metadata", "name")), (pod, replicas)
+            name = str(workload.document.at("metadata", "name"))
+            labels = {**dict.fromkeys(workload.added, name), **workload.pod.labels}  # a hash of its own (C2)
+            yield name, (replace(workload.pod, labels=labels), replicas)
 
 
 def _pods_of(name: str, cluster: Cluster) -> list[Pod]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from campaigns.worlds.counts import Counts, real, simulated
 from campaigns.worlds.draw import draw
 from campaigns.worlds.live import Live, Photo
+from campaigns.worlds.replay import replayed
 from campaigns.worlds.world import World
 from controlplane import ControlPlane
 from demo.cluster import Programs
@@ -26,10 +27,17 @@ class Comparison:
     after: Photo
     real: Counts
     simulated: Counts
+    replayed: Counts
+    """By `simulate`, given the order and the nodes of reality."""
 
     @property
     def agrees(self) -> bool:
         return self.real == self.simulated
+
+    @property
+    def explained(self) -> bool:
+        """Whether nothing differs but the scheduler's choice among nodes, and among pods."""
+        return self.real == self.replayed
 
 
 def compared(seeds: Iterable[int], at_once: int) -> Iterator[Comparison]:
@@ -38,11 +46,11 @@ def compared(seeds: Iterable[int], at_once: int) -> Iterator[Comparison]:
         programs.install()
         programs.start_extender()
         live = Live(plane, programs)
-        for done in as_completed([playing.submit(_compared, seed, live) for seed in seeds]):
+        for done in as_completed([playing.submit(_compared, draw(seed), live) for seed in seeds]):
             yield done.result()
 
 
-def _compared(seed: int, live: Live) -> Comparison:
-    world = draw(seed)
+def _compared(world: World, live: Live) -> Comparison:
     before, after = live.played(world)
-    return Comparison(world, before, after, real(before, after), simulated(world, before))
+    again = replayed(world, before, after, live.order(world))
+    return Comparison(world, before, after, real(before, after), simulated(world, before), again)

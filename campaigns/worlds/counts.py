@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from author.cluster import Cluster, cluster_in
 from campaigns.worlds.live import Photo
 from campaigns.worlds.world import World
 from policy.match import governing
+from policy.objects import Pod
 from policy.options import Kinds
+from policy.resourcepolicy import ResourcePolicy
+from policy.usage import Share
 
-__all__ = ["Counts", "real", "simulated"]
+__all__ = ["Counts", "asked", "cluster_of", "counted", "real", "simulated"]
 
 Counts = Mapping[str, Mapping[str, int]]
 """By policy and place: `units[0]`, `outside every unit`, `pending`. What is 0 is left out."""
@@ -30,16 +33,25 @@ _COMMAND = Path(sys.executable).with_name("resourcepolicy")
 
 
 def real(before: Photo, after: Photo) -> Counts:
-    """How many pods are where; those outside count if they came after `before`."""
-    there = {pod.uid for pod in _cluster(before).pods if pod.node_name}
-    cluster = _cluster(after)
-    counts = {policy.name: Counter[str]() for policy in cluster.policies}
-    snapshot = cluster.snapshot(Kinds())
-    for pod in cluster.pods:
-        policy = governing(pod, cluster.policies)
+    """As it is in the end."""
+    there = {pod.uid for pod in cluster_of(before).pods if pod.node_name}
+    cluster = cluster_of(after)
+    return counted(cluster.pods, cluster.policies, cluster.snapshot(Kinds()).share, there)
+
+
+def counted(
+    pods: Iterable[Pod],
+    policies: Collection[ResourcePolicy],
+    share_of: Callable[[ResourcePolicy, str], Share | None],
+    there: Container[str],
+) -> Counts:
+    """By policy; a pod outside every unit counts if it is none of those that were `there`."""
+    counts = {policy.name: Counter[str]() for policy in policies}
+    for pod in pods:
+        policy = governing(pod, policies)
+        share = share_of(policy, pod.uid) if policy else None
         if policy is None:
             continue
-        share = snapshot.share(policy, pod.uid)
         if share is not None:
             counts[policy.name][f"units[{share.unit}]"] += share.counted
         elif not pod.node_name:
@@ -49,8 +61,9 @@ def real(before: Photo, after: Photo) -> Counts:
     return {name: +count for name, count in counts.items()}
 
 
-def _cluster(photo: Photo) -> Cluster:
-    return cluster_in("the plane", json.dumps(photo.listed).encode())
+def cluster_of(photo: Photo) -> Cluster:
+    """What a snapshot shows."""
+    return cluster_in("the plane", str(photo).encode())
 
 
 def simulated(world: World, before: Photo) -> Counts:
@@ -66,26 +79,24 @@ def simulated(world: World, before: Photo) -> Counts:
     return counts
 
 
+def asked(world: World, directory: Path) -> tuple[list[str], Path | None]:
+    """What `--scale` and `--pod` say of a world's arrivals; the latter's file is written."""
+    scale = [f"{arrival.name}={arrival.replicas}" for arrival in world.arrivals]
+    new = [deployment for deployment in world.deployments if not deployment["spec"]["replicas"]]
+    if not new:
+        return scale, None
+    path = directory / "new.yaml"
+    path.write_text(yaml.safe_dump_all(new))
+    return scale, path
+
+
 def _outcomes(world: World, before: Photo, directory: Path) -> list[Mapping[str, Any]]:
-    snapshot, policies, new = (directory / name for name in ("cluster.json", "policies.yaml", "new.yaml"))
+    snapshot, policies = directory / "cluster.json", directory / "policies.yaml"
     snapshot.write_text(str(before))
     policies.write_text(yaml.safe_dump_all(before.items("ResourcePolicy")))
-    command: list[str | Path] = [
-        _COMMAND,
-        "simulate",
-        "--policy",
-        policies,
-        "--snapshot",
-        snapshot,
-        "-o",
-        "json",
-    ]
-    for arrival in world.arrivals:
-        command += ["--scale", f"{arrival.name}={arrival.replicas}"]
-    fresh = [deployment for deployment in world.deployments if not deployment["spec"]["replicas"]]
-    if fresh:
-        new.write_text(yaml.safe_dump_all(fresh))
-        command += ["--pod", new]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    scale, new = asked(world, directory)
+    command: list[str | Path] = [_COMMAND, "simulate", "--policy", policies, "--snapshot", snapshot]
+    command += [f"--scale={wanted}" for wanted in scale] + [f"--pod={new}"] * bool(new)
+    told = subprocess.run([*command, "-o", "json"], check=True, capture_output=True, text=True).stdout
     outcomes: list[Mapping[str, Any]] = json.loads(told)[0]["outcomes"]
     return outcomes

@@ -124,7 +124,8 @@ class _Drawing:
         }
         keys = self.dice.choice(((), (), (), ("pod-template-hash",), ("team",)))
         if self.rarely(0.15):  # overlaps with the other policy
-            del spec["selector"]
+            both = {"key": "app", "operator": "In", "values": list(_APPS)}
+            spec = {"matchExpressions": [both]} | {k: v for k, v in spec.items() if k != "selector"}
         metadata = {"name": app, "namespace": self.name}
         spec |= {"matchLabelKeys": list(keys)} if keys else {}
         return {"apiVersion": _API, "kind": "ResourcePolicy", "metadata": metadata, "spec": spec}

@@ -5,6 +5,7 @@ Worlds share a plane: pods see the nodes of their own world only, and policies t
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from campaigns.worlds.world import GONE_AFTER, TIMEOUT, Arrival, World
 from controlplane import ControlPlane, Object
-from demo.cluster import Programs
+from demo.cluster import EXTENDER, Programs
 
 __all__ = ["Live", "Photo"]
 
@@ -60,6 +61,12 @@ class Live:
             return before, self._photo(world)
         finally:
             self._take_down(world)
+
+    def order(self, world: World) -> list[str]:
+        """The names of the pods as the scheduler first asked about them, for which the log is read."""
+        asked = re.compile(rf"filter {re.escape(world.name)}/(\S+): ")
+        log = self._programs.log(EXTENDER).read_text()
+        return list(dict.fromkeys(asked.findall(log)))
 
     def _make(self, world: World) -> None:
         self._api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.name}})

@@ -4,7 +4,7 @@ Owns the sums and their layout. Must not know: how worlds are played.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from campaigns.worlds.campaign import Comparison
@@ -31,11 +31,16 @@ class Report:
         if not comparison.agrees:
             self.differing.append(comparison)
 
+    @property
+    def unexplained(self) -> list[Comparison]:
+        return [comparison for comparison in self.differing if not comparison.explained]
+
     def __str__(self) -> str:
-        agree = self.worlds - len(self.differing)
+        differ, unexplained = len(self.differing), len(self.unexplained)
+        agree = self.worlds - differ
         return "\n".join(
             [
-                f"{self.worlds} worlds: {agree} agree, {len(self.differing)} differ",
+                f"{self.worlds} worlds: {agree} agree, {differ} differ, {unexplained} of them unexplained",
                 "pods: " + ", ".join(f"{count} {place}" for place, count in sorted(self.pods.items())),
                 "policies: " + ", ".join(f"{count} {mode}" for mode, count in self.modes.most_common()),
                 *(line for comparison in self.differing for line in _told(comparison)),
@@ -43,13 +48,18 @@ class Report:
         )
 
 
-def _told(comparison: Comparison) -> list[str]:
-    lines = [f"seed {comparison.world.seed}:"]
-    for policy in sorted({*comparison.real, *comparison.simulated}):
-        played, said = (side.get(policy, {}) for side in (comparison.real, comparison.simulated))
-        if played != said:
-            lines += [f"  {policy}  real {_listed(played)}", f"  {policy}  simulated {_listed(said)}"]
-    return lines
+def _told(comparison: Comparison) -> Iterator[str]:
+    yield f"seed {comparison.world.seed}:"
+    sides = {"real": comparison.real, "simulated": comparison.simulated}
+    if comparison.explained:
+        yield "  explained: with the scheduler's own order and choice of nodes within units, simulate agrees"
+    else:
+        yield "  unexplained: also with the scheduler's own order and choice of nodes within units"
+        sides["replayed"] = comparison.replayed
+    for policy in sorted({policy for side in sides.values() for policy in side}):
+        counts = {name: side.get(policy, {}) for name, side in sides.items()}
+        if len({_listed(count) for count in counts.values()}) > 1:
+            yield from (f"  {policy}  {name:<9}  {_listed(count)}" for name, count in counts.items())
 
 
 def _listed(count: Mapping[str, int]) -> str:

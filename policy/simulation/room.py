@@ -1,7 +1,8 @@
 """Free room on nodes, kept current pod by pod, and the best node for a pod in a set of nodes.
 
-Owns the sums of `policy.fit` in incremental form, and a ranking like kube-scheduler's default (least
-allocated first); must not know units or policies. Pods mostly arrive: giving room back forgets the rankings.
+Owns the sums of `policy.fit` in incremental form, and a ranking like kube-scheduler's default (pods that are
+alike apart, then the least allocated first); must not know units or policies. Pods mostly arrive: giving room
+back forgets the rankings.
 """
 
 import heapq
@@ -20,7 +21,16 @@ _ONE = parse_quantity("1")
 _LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 _SCORED = ("cpu", "memory")
 
-_Rank = tuple[bool, float, int]
+_OWN = frozenset(
+    {
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-completion-index",
+    }
+)
+"""Labels that each pod of a workload has another value of."""
+
+_Rank = tuple[bool, int, float, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,10 @@ class Demand:
     node_selector: tuple[tuple[str, str], ...]
     tolerations: tuple[Toleration, ...]
     affinity: Affinity
+    kin: frozenset[tuple[str, str]] = frozenset()
+    """The labels of its workload's pods, which kube-scheduler puts on different nodes if it can."""
+    scored: tuple[int, ...] = field(default=(), compare=False)
+    """Of the requests, those that the ranking looks at."""
 
     @classmethod
     def of(cls, pod: Pod) -> "Demand":
@@ -38,7 +52,9 @@ class Demand:
         requests = {name: amount for name, amount in pod.requests.items() if amount}
         requests["pods"] = _ONE
         selector = tuple(sorted(pod.node_selector.items()))
-        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, pod.affinity)
+        kin = frozenset((key, value) for key, value in pod.labels.items() if key not in _OWN)
+        scored = tuple(requests.get(name, 0) for name in _SCORED)
+        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, pod.affinity, kin, scored)
 
 
 @dataclass(slots=True)
@@ -48,6 +64,7 @@ class Room:
     nodes: dict[str, Node] = field(default_factory=dict)
     _free: dict[str, dict[str, int]] = field(default_factory=dict)
     _pods: Counter[str] = field(default_factory=Counter)
+    _kin: Counter[tuple[frozenset[tuple[str, str]], str]] = field(default_factory=Counter)
     _heaps: dict[Hashable, list[tuple[_Rank, str]]] = field(default_factory=dict)
     _admitted: dict[tuple[Demand, str], bool] = field(default_factory=dict)
 
@@ -65,6 +82,7 @@ class Room:
                 if resource in free:
                     free[resource] -= amount
             self._pods[name] += 1
+            self._kin[demand.kin, name] += 1
 
     def give(self, name: str, demand: Demand) -> None:
         """A pod leaves a node."""
@@ -74,6 +92,7 @@ class Room:
                 if resource in free:
                     free[resource] += amount
             self._pods[name] -= 1
+            self._kin[demand.kin, name] -= 1
             self._heaps.clear()
 
     def best(
@@ -83,12 +102,12 @@ class Room:
         key = (demand, area)
         if key not in self._heaps:
             fitting = (n for n in names() if self.admits(demand, pod, n) and self.fits(demand, n))
-            self._heaps[key] = [(self._rank(name), name) for name in fitting]
+            self._heaps[key] = [(self._rank(name, demand), name) for name in fitting]
             heapq.heapify(self._heaps[key])
         heap = self._heaps[key]
         while heap:
             rank, name = heap[0]
-            now = self._rank(name)
+            now = self._rank(name, demand)
             if not self.fits(demand, name):
                 heapq.heappop(heap)
             elif now != rank:
@@ -124,16 +143,16 @@ class Room:
                 reasons["Too many pods" if short == "pods" else f"Insufficient {short}"] += 1
         return reasons
 
-    def _rank(self, name: str) -> _Rank:
-        """Lower is better: staying nodes first (U7), then the least allocated, then the fewest pods."""
+    def _rank(self, name: str, demand: Demand) -> _Rank:
+        """Lower is better: staying nodes (U7), few pods of the same workload, little allocated, few pods."""
         node, free = self.nodes[name], self._free[name]
         left = sum(
-            free[resource] / node.allocatable[resource]
-            for resource in _SCORED
+            (free[resource] - asked) / node.allocatable[resource]
+            for resource, asked in zip(_SCORED, demand.scored, strict=True)
             if node.allocatable.get(resource)
         )
         leaving = any(taint.key in _LEAVING for taint in node.taints)
-        return leaving, -left, self._pods[name]
+        return leaving, self._kin[demand.kin, name], -left, self._pods[name]
 
 
 def _refusal(node: Node, pod: Pod) -> str:
