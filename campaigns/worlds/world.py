@@ -11,8 +11,8 @@ __all__ = ["GONE_AFTER", "TIMEOUT", "Arrival", "World"]
 
 TIMEOUT = 5.0
 """Seconds of each timer: the time in which all pods of a world arrive must be shorter."""
-GONE_AFTER = 12.0
-"""Seconds that terminating pods take to go: longer than two timers in a row."""
+GONE_AFTER = 30.0
+"""Seconds that terminating pods take to go: the grace that Kubernetes gives, and that `simulate` reckons with."""
 
 
 @dataclass(frozen=True, slots=True)
