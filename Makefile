@@ -10,7 +10,7 @@ COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emi
 
 .PHONY: bench faults demo test test-fast check install programs lock clean
 
-demo: install programs  ## the main job: the story of the guide on a real control plane (KEEP=1 leaves it up)
+demo: install programs  ## the main job: the story of the guide, there and back, on a real control plane (KEEP=1 leaves it up)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: check install programs  ## every test, those on the real control plane included

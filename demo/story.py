@@ -67,7 +67,7 @@ def _there(stage: Stage) -> None:
     nodes = REPLICAS - 1
     _half(stage, lambda scene: _asked(scene) >= nodes, what=f"a request for {nodes} nodes in {CLOUD.name}")
     if count := _asked(stage.scene()):
-        stage.enter(f"asked the autoscaler for {count} nodes in {CLOUD.name}", f"asked for {count}")
+        stage.enter(f"asked the autoscaler for {count} nodes in {CLOUD.name}", f"asked for {count} nodes")
     _half(stage, lambda scene: len(_ready(scene)) >= nodes, what=f"{nodes} nodes of {CLOUD.name} to be ready")
     stage.enter("nodes came", "nodes came")
     _until(stage, _all_run, what=f"{REPLICAS} pods to run")

@@ -51,11 +51,11 @@ def timeline(scene: Scene) -> str:
         _text(MARGIN, 34, TITLE, 'class="title"'),
         _text(MARGIN, 54, SOURCE),
         *_axis(whole),
+        *whole.marks(_marks(scene), MARKS),
         *_load(scene),
         *_replicas(scene),
         *_pods(scene),
         *(part for row in rows for part in _row(scene, *row)),
-        *whole.marks(_marks(scene), MARKS),
         *_legend(bottom + 48),
         "</svg>\n",
     ]
