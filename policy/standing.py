@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy.match import matching, opted_out
+from policy.match import is_sent, matching, opted_out
 from policy.objects import Pod
 from policy.options import OnConflict
 from policy.resourcepolicy import Rejected, ResourcePolicy
@@ -111,7 +111,7 @@ def _governed(
         names = ", ".join(policy.name for policy in others)
         what = "so it is refused" if on_conflict is OnConflict.REJECT else f"{governor.name} is the oldest"
         yield f"ResourcePolicy {names} matches it as well; {what} (M4)."
-    if managed_resources and pod.requests.keys().isdisjoint(managed_resources):
+    if not is_sent(pod, managed_resources):
         resources = ", ".join(sorted(managed_resources))
         yield (
             f"It requests none of {resources}: kube-scheduler does not ask about such pods, unless its "

@@ -4,8 +4,6 @@ Owns the sentences; must not know how a decision came about. Unlike those of `po
 kube-scheduler compares, these name the numbers of the moment.
 """
 
-import math
-
 from policy.duration import format_duration
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
@@ -20,6 +18,7 @@ _RULES = {
     Reason.WAITING_FOR_ROOM: "O4",
     Reason.WAITING_FOR_TERMINATING: "O6",
     Reason.WAITING_FOR_PREEMPTION: "P1",
+    Reason.WAITING_FOR_BINDINGS: "C7",
     Reason.EARLIER_UNIT_FIRST: "O1",
     Reason.OUTSIDE_UNITS: "U6",
     Reason.LABEL_MISSING: "C2",
@@ -95,36 +94,34 @@ def conclusion(taken: Taken, refusal: Refusal | None) -> str:
 
 
 def _refused(taken: Taken, refusal: Refusal) -> str:
-    name = f"ResourcePolicy {refusal.policy.name}"
     if taken.verb is Verb.PREEMPT:
         return "In no unit does preempting help."
-    match refusal.reason:
-        case Reason.LABEL_MISSING:
-            return (
-                f"It is refused: it lacks the label {refusal.named}, which matchLabelKeys of {name} counts "
-                "by. Write the label into the pod template, or take the key out of the policy."
-            )
-        case Reason.CONFLICT:
-            return (
-                f"It is refused: {name} and another ResourcePolicy both match it, and the setting "
-                "on_conflict is reject. Make the selectors exclude each other."
-            )
-        case Reason.EARLIER_UNIT_FIRST:
-            return (
-                f"Its nominated node alone was refused: units[{refusal.unit}] comes first and may have "
-                "room. kube-scheduler asks about every node next."
-            )
-        case Reason.MAX_REACHED | Reason.MAX_RESOURCES_REACHED | Reason.OUTSIDE_UNITS:
-            return f"It is refused: no unit of {name} can take it, and nodes in no unit are not used."
-    return f"It is refused: it waits in units[{refusal.unit}], and no later unit is used meanwhile."
+    name = f"ResourcePolicy {refusal.policy.name}"
+    sentence = _REFUSED.get(refusal.reason, _WAITING)
+    return sentence.format(policy=name, unit=refusal.unit, key=refusal.named)
+
+
+_WAITING = "It is refused: it waits in units[{unit}], and no later unit is used meanwhile."
+_NOWHERE = "It is refused: no unit of {policy} can take it, and nodes in no unit are not used."
+_REFUSED = {
+    Reason.MAX_REACHED: _NOWHERE,
+    Reason.MAX_RESOURCES_REACHED: _NOWHERE,
+    Reason.OUTSIDE_UNITS: _NOWHERE,
+    Reason.LABEL_MISSING: "It is refused: it lacks the label {key}, which matchLabelKeys of {policy} counts "
+    "by. Write the label into the pod template, or take the key out of the policy.",
+    Reason.CONFLICT: "It is refused: {policy} and another ResourcePolicy both match it, and the setting "
+    "on_conflict is reject. Make the selectors exclude each other.",
+    Reason.WAITING_FOR_BINDINGS: "It is held back: the server had just started, and pods that it has not "
+    "seen yet may be on their way to units[{unit}], within its caps.",
+    Reason.EARLIER_UNIT_FIRST: "Its nominated node alone was refused: units[{unit}] comes first and may have "
+    "room. kube-scheduler asks about every node next.",
+}
 
 
 def again(taken: Taken, refusal: Refusal | None) -> str:
     """When the pod is tried again."""
     if refusal is None:
         return "once the pods that leave for it are gone" if taken.verb is Verb.PREEMPT else ""
-    if not math.isinf(taken.retry_at):
-        return f"when its timer ends, and before that when room comes in units[{refusal.unit}]"
     return _AGAIN[refusal.reason].format(unit=refusal.unit)
 
 
@@ -132,9 +129,10 @@ _AGAIN = {
     Reason.MAX_REACHED: "when a slot or room comes free in a unit, or the policy changes",
     Reason.MAX_RESOURCES_REACHED: "when a slot or room comes free in a unit, or the policy changes",
     Reason.WAITING_FOR_ROOM: "when room comes in units[{unit}], or the policy changes",
-    Reason.WAITING_FOR_TIMEOUT: "when its timer ends",
+    Reason.WAITING_FOR_TIMEOUT: "when its timer ends, and before that when room comes in units[{unit}]",
     Reason.WAITING_FOR_TERMINATING: "when the pods that are terminating in units[{unit}] are gone",
     Reason.WAITING_FOR_PREEMPTION: "at once, when kube-scheduler has tried to preempt in units[{unit}]",
+    Reason.WAITING_FOR_BINDINGS: "as soon as those pods are seen or asked about",
     Reason.EARLIER_UNIT_FIRST: "at once, with every node",
     Reason.OUTSIDE_UNITS: "when room comes in a unit, or the policy changes",
     Reason.LABEL_MISSING: "when its labels or the policy change",

@@ -127,6 +127,17 @@ def unlabelled(site: Site) -> str:
     return "b"
 
 
+def unseen(site: Site) -> str:
+    site.add_nodes("dc", gpus=8)
+    site.add_nodes("cloud", gpus=8)
+    site.create_policy(site.unit("dc", max=1), site.unit("cloud"))
+    site.create_pod("first", schedulerName="nobody")  # as if its binding were under way
+    site.extender.restart()
+    site.create_pod("b")
+    site.refused("b", "unseen")
+    return "b"
+
+
 def contested(site: Site) -> str:
     site.extender.restart(on_conflict="reject")
     site.add_nodes("dc", gpus=8)
@@ -210,6 +221,15 @@ ROWS = [
         ("it lacks the label revision, which matchLabelKeys of ResourcePolicy policy counts by. Write the",),
     ),
     Row(
+        Reason.WAITING_FOR_BINDINGS,
+        unseen,
+        "C7",
+        (
+            "It is held back: the server had just started, and pods that it has not seen yet may be on their",
+            "as soon as those pods are seen or asked about",
+        ),
+    ),
+    Row(
         Reason.CONFLICT,
         contested,
         "M4",
@@ -236,7 +256,7 @@ def test_each_refusal_is_explained(site: Site, row: Row) -> None:
     assert account["uid"] == site.pod(name)["metadata"]["uid"]
 
 
-LASTING = [row for row in ROWS if row.rule not in ("P1", "O1", "M4")]
+LASTING = [row for row in ROWS if row.rule not in ("P1", "O1", "M4", "C7")]
 
 
 @pytest.mark.parametrize("row", LASTING, ids=lambda row: f"{row.rule} {row.reason}")

@@ -256,6 +256,24 @@ def test_a_refused_conflict_is_told_with_what_to_do() -> None:
     assert "Make the selectors exclude each other." in told.why
 
 
+def test_a_pod_held_back_after_a_start_is_told_what_for() -> None:
+    """C7."""
+    policy, view = a_policy(), a_snapshot(a_policy())
+    refusal = Refusal(Reason.WAITING_FOR_BINDINGS, policy, 1)
+    told = explained(a_pod(), 2, policy, refuse(["a", "b"], refusal), view)
+    assert (told.rule, told.reason) == ("C7", Reason.WAITING_FOR_BINDINGS)
+    assert "may be on their way to units[1]" in told.why
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_has_a_rule_and_says_what_to_wait_for(reason: Reason) -> None:
+    policy, view = a_policy(a_unit("dc", max=0)), a_snapshot(a_policy())
+    told = explained(a_pod(), 1, policy, refuse(["a"], Refusal(reason, policy)), view)
+    assert told.rule
+    assert told.why.endswith(".")
+    assert told.again
+
+
 def test_the_numbers_are_those_of_the_decision() -> None:
     """O2, C2: of the pod's own group, the pod itself aside, and only of units that were looked at."""
     policy = a_policy(
