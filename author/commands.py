@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
+from author.completing import namespaces, pods, policies
 from policy.lint.findings import Code
 
-__all__ = ["explain", "lint", "simulate"]
+__all__ = ["explain", "lint", "simulate", "status"]
 
 _SNAPSHOT = click.option(
     "--snapshot",
     metavar="FILE",
+    type=click.Path(allow_dash=True),
     help="The cluster, as `kubectl get nodes,pods,resourcepolicies -A -o yaml` (or json) prints it; or -.",
 )
 _LIVE = click.option("--live", is_flag=True, help="The cluster, as its API server has it now.")
@@ -29,7 +31,11 @@ _CONFIG = click.option(
     help="The extender's settings, see config/extender.yaml. Without it: the defaults.",
 )
 _NAMESPACE = click.option(
-    "--namespace", "-n", metavar="NAME", help="Without it: the namespace of the context, or default."
+    "--namespace",
+    "-n",
+    metavar="NAME",
+    shell_complete=namespaces,
+    help="Without it: the namespace of the context, or default.",
 )
 _CONTEXT = click.option(
     "--context", metavar="NAME", help="A context of the kubeconfig. Without it: the current one."
@@ -134,7 +140,7 @@ def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pa
 
 
 @click.command()
-@click.argument("pod", metavar="POD")
+@click.argument("pod", metavar="POD", shell_complete=pods)
 @_NAMESPACE
 @_ASKED_CLUSTER
 @_CONTEXT
@@ -159,5 +165,30 @@ def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has par
     Example: resourcepolicy explain web-7d9-x2x4z -n shop
     """
     from author.explaining import Asked, run  # noqa: PLC0415  as in `lint`
+
+    run(Asked(**asked))
+
+
+@click.command()
+@click.argument("policy", metavar="[POLICY]", required=False, shell_complete=policies)
+@_NAMESPACE
+@click.option("--all-namespaces", "-A", "everywhere", is_flag=True, help="Every policy of the cluster.")
+@_ASKED_CLUSTER
+@_CONTEXT
+@_SNAPSHOT
+@_CONFIG
+@click.option(
+    "--output", "-o", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def status(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+    """Show where the pods of a policy are, unit by unit.
+
+    For each unit its nodes, its pods, their share, and how much of its caps the fullest group has; what is
+    pending; and the spill, the share of pods that are not in units[0], by when they were placed. Of pods that
+    are gone the API tells nothing.
+
+    Example: resourcepolicy status web -n shop
+    """
+    from author.reporting import Asked, run  # noqa: PLC0415  as in `lint`
 
     run(Asked(**asked))

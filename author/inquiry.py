@@ -14,7 +14,7 @@ from pathlib import Path
 from author.cluster import Cluster, Said, cluster_of
 from author.deciding import Asked, ask_at, ask_through
 from author.heard import newest_event, optional, requests_for
-from author.live import POLICIES, Session, read_cluster
+from author.live import POLICIES, Session, in_namespace, read_cluster
 from author.mistakes import Mistake
 from author.scenario import moment
 from author.stage import Furnished
@@ -119,9 +119,8 @@ def _near(session: Session, namespace: str, name: str) -> tuple[Cluster, list[st
             raise
         listed = {"Pod": session.get(f"/api/v1/namespaces/{namespace}/pods")}
         raise _no_such_pod(namespace, name, cluster_of(session.source, listed).pods) from None
-    found = {"Pod": body}
-    group, _, plural = POLICIES.rpartition("/")
-    found["ResourcePolicy"] = optional(session, f"{group}/namespaces/{namespace}/{plural}", unread)
+    policies = optional(session, in_namespace(POLICIES, namespace), unread)
+    found = {"Pod": body, "ResourcePolicy": policies}
     (pod,) = cluster_of(session.source, {"Pod": body}).pods
     if pod.node_name:
         node = optional(session, f"/api/v1/nodes/{pod.node_name}", unread)

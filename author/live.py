@@ -17,7 +17,7 @@ from author.mistakes import Mistake
 from extender.connection import ApiError, Connection, NotConfigured, Unreachable, connect, namespace_of
 from policy.lint.documents import Document
 
-__all__ = ["POLICIES", "Session", "live_cluster", "live_workloads", "read_cluster"]
+__all__ = ["POLICIES", "Session", "in_namespace", "live_cluster", "live_workloads", "read_cluster"]
 
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
 _CACHED = {"resourceVersion": "0"}
@@ -40,15 +40,24 @@ def live_cluster(kubeconfig: Path | None) -> Cluster:
         return read_cluster(session)
 
 
-def read_cluster(session: "Session") -> Cluster:
-    """The same over a connection that is there."""
-    lists = {kind: session.get(f"/api/v1/{kind.lower()}s", _CACHED) for kind in ("Node", "Pod")}
+def read_cluster(session: "Session", namespace: str | None = None) -> Cluster:
+    """The same over a connection that is there; pods and policies of one namespace, if it is named."""
+    pods, policies = "/api/v1/pods", POLICIES
+    if namespace is not None:
+        pods, policies = in_namespace(pods, namespace), in_namespace(policies, namespace)
+    lists = {"Node": session.get("/api/v1/nodes", _CACHED), "Pod": session.get(pods, _CACHED)}
     try:
-        lists["ResourcePolicy"] = session.get(POLICIES, _CACHED)
+        lists["ResourcePolicy"] = session.get(policies, _CACHED)
     except ApiError as error:
         if error.status != _NOT_FOUND:
             raise
     return whole(session.source, cluster_of(session.source, lists))
+
+
+def in_namespace(path: str, namespace: str) -> str:
+    """A collection's path, of one namespace only."""
+    group, _, plural = path.rpartition("/")
+    return f"{group}/namespaces/{namespace}/{plural}"
 
 
 def live_workloads(kubeconfig: Path | None) -> list[Document]:
@@ -82,7 +91,7 @@ class Session:
             self._connection: Connection = connect(self._kubeconfig, context)
             self.namespace = namespace_of(self._kubeconfig, context)
         except NotConfigured as error:
-            raise Mistake(f"{error}; name one with --kubeconfig") from None
+            raise Mistake(f"{str(error).rstrip('.')}; name one with --kubeconfig") from None
 
     def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         """The body of an answer."""
@@ -104,7 +113,14 @@ class Session:
 
 
 def _default() -> Path | None:
-    """As kubectl: the first file of KUBECONFIG, else ~/.kube/config; in a pod neither is there."""
-    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    path = Path(named) if named else Path.home() / ".kube" / "config"
-    return path if path.is_file() else None
+    """As kubectl: the files of KUBECONFIG, else ~/.kube/config; in a pod neither is there."""
+    named = [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+    there = [name for name in named if Path(name).is_file()]
+    if there:
+        return Path(os.pathsep.join(there))
+    if named:
+        raise Mistake(
+            f"$KUBECONFIG names {named[0]}, which is no file; correct it, or name one with --kubeconfig"
+        )
+    home = Path.home() / ".kube" / "config"
+    return home if home.is_file() else None

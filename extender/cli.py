@@ -3,7 +3,9 @@
 Owns arguments, exit codes and what a user reads on a mistake; must not know what the programs do.
 """
 
+import difflib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,11 +14,12 @@ from typing import Any
 
 import click
 
-from author.commands import explain, lint, simulate
+from author.commands import explain, lint, simulate, status
+from author.completing import completion, for_kubectl
 from extender.connection import NotConfigured
 from extender.settings import InvalidSettings, Settings, load_settings
 
-__all__ = ["main"]
+__all__ = ["main", "plugin", "plugin_completion"]
 
 _KUBECONFIG = click.option(
     "--kubeconfig",
@@ -41,6 +44,16 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 class _Refusing(click.Group):
     """Says in one line what the user can mend, and exits with 2."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        alike = difflib.get_close_matches(name, self.list_commands(ctx))
+        if name and not name.startswith("-") and self.get_command(ctx, name) is None:
+            meant = alike or self.list_commands(ctx)
+            ctx.fail(f"there is no command {name!r}; did you mean {' or '.join(meant)}?")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  whatever a command returns
         try:
             return super().invoke(ctx)
@@ -50,8 +63,27 @@ class _Refusing(click.Group):
 
 @click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="resourcepolicy")
-def main() -> None:
-    """Ordered units of nodes for stock Kubernetes."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Ordered units of nodes for stock Kubernetes.
+
+    Before a policy meets a cluster, lint and simulate it; afterwards status shows where its pods are, and
+    explain says why one of them is where it is. serve and watch are the two programs of the cluster. Each
+    command has an example: resourcepolicy COMMAND --help.
+    """
+    if os.environ.get("NO_COLOR"):  # no-color.org; without it click colours on a terminal only
+        ctx.color = False
+
+
+def plugin() -> None:
+    """As `kubectl resourcepolicy`, which kubectl finds as kubectl-resourcepolicy on PATH."""
+    main(prog_name="kubectl resourcepolicy")
+
+
+def plugin_completion() -> None:
+    """What kubectl runs, as kubectl_complete-resourcepolicy, when TAB is pressed behind the plugin's name."""
+    for line in for_kubectl(main, sys.argv[1:]):
+        click.echo(line)
 
 
 @main.command()
@@ -120,7 +152,7 @@ def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, d
     sys.exit(leave(connect(kubeconfig), namespace, click.echo, everything=everything, dry=dry_run))
 
 
-for command in (lint, simulate, explain):
+for command in (lint, simulate, explain, status, completion):
     main.add_command(command)
 
 

@@ -93,7 +93,7 @@ LAYERS = [
     {"options", "reasons", "usage"},
     {"fit", "history", "match", "units"},
     {"conditions", "snapshot", "verdict"},
-    {"lost_gpus", "placement", "planning", "preempt", "prioritize", "standing"},
+    {"census", "lost_gpus", "placement", "planning", "preempt", "prioritize", "standing"},
     {"doubt", "filter", "occupancy", "scale_up"},
     {"lint", "simulation", "taken"},
     {"wording"},
