@@ -32,6 +32,7 @@ def _growth(governed: Governed, unit: int, sight: Sight, memory: Memory) -> Grow
     awaited = [request for request in own if memory.places(request)]
     return Growth(
         asked=sum(map(memory.places, awaited)),
+        pods=frozenset(pod.uid for request in awaited for pod in memory.waiting(request, governed)),
         since=min((request.made_at for request in awaited), default=None),
         blocked=memory.blocked(policy, unit, sight),
     )

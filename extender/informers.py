@@ -27,7 +27,7 @@ def _policy_of(manifest: Mapping[str, Any]) -> ResourcePolicy | Rejected:
     except InvalidPolicyError as error:
         metadata = manifest["metadata"]
         key = f"{metadata['namespace']}/{metadata['name']}"
-        return Rejected(key, metadata.get("generation", 0), error.errors)
+        return Rejected(key, metadata.get("generation", 0), error.errors, metadata.get("uid", ""))
 
 
 @dataclass(frozen=True, slots=True)

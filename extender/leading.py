@@ -11,11 +11,16 @@ from threading import Event, Thread
 from extender.connection import Connection
 from extender.lease import Lease
 
-__all__ = ["lease_of", "together"]
+__all__ = ["identity", "lease_of", "together"]
 
 _POLL = 0.2
 
 Work = Callable[[Event], None]
+
+
+def identity() -> str:
+    """A name for this process that no other one has."""
+    return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
 def lease_of(connection: Connection, name: str, duration: int, clock: Callable[[], float]) -> Lease | None:
@@ -23,8 +28,7 @@ def lease_of(connection: Connection, name: str, duration: int, clock: Callable[[
     if not name:
         return None
     namespace, _, lease = name.partition("/")
-    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-    return Lease(connection, namespace, lease, identity, clock, duration)
+    return Lease(connection, namespace, lease, identity(), clock, duration)
 
 
 def together(stop: Event, lease: Lease | None, *work: Work) -> None:

@@ -59,6 +59,8 @@ class Growth:
 
     asked: int = 0
     """Pods that nodes were asked for and that have not arrived."""
+    pods: frozenset[str] = frozenset()
+    """The uids of those that wait for them now: pods that were asked for may be gone."""
     since: float | None = None
     """When the oldest of these requests was made."""
     blocked: Blocked | None = None

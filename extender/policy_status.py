@@ -6,7 +6,7 @@ when a status is written, or how. The conditions and the states are those of `po
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from extender.cache import Cache
 from extender.outlook import Outlook
@@ -18,8 +18,9 @@ from policy.occupancy import Free, Occupancy, free_room, occupancies
 from policy.options import OnConflict
 from policy.placement import NotWritten, labels_refused
 from policy.resourcepolicy import ResourcePolicy, Unit
+from policy.scale_up import wants_nodes
 
-__all__ = ["Status", "Surveyor", "UnitStatus"]
+__all__ = ["Report", "Status", "Surveyor", "UnitStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,30 @@ class Status:
     pending: int = 0
     """Pods that wait for a node."""
     units: tuple[UnitStatus, ...] = ()
+    uid: str = field(default="", compare=False)
+    """The policy's."""
+    waiting: tuple[Pod, ...] = field(default=(), compare=False)
+    """The pods for which the scheduler found no node, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One look."""
+
+    statuses: Mapping[str, Status]
+    """By `namespace/name`."""
+    policies: Mapping[str, ResourcePolicy]
+    """Those in force, by `namespace/name`."""
+    outlook: Outlook
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the cache tells of one policy."""
+
+    units: tuple[Occupancy, ...]
+    pending: int
+    waiting: tuple[Pod, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +76,31 @@ class Surveyor:
     managed_resources: Collection[str]
     on_conflict: OnConflict
 
-    def statuses(self, outlook: Outlook, not_written: Collection[NotWritten]) -> dict[str, Status]:
-        """Of every policy, by `namespace/name`."""
+    def report(self, outlook: Outlook, not_written: Collection[NotWritten]) -> Report:
+        """The status of every policy, and what it rests on."""
         with self.cache.lock:
             policies = list(self.cache.policies)
             pods = list(self.cache.pods())
             refused = {policy.key: policy for policy in self.cache.policies.rejected()}
-            found = self._occupancies(policies, pods)
-        conditions = self._about_pods(policies, pods)
-        wanted = {}
+            found = self._found(policies, pods)
+        about_pods = self._about_pods(policies, pods)
+        statuses = {}
         for policy in policies:
-            pending, held = found[policy.key]
-            about = (
+            conditions = (
                 accepted(),
-                *conditions[policy.key],
+                *about_pods[policy.key],
                 *growth_conditions(policy, outlook),
                 labels_refused(each for each in not_written if each.policy == policy.key),
             )
-            units = _units(policy, held, outlook)
-            wanted[policy.key] = Status(policy.generation, about, pending, units)
+            statuses[policy.key] = _status(policy, found[policy.key], conditions, outlook)
         for key, invalid in refused.items():
-            condition = rejected(invalid, in_force=key in wanted)
-            last = wanted.get(key, Status(0, (condition,)))
+            condition = rejected(invalid, in_force=key in statuses)
+            last = statuses.get(key, Status(0, ()))
             now = (condition, *last.conditions[1:])
-            wanted[key] = Status(invalid.generation, now, last.pending, last.units)
-        return wanted
+            statuses[key] = replace(last, generation=invalid.generation, conditions=now, uid=invalid.uid)
+        return Report(statuses, {policy.key: policy for policy in policies}, outlook)
 
-    def _occupancies(
-        self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]
-    ) -> dict[str, tuple[int, tuple[Occupancy, ...]]]:
-        """By policy: how many pods wait for a node, and each unit."""
+    def _found(self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]) -> dict[str, _Found]:
         governed: dict[str, list[Pod]] = {policy.key: [] for policy in policies}
         for pod in pods:
             policy = None if pod.finished else self.cache.policies.governing(pod)
@@ -89,10 +109,14 @@ class Surveyor:
         free = free_room(self.cache)
         return {policy.key: self._held(policy, governed[policy.key], free) for policy in policies}
 
-    def _held(self, policy: ResourcePolicy, pods: list[Pod], free: Free) -> tuple[int, tuple[Occupancy, ...]]:
+    def _held(self, policy: ResourcePolicy, pods: list[Pod], free: Free) -> _Found:
         asking = [pod for pod in pods if is_sent(pod, self.managed_resources)]
-        pending = sum(not (pod.node_name or pod.terminating) for pod in asking)
-        return pending, occupancies(policy, pods, asking, self.cache, free, self.managed_resources)
+        pending = [pod for pod in asking if not (pod.node_name or pod.terminating)]
+        return _Found(
+            occupancies(policy, pods, asking, self.cache, free, self.managed_resources),
+            pending=len(pending),
+            waiting=tuple(sorted(filter(wants_nodes, pending), key=lambda pod: pod.name)),
+        )
 
     def _about_pods(
         self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]
@@ -113,11 +137,13 @@ class Surveyor:
         }
 
 
-def _units(policy: ResourcePolicy, held: Iterable[Occupancy], outlook: Outlook) -> tuple[UnitStatus, ...]:
-    occupied = tuple(held)
-    return tuple(
+def _status(
+    policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], outlook: Outlook
+) -> Status:
+    units = tuple(
         UnitStatus(unit, occupancy, outlook.of(policy.key, index).asked, state)
         for index, (unit, occupancy, state) in enumerate(
-            zip(policy.units, occupied, states(policy, occupied, outlook), strict=True)
+            zip(policy.units, found.units, states(policy, found.units, outlook), strict=True)
         )
     )
+    return Status(policy.generation, conditions, found.pending, units, policy.uid, found.waiting)

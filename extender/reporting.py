@@ -3,20 +3,20 @@
 Owns the pace; must not know what is found, nor how it is told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
 from extender.outlook import OutlookBoard
 from extender.placement import Placement
-from extender.policy_status import Status, Surveyor
+from extender.policy_status import Report, Surveyor
 from extender.rounds import repeat
 
 __all__ = ["Reporting"]
 
 _PERIOD = 1.0
 
-Sink = Callable[[Mapping[str, Status]], None]
+Sink = Callable[[Report], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,6 @@ class Reporting:
 
     def round(self) -> None:
         """Look, and tell each sink."""
-        statuses = self.surveyor.statuses(self.board.latest(), self.placement.not_written)
+        report = self.surveyor.report(self.board.latest(), self.placement.not_written)
         for tell in self.sinks:
-            tell(statuses)
+            tell(report)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from extender.connection import ApiError, Connection, Unreachable
-from extender.policy_status import Status, UnitStatus
+from extender.policy_status import Report, Status, UnitStatus
 from policy.occupancy import PODS
 from policy.quantity import format_quantity
 
@@ -32,8 +32,9 @@ class StatusWriter:
         self._clock = clock
         self._written: dict[str, Status] = {}
 
-    def write(self, wanted: Mapping[str, Status]) -> None:
+    def write(self, report: Report) -> None:
         """Write what has changed; what could not be written is tried again next time."""
+        wanted = report.statuses
         self._written = {key: self._written[key] for key in self._written.keys() & wanted.keys()}
         changed = [(key, status) for key, status in wanted.items() if self._written.get(key) != status]
         for key, status in changed[:_AT_ONCE]:

@@ -16,7 +16,7 @@ from policy.quantity import format_quantity
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
 
-__all__ = ["State", "UnitState", "growth_conditions", "states"]
+__all__ = ["State", "UnitState", "growth_conditions", "obstacles", "states"]
 
 _LONGEST = 512
 
@@ -65,6 +65,14 @@ def states(
 ) -> tuple[UnitState, ...]:
     """Of every unit, in order."""
     return tuple(_state(policy, index, occupancy, outlook) for index, occupancy in enumerate(occupancies))
+
+
+def obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, str, str]]:
+    """The units that get no nodes for now, each with why: a word and a sentence (W4, W5)."""
+    for index, unit in enumerate(policy.units):
+        obstacle = _obstacle(outlook.of(policy.key, index), outlook.presence)
+        if unit.waits_for_nodes and obstacle is not None:
+            yield index, *obstacle
 
 
 def growth_conditions(policy: ResourcePolicy, outlook: Outlook) -> tuple[Condition, Condition]:
@@ -130,15 +138,8 @@ def _waiting(policy: ResourcePolicy, outlook: Outlook) -> Condition:
 
 def _not_growable(policy: ResourcePolicy, outlook: Outlook) -> Condition:
     kind = ConditionType.NOT_GROWABLE
-    found = list(_obstacles(policy, outlook))
+    found = list(obstacles(policy, outlook))
     if not found:
         return Condition(kind, status=False, reason="NoObstacle", message="no unit is kept from growing")
     message = "; ".join(f"units[{index}]: {sentence}" for index, _, sentence in found)
     return Condition(kind, status=True, reason=found[0][1], message=message)
-
-
-def _obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, str, str]]:
-    for index, unit in enumerate(policy.units):
-        obstacle = _obstacle(outlook.of(policy.key, index), outlook.presence)
-        if unit.waits_for_nodes and obstacle is not None:
-            yield index, *obstacle

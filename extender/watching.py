@@ -14,9 +14,11 @@ from extender.backends import autoscaler_of
 from extender.cache import Cache
 from extender.clock import SteadyClock
 from extender.connection import connect
+from extender.events import Events
 from extender.holds import Holds
 from extender.informers import Informers
-from extender.leading import lease_of, together
+from extender.leading import identity, lease_of, together
+from extender.notices import notices
 from extender.outlook import OutlookBoard
 from extender.placement import Placement
 from extender.policy_status import Surveyor
@@ -43,7 +45,9 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)
     surveyor = Surveyor(cache, own.managed_resources, settings.on_conflict)
-    reporting = Reporting(surveyor, board, placement, [StatusWriter(writing, clock).write])
+    events = Events(writing, clock, identity())
+    sinks = (StatusWriter(writing, clock).write, lambda report: events.tell(notices(report)))
+    reporting = Reporting(surveyor, board, placement, sinks)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):

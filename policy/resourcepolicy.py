@@ -93,6 +93,7 @@ class Rejected:
     key: str
     generation: int
     errors: tuple[str, ...]
+    uid: str = ""
 
 
 class InvalidPolicyError(ValueError):

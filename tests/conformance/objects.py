@@ -171,6 +171,16 @@ class Site:
     def pod(self, name: str) -> Object:
         return self.api.get(f"{self.pods_path}/{name}")
 
+    def told(self, name: str, reason: str) -> Object:
+        """The Event of this reason beside a pod or policy of the namespace, once it is there."""
+
+        def found() -> Object | None:
+            events = self.api.items(f"/apis/events.k8s.io/v1/namespaces/{self.name}/events")
+            own = (e for e in events if e["regarding"]["name"] == name and e["reason"] == reason)
+            return next(own, None)
+
+        return self.plane.wait(found, what=f"an event {reason} beside {name}")
+
     def annotations(self, name: str) -> dict[str, str]:
         """Those of a pod."""
         return dict(self.pod(name)["metadata"].get("annotations", {}))

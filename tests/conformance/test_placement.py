@@ -92,6 +92,7 @@ def test_a_users_cost_is_left_alone(site: Site) -> None:
     site.api.patch(f"{site.pods_path}/ours", {"metadata": {"annotations": {COST: "9"}}})
     site.plane.wait(lambda: MARK not in site.annotations("ours"), what="our mark to be taken off")
     assert (cost(site.pod("users")), cost(site.pod("ours"))) == ("7", "9")
+    assert "left alone" in site.told("policy", "ForeignDeletionCosts")["note"]
 
 
 def test_of_a_node_in_two_units_the_record_tells(site: Site) -> None:
@@ -127,3 +128,4 @@ def test_labels_are_written_and_counted_and_one_that_the_workload_selects_by_is_
         return refused.get("status") == "True" and "units[0].podLabels: app" in refused["message"]
 
     site.plane.wait(told, what="the label that is not written to be told")
+    assert "units[0].podLabels: app" in site.told("policy", "LabelsRefused")["note"]

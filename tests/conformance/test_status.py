@@ -42,6 +42,7 @@ def test_of_two_policies_for_one_pod_the_younger_names_the_older(site: Site) -> 
     conflicted = told(site, second, "Conflicted", "True")
     assert "ResourcePolicy a-first" in conflicted["message"]
     assert "for example both" in conflicted["message"]
+    assert "ResourcePolicy a-first" in site.told("b-second", "Conflicted")["note"]
 
 
 def test_a_policy_for_pods_that_the_scheduler_never_sends_says_so(site: Site) -> None:
@@ -80,3 +81,6 @@ def test_each_unit_tells_its_state_and_what_it_holds(site: Site) -> None:
     assert "units[2]" in told(site, policy, "NotGrowable", "True")["message"]
     stored = site.api.get(site.api.path_of(policy))["status"]
     assert (stored["placed"], stored["pending"]) == ("2/2, 1, 0", 0)
+    site.create_pod("d")
+    assert "units[2]: there is no autoscaler" in site.told("d", "NotGrowable")["note"]
+    site.told("policy", "NotGrowable")

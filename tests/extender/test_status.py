@@ -38,7 +38,7 @@ class Stage:
         self.not_written: list[NotWritten] = []
 
     def write(self) -> None:
-        self.writer.write(self.surveyor.statuses(self.outlook, self.not_written))
+        self.writer.write(self.surveyor.report(self.outlook, self.not_written))
 
     def store(self, name: str, **fields: Any) -> None:  # noqa: ANN401  a policy's fields
         self.api.put(POLICIES, "default", name, spec={"units": [{}]})

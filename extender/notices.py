@@ -1,0 +1,100 @@
+"""What a person should read beside a policy or a pod, and may act on: one notice for each cause.
+
+Owns which causes are told where, and the sentences; must not know how an Event is written. Pure. A cause is
+told for as long as it stands; nothing in a sentence moves meanwhile.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from extender.outlook import Outlook
+from extender.policy_status import Report, Status
+from extender.unit_states import obstacles
+from policy.conditions import Condition, ConditionType
+from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
+
+__all__ = ["About", "Notice", "Severity", "notices"]
+
+_BY_EXAMPLE = frozenset(
+    {ConditionType.CONFLICTED, ConditionType.PODS_NOT_SENT, ConditionType.FOREIGN_DELETION_COSTS}
+)
+"""Conditions whose sentence names one pod of many."""
+_PODS_TOLD = 20
+"""Pods of one policy that get a notice of their own at a time; the policy's own speaks for the rest."""
+
+
+class Severity(StrEnum):
+    """The `type` of an Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The object that a notice is about."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`reason` is one word for programs, `note` a sentence for people.
+
+    Notices with the same `cause` are one, though their notes name other examples.
+    """
+
+    about: About
+    severity: Severity
+    reason: str
+    note: str
+    cause: str
+
+
+def notices(report: Report) -> Iterator[Notice]:
+    """Whatever is to be told now."""
+    for key, status in report.statuses.items():
+        yield from _of_policy(key, status)
+        policy = report.policies.get(key)
+        if policy is not None:
+            for pod in status.waiting[:_PODS_TOLD]:
+                yield from _of_pod(pod, policy, report.outlook)
+
+
+def _of_policy(key: str, status: Status) -> Iterator[Notice]:
+    namespace, _, name = key.partition("/")
+    about = About("scheduling.alibabacloud.com/v1alpha1", "ResourcePolicy", namespace, name, status.uid)
+    for condition in status.conditions:
+        if _is_news(condition):
+            expected = condition.type is ConditionType.WAITING_FOR_NODES
+            severity = Severity.NORMAL if expected else Severity.WARNING
+            reason = "NotAccepted" if condition.type is ConditionType.ACCEPTED else str(condition.type)
+            cause = condition.reason if condition.type in _BY_EXAMPLE else condition.message
+            yield Notice(about, severity, reason, condition.message, cause)
+
+
+def _is_news(condition: Condition) -> bool:
+    """Accepted is good, all others are worth a look."""
+    return condition.status is not (condition.type is ConditionType.ACCEPTED)
+
+
+def _of_pod(pod: Pod, policy: ResourcePolicy, outlook: Outlook) -> Iterator[Notice]:
+    about = About("v1", "Pod", pod.namespace, pod.name, pod.uid)
+    of = f"ResourcePolicy {policy.name}"
+    units = range(len(policy.units))
+    asked = next((unit for unit in units if pod.uid in outlook.of(policy.key, unit).pods), None)
+    passed = list(obstacles(policy, outlook))
+    if asked is not None:
+        why = "".join(f"; units[{i}] is passed over: {why}" for i, _, why in passed if i < asked)
+        note = f"nodes were asked for in units[{asked}] of {of}{why}"
+        yield Notice(about, Severity.NORMAL, "WaitingForNodes", note, note)
+    elif passed:
+        why = "; ".join(f"units[{index}]: {why}" for index, _, why in passed)
+        note = f"{of} gets no nodes for it now; {why}"
+        yield Notice(about, Severity.WARNING, "NotGrowable", note, note)
