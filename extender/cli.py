@@ -34,7 +34,9 @@ _CONFIG = click.option(
 _VERBOSE = click.option("--verbose", is_flag=True, help="Log every request.")
 
 
-def _address(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
     host, _, port = value.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004  TCP's
         raise click.BadParameter(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8888")
@@ -117,19 +119,27 @@ def serve(kubeconfig: Path | None, config: Path | None, bind: str, *, verbose: b
 @main.command()
 @_KUBECONFIG
 @_CONFIG
+@click.option("--metrics", callback=_address, help="HOST:PORT to serve /metrics at. Without it: nowhere.")
 @_VERBOSE
-def watch(kubeconfig: Path | None, config: Path | None, *, verbose: bool) -> None:
+def watch(kubeconfig: Path | None, config: Path | None, metrics: str | None, *, verbose: bool) -> None:
     """Make cluster-autoscaler grow the unit that the policy names.
 
     Example: resourcepolicy watch --kubeconfig ~/.kube/config
     """
-    from extender.watching import watch as run  # noqa: PLC0415  as in `serve`
+    from extender.watcher_metrics import WatcherMetrics, serve_metrics  # noqa: PLC0415  as in `serve`
+    from extender.watching import watch as run  # noqa: PLC0415
 
     settings = _prepare(config, verbose=verbose)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(kubeconfig, settings, stop)
+    counted = WatcherMetrics()
+    if metrics:
+        try:
+            serve_metrics(counted, metrics)
+        except OSError as error:
+            raise click.UsageError(f"--metrics {metrics}: {error.strerror}") from None
+    run(kubeconfig, settings, stop, counted)
 
 
 @main.command()

@@ -25,14 +25,16 @@ from extender.policy_status import Surveyor
 from extender.reporting import Reporting
 from extender.settings import Settings
 from extender.status import StatusWriter
+from extender.waits import Waits
 from extender.watcher import Watcher
+from extender.watcher_metrics import WatcherMetrics
 
 __all__ = ["watch"]
 
 log = logging.getLogger(__name__)
 
 
-def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
+def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: WatcherMetrics) -> None:
     """Watch until `stop` is set."""
     own, clock = settings.watcher, SteadyClock()
     # Two connections: closing the first, to wake its watches, must not cut off a write.
@@ -46,7 +48,8 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)
     surveyor = Surveyor(cache, own.managed_resources, settings.on_conflict)
     events = Events(writing, clock, identity())
-    sinks = (StatusWriter(writing, clock).write, lambda report: events.tell(notices(report)))
+    waits = Waits(cache, board, time.monotonic, metrics)
+    sinks = (metrics.show, StatusWriter(writing, clock).write, lambda report: events.tell(notices(report)))
     reporting = Reporting(surveyor, board, placement, sinks)
     informers.start()
     try:
@@ -59,6 +62,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event) -> None:
             watcher.run,
             placement.run,
             reporting.run,
+            waits.run,
         )
     finally:
         informers.stop()

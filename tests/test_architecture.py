@@ -127,7 +127,7 @@ HOMES = {
         "extender.request_objects",
         "extender.wire",
     },
-    "prometheus_client": {"extender.app", "extender.metrics"},
+    "prometheus_client": {"extender.app", "extender.metrics", "extender.watcher_metrics"},
     "pydantic": {"extender.settings", "policy.resourcepolicy", "policy.lint.written"},
     "yaml": {"extender.autoscaler_status", "extender.connection", "extender.settings"},
 }
@@ -162,6 +162,8 @@ STRANGERS = {
     "extender.status": {"cache", "outlook", "placement", "watcher"},
     "extender.unit_states": {"cache", "connection", "placement", "status", "watcher"},
     "extender.steps": {"cache", "connection", "records", "request_objects"},
+    "extender.waits": {"connection", "metrics", "watcher", "watcher_metrics"},
+    "extender.watcher_metrics": {"app", "cache", "connection", "metrics", "waits", "watcher"},
     "extender.wire": {"app", "body", "cache", "connection", "service", "server"},
     "extender.app": {"cache", "connection", "informers", "requeue", "server", "serving"},
 }

@@ -4,6 +4,7 @@ Owns the arguments of `serve` and `watch`. Must not know: what the programs do; 
 of their own.
 """
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,17 @@ def test_bad_settings_are_a_users_mistake(
     ["", "here", "127.0.0.1", ":8888", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:0", "127.0.0.1:65536"],
 )
 def test_an_address_that_is_none_is_a_users_mistake(tmp_path: Path, bind: str) -> None:
-    said = complaint(run("serve", "--kubeconfig", a_file(tmp_path, GOOD), "--bind", bind))
-    assert "HOST:PORT" in said
-    assert "127.0.0.1:8888" in said
+    for program, option in (("serve", "--bind"), ("watch", "--metrics")):
+        said = complaint(run(program, "--kubeconfig", a_file(tmp_path, GOOD), option, bind))
+        assert "HOST:PORT" in said
+        assert "127.0.0.1:8888" in said
+
+
+def test_an_address_that_is_taken_is_a_users_mistake(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = complaint(run("watch", "--kubeconfig", a_file(tmp_path, GOOD), "--metrics", address))
+    assert address in said
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
