@@ -20,6 +20,9 @@ EVENTS = ("ADDED", "MODIFIED", "MODIFIED", "DELETED")
 
 _SLICES = 20
 _WIDE = 1_000_000
+_REPLICAS = 100
+"""Pods of one workload; its hash is in a label and an annotation of each."""
+_HASH = b"6b8f9c7d5"
 _CREATED = "2026-01-02T03:04:05Z"
 _POOLS = ("dc", "cloud")
 # By application: the labels of each unit's nodes. All units but the last are full, those of `full` all are.
@@ -110,7 +113,8 @@ def _filled(template: bytes, node: int, number: int = -1) -> bytes:
     text = text.replace(b"@POOL@", labels["pool"].encode()).replace(b"@SLICE@", labels["slice"].encode())
     if number < 0:
         return text.replace(b"@UID@", _uid("n", node).encode())
-    return text.replace(b"@UID@", _uid("b", number).encode()).replace(b"@NAME@", b"bound-%06d" % number)
+    text = text.replace(b"@UID@", _uid("b", number).encode()).replace(b"@NAME@", b"bound-%06d" % number)
+    return text.replace(_HASH, b"%09x" % (number // _REPLICAS))
 
 
 def _pins() -> Iterator[bytes]:
@@ -186,8 +190,8 @@ def _pod(app: str, phase: str, node: str) -> Object:
         "metadata": {
             "name": "@NAME@", "namespace": NAMESPACE, "uid": "@UID@", "resourceVersion": "@VERSION@",
             "creationTimestamp": "2026-02-03T04:05:06Z",
-            "labels": {"app": app, "pod-template-hash": "6b8f9c7d5"},
-            "annotations": {"prometheus.io/scrape": "true", "checksum/config": "f" * 64},
+            "labels": {"app": app, "pod-template-hash": _HASH.decode()},
+            "annotations": {"prometheus.io/scrape": "true", "checksum/config": _HASH.decode() * 7},
             "managedFields": _managed("kube-controller-manager"),
         },
         "spec": {

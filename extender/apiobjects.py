@@ -6,6 +6,8 @@ is what makes it cheap (python-stack.md, section 2). Must not know where the byt
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -19,6 +21,9 @@ __all__ = ["NodeObject", "PodObject", "node_of", "pod_of"]
 
 # Written by `kubectl apply` and as large as the object; no rule can mean it.
 _UNREAD = "kubectl.kubernetes.io/last-applied-configuration"
+
+_KINDS_KEPT = 4096
+"""Pods of one template are alike in most of what they carry, which is then kept once."""
 
 _Labels = dict[str, str] | None
 _Quantities = dict[str, str | int | float] | None
@@ -155,21 +160,21 @@ def pod_of(written: PodObject) -> Pod:
     gated = unscheduled is not None and unscheduled.reason == "SchedulingGated"
     return Pod(
         uid=metadata.uid,
-        namespace=metadata.namespace,
+        namespace=intern(metadata.namespace),
         name=metadata.name,
         created=_seconds(metadata.creation_timestamp) or 0.0,
-        labels=metadata.labels or EMPTY,
+        labels=_pairs(metadata.labels),
         annotations=_annotations(metadata),
         requests=_requests(spec),
-        node_selector=spec.node_selector or EMPTY,
-        tolerations=tuple(Toleration(t.key, t.operator, t.value, t.effect) for t in spec.tolerations or ()),
+        node_selector=_pairs(spec.node_selector),
+        tolerations=_tolerations(tuple(spec.tolerations or ())),
         affinity=_affinity(spec.affinity),
         priority=spec.priority or 0,
         preempts=spec.preemption_policy != "Never",
         phase=status.phase,
         terminating=metadata.deletion_timestamp is not None,
         gated=gated,
-        node_name=spec.node_name,
+        node_name=intern(spec.node_name),
         bound_at=_seconds(bound.last_transition_time) if bound else None,
         unscheduled_since=(_seconds(unscheduled.last_transition_time) if unscheduled and not gated else None),
         unschedulable=unscheduled is not None and unscheduled.reason == "Unschedulable",
@@ -189,8 +194,8 @@ def node_of(written: NodeObject) -> Node:
         raise ValueError("the node has no metadata.name")
     ready = _condition(status.conditions, "Ready")
     return Node(
-        name=metadata.name,
-        labels=metadata.labels or EMPTY,
+        name=intern(metadata.name),
+        labels=_pairs(metadata.labels),
         annotations=_annotations(metadata),
         taints=tuple(Taint(t.key, t.value, t.effect) for t in written.spec.taints or ()),
         allocatable=_amounts(status.allocatable),
@@ -214,8 +219,22 @@ def _seconds(moment: datetime | None) -> float | None:
 def _annotations(metadata: _Metadata) -> Mapping[str, str]:
     annotations = metadata.annotations
     if annotations and _UNREAD in annotations:
-        return {key: value for key, value in annotations.items() if key != _UNREAD}
-    return annotations or EMPTY
+        return _pairs({key: value for key, value in annotations.items() if key != _UNREAD})
+    return _pairs(annotations)
+
+
+def _pairs(written: _Labels) -> Mapping[str, str]:
+    return _shared_pairs(tuple(written.items())) if written else EMPTY
+
+
+@lru_cache(_KINDS_KEPT)
+def _shared_pairs(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    return dict(pairs)
+
+
+@lru_cache(_KINDS_KEPT)
+def _tolerations(written: Iterable[_Toleration]) -> tuple[Toleration, ...]:
+    return tuple(Toleration(t.key, t.operator, t.value, t.effect) for t in written)
 
 
 def _affinity(written: _Affinity | None) -> Affinity:
@@ -229,11 +248,14 @@ def _affinity(written: _Affinity | None) -> Affinity:
 
 
 def _amounts(quantities: _Quantities) -> Mapping[str, int]:
-    if not quantities:
-        return EMPTY
-    amounts = {name: parse_quantity(str(quantity)) for name, quantity in quantities.items()}
+    return _shared_amounts(tuple(quantities.items())) if quantities else EMPTY
+
+
+@lru_cache(_KINDS_KEPT)
+def _shared_amounts(quantities: Iterable[tuple[str, str | int | float]]) -> Mapping[str, int]:
+    amounts = {name: parse_quantity(str(quantity)) for name, quantity in quantities}
     if min(amounts.values()) < 0:
-        raise ValueError(f"a negative quantity: {quantities}")
+        raise ValueError(f"a negative quantity: {dict(quantities)}")
     return amounts
 
 

@@ -5,7 +5,6 @@ definition it must agree with is `policy.snapshot.Snapshot`.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from policy.match import in_unit
@@ -24,15 +23,17 @@ class _Tally:
 
     def __init__(self) -> None:
         self.pods = 0
-        self.requests: Counter[str] = Counter()
+        self.requests: dict[str, int] = {}
 
     def add(self, requests: Mapping[str, int]) -> None:
         self.pods += 1
-        self.requests.update(requests)
+        for name, amount in requests.items():
+            self.requests[name] = self.requests.get(name, 0) + amount
 
     def subtract(self, requests: Mapping[str, int]) -> None:
         self.pods -= 1
-        self.requests.subtract(requests)
+        for name, amount in requests.items():
+            self.requests[name] -= amount
 
 
 class PolicyIndex:
@@ -57,13 +58,13 @@ class PolicyIndex:
 
     def put_node(self, node: Node) -> bool:
         """Take a node's labels as they are now; whether its units changed."""
-        before = self.units_of(node.name)
-        for index, unit in enumerate(self.policy.units):
-            if in_unit(node, unit, self._kinds):
-                self._nodes[index].add(node.name)
-            else:
-                self._nodes[index].discard(node.name)
-        return self.units_of(node.name) != before
+        changed = False
+        for nodes, unit in zip(self._nodes, self.policy.units, strict=True):
+            inside = in_unit(node, unit, self._kinds)
+            if inside != (node.name in nodes):
+                changed = True
+                (nodes.add if inside else nodes.discard)(node.name)
+        return changed
 
     def drop_node(self, name: str) -> None:
         for nodes in self._nodes:
@@ -86,7 +87,10 @@ class PolicyIndex:
             self._shares[uid] = share
             self._terminating[share.unit] += share.terminating
             if share.counted and share.group is not None:
-                self._tallies.setdefault((share.unit, share.group), _Tally()).add(share.requests)
+                tally = self._tallies.get((share.unit, share.group))
+                if tally is None:
+                    tally = self._tallies[share.unit, share.group] = _Tally()
+                tally.add(share.requests)
         return before
 
     def usage(self, unit: int, group: Group, but: str = "") -> Usage:

@@ -22,7 +22,7 @@ class Operator(StrEnum):
 
 def carries(labels: Mapping[str, str], pairs: Mapping[str, str]) -> bool:
     """Whether every pair is among the labels; no pairs, no demand (M2)."""
-    return all(labels.get(key) == value for key, value in pairs.items())
+    return pairs.items() <= labels.items()
 
 
 @dataclass(frozen=True, slots=True)
