@@ -59,6 +59,7 @@ class Server:
             self._readiness.why_not,
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
+            scored_nodes=settings.scored_nodes,
             unknown_node_seconds=settings.unknown_node,
             settle_seconds=settings.settle,
         )

@@ -22,10 +22,11 @@ from policy import prioritize as prioritize_verb
 from policy.filter import Decision
 from policy.history import Promise
 from policy.objects import Pod
-from policy.options import OnConflict, OutsideUnits
+from policy.options import OnConflict, OutsideUnits, ScoredNodes
 from policy.preempt import Choice
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
+from policy.sampling import sampled
 from policy.snapshot import View
 from policy.taken import taken_filter, taken_preempt
 from policy.verdict import Explanation
@@ -70,6 +71,7 @@ class Extender:
         *,
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
+        scored_nodes: ScoredNodes = ScoredNodes.ALL,
         unknown_node_seconds: float = 0.5,
         settle_seconds: float = 60.0,
     ) -> None:
@@ -81,6 +83,8 @@ class Extender:
         self._settling = Settling(cache, clock, settle_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
+        self._scored_nodes = scored_nodes
+        self._turn = 0
         self._unknown_node_seconds = unknown_node_seconds
 
     def filter(self, pod: Pod, candidates: Sequence[str]) -> Filtered | None:
@@ -100,7 +104,7 @@ class Extender:
                     self._leave(pod, policy, decision)
                     taken = taken_filter(pod, len(candidates), policy, decision, self._cache, self._clock())
                     self._decisions.keep(taken)
-                    return Filtered(policy, decision)
+                    return Filtered(policy, self._for_scoring(decision))
                 if not self._cache.changed.wait(deadline - monotonic()):
                     log.warning(
                         "%d node(s) not seen yet, such as %s",
@@ -199,6 +203,13 @@ class Extender:
         held = decision is not seen
         self._settling.hold(pod.uid, held=held)
         return replace(decision, retry_at=self._settling.ends_at) if held else decision
+
+    def _for_scoring(self, decision: Decision) -> Decision:
+        if self._scored_nodes is ScoredNodes.ALL:
+            return decision
+        nodes = sampled(decision.nodes, len(self._cache.nodes), self._turn)
+        self._turn += len(nodes)
+        return replace(decision, nodes=nodes)
 
     def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
         now = self._clock()

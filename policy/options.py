@@ -11,7 +11,7 @@ from types import MappingProxyType
 from policy.resourcepolicy import ResourceKind
 from policy.selectors import carries
 
-__all__ = ["Kinds", "OnConflict", "Options", "OutsideUnits"]
+__all__ = ["Kinds", "OnConflict", "Options", "OutsideUnits", "ScoredNodes"]
 
 _VIRTUAL = MappingProxyType({"type": "virtual-kubelet"})
 
@@ -28,6 +28,13 @@ class OutsideUnits(StrEnum):
 
     NEVER = "never"
     LAST = "last"
+
+
+class ScoredNodes(StrEnum):
+    """`scored_nodes`: how many nodes of the chosen unit kube-scheduler is given to score."""
+
+    ALL = "all"
+    SAMPLED = "sampled"
 
 
 @dataclass(frozen=True, slots=True)

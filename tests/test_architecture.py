@@ -88,7 +88,7 @@ def arrows(module: Module) -> set[str]:
 
 LAYERS = [
     {"affinity"},
-    {"deletion_cost", "duration", "objects", "quantity", "requests", "selectors"},
+    {"deletion_cost", "duration", "objects", "quantity", "requests", "sampling", "selectors"},
     {"resourcepolicy"},
     {"options", "reasons", "usage"},
     {"fit", "history", "match", "units"},

@@ -12,7 +12,7 @@ __all__ = ["GONE_AFTER", "TIMEOUT", "Arrival", "World"]
 TIMEOUT = 5.0
 """Seconds of each timer: the time in which all pods of a world arrive must be shorter."""
 GONE_AFTER = 30.0
-"""Seconds that terminating pods take to go: the grace that Kubernetes gives, and that `simulate` reckons with."""
+"""Seconds that terminating pods take to go: the grace that Kubernetes gives, and as `simulate` has it."""
 
 
 @dataclass(frozen=True, slots=True)

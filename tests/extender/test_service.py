@@ -17,7 +17,7 @@ from extender.cache import Cache
 from extender.service import Extender, NotReady
 from policy.filter import Decision
 from policy.objects import Node, Phase, Pod
-from policy.options import Kinds, OnConflict, OutsideUnits
+from policy.options import Kinds, OnConflict, OutsideUnits, ScoredNodes
 from policy.reasons import Reason
 from policy.resourcepolicy import NextUnits, PreemptPolicy, Rejected, ResourcePolicy, Strategy
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit, recorded_in
@@ -55,6 +55,7 @@ class World:
         synced: bool = True,
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
+        scored_nodes: ScoredNodes = ScoredNodes.ALL,
         unknown_node_seconds: float = 0.0,
         settle_seconds: float = 0.0,
     ) -> None:
@@ -66,6 +67,7 @@ class World:
             lambda: "" if synced else "the cache has not synced yet",
             on_conflict=on_conflict,
             outside_units=outside_units,
+            scored_nodes=scored_nodes,
             unknown_node_seconds=unknown_node_seconds,
             settle_seconds=settle_seconds,
         )
@@ -124,6 +126,28 @@ def standard(*more: Node | Pod | ResourcePolicy, policy: ResourcePolicy = CAPPED
 def bound(pod: str, on: str, **fields: object) -> Pod:
     build: Callable[..., Pod] = a_pod
     return build(pod, on=on, **fields)
+
+
+# How many nodes are given away to be scored.
+
+
+@pytest.mark.parametrize(
+    ("setting", "numbers"),
+    [
+        pytest.param(ScoredNodes.ALL, [300, 300, 300], id="all"),
+        pytest.param(ScoredNodes.SAMPLED, [188, 188, 188], id="47 % of 400, of one unit"),
+    ],
+)
+def test_as_many_nodes_are_scored_as_the_setting_says(setting: ScoredNodes, numbers: list[int]) -> None:
+    """Others for each pod; what is refused, and a pod that no policy governs, is as it was."""
+    owned = [a_node(f"dc-{i}", "dc") for i in range(300)]
+    rented = [a_node(f"cloud-{i}", "cloud") for i in range(100)]
+    world = World(*owned, *rented, a_policy(a_unit("dc"), ANYWHERE), scored_nodes=setting)
+    names = [node.name for node in (*owned, *rented)]
+    answers = [world.decide(a_pod(uid), names).nodes for uid in ("a", "b", "c")]
+    assert [len(nodes) for nodes in answers] == numbers
+    assert set().union(*answers) == {node.name for node in owned}
+    assert world.extender.filter(a_pod("d", namespace="other"), names) is None
 
 
 # What a call leaves behind.
