@@ -56,7 +56,7 @@ def replayed(world: World, before: Photo, after: Photo, order: Sequence[str]) ->
     taken |= {pod.uid: pod.node_name for pod in cluster_of(after).pods}
     stage = Furnished(was.nodes, was.pods, was.policies, Settings(), now)
     waiting = [pod for pod in was.pods if not (pod.node_name or pod.terminating)]
-    wanted = Wanted([pod for pod, _ in paired], waiting, {**was.affinities, **coming.affinities})
+    wanted = Wanted([pod for pod, _ in paired], waiting)
     play = Play(stage, wanted, room=_Steered(taken=taken))
     play.run()
     left = (attempt.pod for attempt in play.pending() if attempt.pod not in waiting)
