@@ -287,6 +287,25 @@ def test_a_node_that_does_not_take_a_pod_says_why(tmp_path: Path, node: Json, po
     assert f"1 node(s) {why}" in reasons
 
 
+def test_a_new_workloads_affinity_and_revision_are_its_own(tmp_path: Path) -> None:
+    """C2: two Deployments from a file are two revisions; each lands where its own affinity allows."""
+    zone = [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}]
+    affinity = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": zone}}
+    }
+    documents = []
+    for name, more in (("one", {}), ("two", {"affinity": affinity})):
+        spec = {"containers": [{"name": "c", "resources": {"requests": {GPU: "1"}}}], **more}
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
+        documents.append({"kind": "Deployment", "metadata": {"name": name}, "spec": {"template": template}})
+    path = tmp_path / "new.yaml"
+    path.write_text("---\n".join(map(written, documents)))
+    cluster = (a_node("dc-1", "dc", 4, {"zone": "a"}), a_node("cloud-1", "cloud", 4, {"zone": "b"}))
+    policy = a_policy({**DC, "max": 1}, CLOUD, matchLabelKeys=["pod-template-hash"])
+    answer = played(tmp_path, policy, cluster, "--pod", str(path), "--scale", "two=1", "--scale", "one=2")
+    assert [unit["after"] for unit in answer["units"]] == [1, 2]
+
+
 def test_scale_in_takes_pending_pods_then_the_last_unit(tmp_path: Path) -> None:
     cluster = (*ONE_EACH, THERE)
     answer = played(tmp_path, a_policy(DC, CLOUD), cluster, "--scale", "web=4")
