@@ -4,13 +4,15 @@ Owns what only the whole shows; must not know where the cluster's state comes fr
 Rules M2, M4, U3, U5.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
 
 from policy.lint.context import Context, found
 from policy.lint.documents import Policy
 from policy.lint.findings import Code, Finding
 from policy.match import in_unit, matches, precedence, units_of
-from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.selectors import carries
 from policy.snapshot import Snapshot
@@ -20,56 +22,97 @@ __all__ = ["cluster_findings"]
 
 def cluster_findings(context: Context) -> Iterator[Finding]:
     """RP015 and RP040 to RP042."""
+    met = _meet(context)
     for written in context.policies:
-        yield from _two_policies(written, context)
+        yield from _two_policies(written, met)
         if context.given.snapshot is not None:
-            yield from _no_pod(written, context, context.given.snapshot)
+            if written.policy.key not in met.with_pods:
+                yield _no_pod(written)
             yield from _no_node(written, context.given.snapshot)
             yield from _nodes_overlap(written, context.given.snapshot)
 
 
-def _two_policies(written: Policy, context: Context) -> Iterator[Finding]:
+@dataclass(slots=True)
+class _Met:
+    """Which policies select a pod, and which two of them the same; one pass over pods that may be many."""
+
+    known: dict[str, ResourcePolicy]
+    """By key: the cluster's, and in their place those that are linted."""
+    linted: frozenset[str]
+    with_pods: set[str] = field(default_factory=set)
+    both: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By the keys of two policies: what both select, in words."""
+    others: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By key: the keys of those that meet it."""
+
+    def add(self, first: str, second: str, both: str) -> None:
+        """Two policies meet; what was said first of them stays."""
+        if (first, second) not in self.both:
+            self.both[first, second] = both
+            self.others[first].append(second)
+            self.others[second].append(first)
+
+    def meeting(self, policy: ResourcePolicy) -> list[ResourcePolicy]:
+        """Those that select pods of this one, by name."""
+        return [self.known[key] for key in sorted(self.others[policy.key])]
+
+
+def _meet(context: Context) -> _Met:
     snapshot = context.given.snapshot
-    linted = {other.policy.key: other.policy for other in context.policies}
-    known = {policy.key: policy for policy in snapshot.policies} if snapshot else {}
+    there = snapshot.policies if snapshot else ()
+    linted = {written.policy.key: written.policy for written in context.policies}
+    met = _Met({**{policy.key: policy for policy in there}, **linted}, frozenset(linted))
+    by_namespace: defaultdict[str, list[ResourcePolicy]] = defaultdict(list)
+    for _, policy in sorted(met.known.items()):
+        by_namespace[policy.namespace].append(policy)
     pods = [workload.pod for workload in context.given.workloads]
-    pods += [pod for pod in snapshot.pods.values() if not pod.finished] if snapshot else []
+    pods += snapshot.pods.values() if snapshot else []
+    for pod in pods:
+        selecting = [policy.key for policy in by_namespace[pod.namespace] if matches(policy, pod)]
+        met.with_pods.update(selecting)
+        for first, second in () if pod.finished else combinations(selecting, 2):
+            met.add(first, second, f"the pod {pod.name}")
+    for policies in by_namespace.values():
+        for first, second in _nested(policies):
+            met.add(first, second, "its pods")
+    return met
+
+
+def _nested(policies: Iterable[ResourcePolicy]) -> Iterator[tuple[str, str]]:
+    """Keys of two of which one selects whatever the other does, in order."""
+    plain = [policy for policy in policies if not policy.match_expressions]
+    wider: defaultdict[tuple[str, str] | None, list[ResourcePolicy]] = defaultdict(list)
+    for policy in plain:
+        wider[min(policy.selector.items(), default=None)].append(policy)
+    for narrow in plain:
+        for pair in (None, *narrow.selector.items()):
+            for wide in wider.get(pair, ()):
+                if wide is not narrow and carries(narrow.selector, wide.selector):
+                    first, second = sorted((narrow.key, wide.key))
+                    yield first, second
+
+
+def _two_policies(written: Policy, met: _Met) -> Iterator[Finding]:
     policy = written.policy
-    for key, other in sorted({**known, **linted}.items()):
-        if key == policy.key or (key in linted and precedence(other) > precedence(policy)):
+    for other in met.meeting(policy):
+        if other.key in met.linted and precedence(other) > precedence(policy):
             continue  # of two that are linted one finding is enough, at the one that loses
-        both = _both_match(policy, other, pods)
-        if both:
-            why = (
-                f"ResourcePolicy {other.name} selects {both} too. Only one governs a pod: the older one, by "
-                "name if they are equally old; for this pod the other does nothing (M4)."
-            )
-            instead = "selectors that no pod fulfils both of"
-            yield found(Code.TWO_POLICIES, written.document, ("spec", "selector"), why, instead)
+        both = met.both[min(policy.key, other.key), max(policy.key, other.key)]
+        why = (
+            f"ResourcePolicy {other.name} selects {both} too. Only one governs a pod: the older one, by "
+            "name if they are equally old; for this pod the other does nothing (M4)."
+        )
+        instead = "selectors that no pod fulfils both of"
+        yield found(Code.TWO_POLICIES, written.document, ("spec", "selector"), why, instead)
 
 
-def _both_match(policy: ResourcePolicy, other: ResourcePolicy, pods: list[Pod]) -> str:
-    """What both select, in words: a pod that there is, else whatever the narrower one selects."""
-    seen = next((pod for pod in pods if matches(policy, pod) and matches(other, pod)), None)
-    if seen is not None:
-        return f"the pod {seen.name}"
-    if policy.namespace != other.namespace or policy.match_expressions or other.match_expressions:
-        return ""
-    if carries(other.selector, policy.selector) or carries(policy.selector, other.selector):
-        return "its pods"
-    return ""
-
-
-def _no_pod(written: Policy, context: Context, snapshot: Snapshot) -> Iterator[Finding]:
-    policy = written.policy
-    if any(context.workloads_of(policy)) or any(matches(policy, pod) for pod in snapshot.pods.values()):
-        return
+def _no_pod(written: Policy) -> Finding:
     why = (
-        f"No pod in namespace {policy.namespace} has the labels that {written.name} selects by: it governs "
-        "nothing yet (M1, M2)."
+        f"No pod in namespace {written.policy.namespace} has the labels that {written.name} selects by: it "
+        "governs nothing yet (M1, M2)."
     )
     instead = "the labels of the pods, as `kubectl get pods --show-labels` has them, and their namespace"
-    yield found(Code.NO_POD, written.document, ("spec", "selector"), why, instead)
+    return found(Code.NO_POD, written.document, ("spec", "selector"), why, instead)
 
 
 def _no_node(written: Policy, snapshot: Snapshot) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ _ADMISSION = "MutatingAdmissionPolicy"
 
 def workload_findings(context: Context) -> Iterator[Finding]:
     """RP030 to RP035."""
+    admitted = _tolerations_are_admitted(context)
     for written in context.policies:
         workloads = list(context.workloads_of(written.policy))
         for workload in workloads:
@@ -37,7 +38,7 @@ def workload_findings(context: Context) -> Iterator[Finding]:
             yield from _not_sent(written, workload, context.schedulers)
         yield from _own_selector(written)
         yield from _opted_out(written, context)
-        if not _tolerations_are_admitted(context):
+        if not admitted:
             yield from _virtual(written, workloads)
 
 

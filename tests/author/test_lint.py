@@ -4,9 +4,12 @@ The page is the table: its first example of a section fails, its second passes.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from author.workloads import workloads_in
 from author.yamltext import documents_in, read
@@ -14,6 +17,7 @@ from policy.lint.documents import Given
 from policy.lint.findings import Code, Severity
 from policy.lint.run import lint
 from tests.author.examples import EXAMPLES, PAGE, Example, found_in
+from tests.conformance.test_crd import API_VERSION, REFUSED
 
 ROOT = Path(__file__).parents[2]
 ACK = Path(__file__).parent / "ack.yaml"
@@ -69,6 +73,20 @@ def test_what_ack_publishes_and_what_is_shipped_has_no_error(path: Path) -> None
     documents = documents_in(source, text)
     findings = lint(Given(documents, list(workloads_in(documents))))
     assert not [finding for finding in findings if finding.severity is Severity.ERROR]
+
+
+@pytest.mark.parametrize(("spec", "nearest", "said"), REFUSED)
+def test_what_the_api_server_refuses_is_an_error_at_the_same_place(
+    spec: Mapping[str, Any], nearest: Mapping[str, Any], said: Sequence[str]
+) -> None:
+    """M6: the rows that are put to the real one; beside each the nearest object that it takes."""
+    manifest = {"apiVersion": API_VERSION, "kind": "ResourcePolicy", "metadata": {"name": "policy"}}
+    refused = found_in(yaml.safe_dump({**manifest, "spec": spec}))
+    place = re.sub(r"\[([a-z]+)\]", r".\1", said[0])
+    told = [f.place.path for f in refused if f.severity is Severity.ERROR]
+    assert any(place.startswith(path) or path.startswith(place) for path in told), (place, told)
+    taken = found_in(yaml.safe_dump({**manifest, "spec": nearest}))
+    assert [finding for finding in taken if finding.severity is Severity.ERROR] == []
 
 
 def test_the_shipped_scheduler_configuration_has_no_finding_at_all() -> None:

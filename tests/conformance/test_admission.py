@@ -34,7 +34,6 @@ def _installed(plane: ControlPlane) -> Iterator[None]:
 def _await(plane: ControlPlane) -> None:
     """The server takes new policies into account a moment after it has stored them."""
     plane.api.create(a_policy("default", name="there"))
-    cost = a_workload("Deployment", "default", annotations={COST: "1"})
     unit = {"podLabels": {"pod-template-hash": "x"}}
 
     def refused() -> bool:
@@ -44,13 +43,16 @@ def _await(plane: ControlPlane) -> None:
             return True
         return False
 
-    for expected in (
-        refused,
-        lambda: warnings(plane, a_policy("default", {"podLabels": {"app": "x"}}, name="there")),
-        lambda: warnings(plane, a_policy("default")),
-        lambda: warnings(plane, cost),
+    def warned(document: Json, saying: str) -> bool:
+        return any(saying in line for line in warnings(plane, document))
+
+    plane.wait(refused, what="the refusal to be in force")
+    for document, saying in (
+        (a_policy("default", {"podLabels": {"app": "x"}}), "podLabels of a unit change"),
+        (a_policy("default"), "selects these pods too"),
+        (a_workload("Deployment", "default", annotations={COST: "1"}), COST),
     ):
-        plane.wait(expected, what="the admission policies to be in force")
+        plane.wait(lambda: warned(document, saying), what=f"the warning {saying!r} to be in force")  # noqa: B023
     plane.api.delete(f"/apis/{API_VERSION}/namespaces/default/resourcepolicies/there")
 
 
