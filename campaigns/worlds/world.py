@@ -12,11 +12,7 @@ __all__ = ["GONE_AFTER", "TIMEOUT", "Arrival", "World"]
 TIMEOUT = 5.0
 """Seconds of each timer: the time in which all pods of a world arrive must be shorter."""
 GONE_AFTER = 30.0
-<<<<<<< HEAD
-"""Seconds that terminating pods take to go: the grace that Kubernetes gives, and as `simulate` has it."""
-=======
 """Seconds that terminating pods take to go: Kubernetes' default grace, with which `simulate` reckons."""
->>>>>>> a071721 (Play a new workload's own affinity and revision)
 
 
 @dataclass(frozen=True, slots=True)
