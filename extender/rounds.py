@@ -6,6 +6,7 @@ Owns its pace, its end, and that a bug in one round does not end it; must not kn
 import logging
 from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
 
 __all__ = ["Rounds", "repeat"]
 
@@ -13,12 +14,18 @@ log = logging.getLogger(__name__)
 
 
 def repeat(name: str, seconds: float, once: Callable[[], None], stop: Event) -> None:
-    """Again and again in this thread, until `stop`; `seconds` lie between the end of one and the next."""
-    while not stop.wait(seconds):
+    """Again and again in this thread, until `stop`; `seconds`, at least, lie between one and the next.
+
+    In a cluster so large that a round takes longer, others get as much time as it took: one lock serves all.
+    """
+    pause = seconds
+    while not stop.wait(pause):
+        began = monotonic()
         try:
             once()
         except Exception:
             log.exception("%s: a bug; going on", name)
+        pause = max(seconds, monotonic() - began)
 
 
 class Rounds:
