@@ -35,13 +35,16 @@ class Collection:
         found: Mapping[str, Any] = msgspec.json.decode(self._connection.get(f"{self._path}/{name}"))
         return found
 
-    def create(self, body: object) -> None:
-        """Unless it is there."""
+    def create(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Unless it is there; the object as it is stored."""
         try:
-            self._connection.post(self._path, body)
+            stored = self._connection.post(self._path, body)
         except ApiError as error:
             if error.status != _EXISTS:
                 raise
+            return self.get(body["metadata"]["name"])
+        created: Mapping[str, Any] = msgspec.json.decode(stored)
+        return created
 
     def patch_status(self, name: str, status: object) -> None:
         """The status subresource, unless the object is gone."""

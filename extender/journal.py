@@ -75,6 +75,10 @@ class Journal:
         """A demand was put."""
         log.info("%s: asked for %s; %s", name, _words(demand), self._age(demand.pods))
 
+    def refused(self, demand: Demand, said: str) -> None:
+        """The API server took no request for a demand."""
+        log.warning("could not ask for %s: %s", _words(demand), said)
+
     def settled(self, request: Request) -> None:
         """A request was taken back because it had been served without a word."""
         log.info(

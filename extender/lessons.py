@@ -6,14 +6,15 @@ over for a time. Must not know when that time is looked at (`memory`), nor what 
 
 from collections.abc import Collection, Iterable
 
-from extender.autoscaler import Request
+from extender.autoscaler import Request, shape_of
 from extender.autoscaler_status import AutoscalerStatus, NodeGroup
 from extender.memory import Memory
 from extender.outlook import Obstacle
 from extender.sight import Sight
 from extender.steps import Why
+from policy.scale_up import Demand
 
-__all__ = ["learn"]
+__all__ = ["learn", "refuse"]
 
 
 def learn(
@@ -40,6 +41,12 @@ def learn(
             memory.setbacks.smaller(policy, unit, request.shape, batch, sight.now)
         else:
             memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.REFUSED, said)
+
+
+def refuse(demand: Demand, said: str, memory: Memory, now: float) -> None:
+    """Note that the API server took no request for this: it is as good as refused by the autoscaler."""
+    shape = shape_of(demand.pods[0])
+    memory.setbacks.failed(demand.policy, demand.unit, shape, now, Obstacle.REFUSED, said)
 
 
 def _smaller(pods: int, left: int) -> int:

@@ -124,10 +124,13 @@ class Memory:
         if meant is None or not self.places(request):
             return 0
         governed, _ = meant
+        own = len(self.waiting(request, governed))
+        if own == self.places(request):
+            return own
         # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
         covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
         others = [p for p in governed.open if p.uid not in covered and shape_of(p) == request.shape]
-        return min(self.places(request), len(self.waiting(request, governed)) + len(others))
+        return min(self.places(request), own + len(others))
 
     def sizes_before(self, request: Request) -> Mapping[str, Size]:
         """The size of each group before the request was served; empty if that is not known."""

@@ -27,14 +27,15 @@ _MESSAGE = "stands for pods of a ResourcePolicy until the autoscaler has reacted
 
 
 def placeholders(template: Mapping[str, Any], count: int) -> Iterator[Mapping[str, Any]]:
-    """The pods that a template on record asks for."""
-    name, pod = template["metadata"]["name"], template["template"]
+    """The pods that a template on record asks for; with the record they go, whoever deletes it."""
+    name, uid, pod = template["metadata"]["name"], template["metadata"]["uid"], template["template"]
+    owner = {"apiVersion": "v1", "kind": "PodTemplate", "name": name, "uid": uid}
     for number in range(count):
-        labels = {**pod["metadata"]["labels"], **OWNED, REQUEST: name}
+        labels = {**(pod["metadata"].get("labels") or {}), **OWNED, REQUEST: name}
         yield {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": f"{name}-{number}", "labels": labels},
+            "metadata": {"name": f"{name}-{number}", "labels": labels, "ownerReferences": [owner]},
             "spec": {
                 **pod["spec"],
                 "schedulerName": _SCHEDULER,

@@ -5,11 +5,11 @@ placeholder as for any pending pod, after 30 s if it requests a GPU, and says no
 Facts: autoscaler.md, section 6. Rights and PriorityClass: manifests/placeholder.yaml.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 
 from extender.autoscaler import Request
 from extender.autoscaler_status import AutoscalerStatus, read_status
+from extender.availability import Availability
 from extender.collection import Collection
 from extender.connection import ApiError, Connection
 from extender.placeholder_objects import (
@@ -27,10 +27,7 @@ from policy.scale_up import Demand
 
 __all__ = ["Placeholders"]
 
-log = logging.getLogger(__name__)
-
 _CLASS_PATH = f"/apis/scheduling.k8s.io/v1/priorityclasses/{PRIORITY_CLASS}"
-_RECHECK = 30.0
 _REFUSALS = (403, 404)
 
 
@@ -46,22 +43,14 @@ class Placeholders:
         autoscaler_namespace: str,
     ) -> None:
         self._connection = connection
-        self._clock = clock
+        self._availability = Availability(self._missing, clock, "placeholder")
         self._pods = Collection(connection, f"/api/v1/namespaces/{namespace}/pods", OWNED)
         self._records = Records(connection, kinds, namespace)
         self._autoscaler_namespace = autoscaler_namespace
-        self._missing: str | None = None
-        self._checked_at = 0.0
 
     def available(self) -> bool:
         """Whether placeholders can be made, and somebody would tell what came of them."""
-        now = self._clock()
-        if self._missing is None or now - self._checked_at >= _RECHECK:
-            missing = self._look()
-            if missing != self._missing:
-                _say(missing)
-            self._missing, self._checked_at = missing, now
-        return not self._missing
+        return self._availability.now()
 
     def status(self) -> AutoscalerStatus:
         """See `Autoscaler`."""
@@ -97,27 +86,16 @@ class Placeholders:
         self.shrink(request, 0)
         self._records.drop(request.name)
 
-    def _look(self) -> str:
+    def _missing(self) -> str:
         try:
             self._connection.get(_CLASS_PATH)
+            self.requests()
         except ApiError as error:
             if error.status not in _REFUSALS:
                 raise
-            return f"PriorityClass {PRIORITY_CLASS} cannot be read; apply manifests/placeholder.yaml"
+            return f"manifests/placeholder.yaml is not there, or rights are lacking: {error.message}"
         status = self.status()
         if status.updated:
             return ""
         where = f"ConfigMap cluster-autoscaler-status in namespace {self._autoscaler_namespace}"
         return f"{where} {status.unreadable or 'is not there'}"
-
-
-def _say(missing: str) -> None:
-    if missing:
-        log.warning(
-            "no placeholders can be used: %s; no pod is held and nothing is asked for, only reported; "
-            "looking again every %.0f s",
-            missing,
-            _RECHECK,
-        )
-    else:
-        log.info("holding pods and asking for nodes with placeholders")

@@ -4,13 +4,13 @@ Owns the calls, their order and what each tolerates; must not know when to ask, 
 Facts: autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from extender.autoscaler import Request
 from extender.autoscaler_status import AutoscalerStatus, read_status
+from extender.availability import Availability
 from extender.collection import Collection
 from extender.connection import ApiError, Connection
 from extender.records import Records
@@ -20,11 +20,9 @@ from policy.scale_up import Demand
 
 __all__ = ["ProvisioningRequests"]
 
-log = logging.getLogger(__name__)
-
 _GROUP = "/apis/autoscaling.x-k8s.io/v1"
 _RESOURCE = "provisioningrequests"
-_RECHECK = 30.0
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
@@ -40,22 +38,14 @@ class ProvisioningRequests:
         autoscaler_namespace: str,
     ) -> None:
         self._connection = connection
-        self._clock = clock
+        self._availability = Availability(self._missing, clock, "ProvisioningRequest")
         self._requests = Collection(connection, f"{_GROUP}/namespaces/{namespace}/{_RESOURCE}", OWNED)
         self._records = Records(connection, kinds, namespace)
         self._autoscaler_namespace = autoscaler_namespace
-        self._served: bool | None = None
-        self._checked_at = 0.0
 
     def available(self) -> bool:
-        """Whether the API server serves ProvisioningRequests; looked up again every 30 s."""
-        now = self._clock()
-        if self._served is None or now - self._checked_at >= _RECHECK:
-            served = self._discover()
-            if served is not self._served:
-                _say(served)
-            self._served, self._checked_at = served, now
-        return self._served
+        """Whether the API server serves ProvisioningRequests, and lets us read ours."""
+        return self._availability.now()
 
     def status(self) -> AutoscalerStatus:
         """See `Autoscaler`."""
@@ -86,7 +76,18 @@ class ProvisioningRequests:
         self._requests.delete(request.name)
         self._records.drop(request.name)
 
-    def _discover(self) -> bool:
+    def _missing(self) -> str:
+        if not self._is_served():
+            return f"the API server does not serve ProvisioningRequests ({_GROUP})"
+        try:
+            self.requests()
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            return f"our account lacks rights, see manifests/rbac.yaml: {error.message}"
+        return ""
+
+    def _is_served(self) -> bool:
         try:
             served = msgspec.json.decode(self._connection.get(_GROUP))
         except ApiError as error:
@@ -94,15 +95,3 @@ class ProvisioningRequests:
                 raise
             return False
         return any(resource["name"] == _RESOURCE for resource in served["resources"])
-
-
-def _say(served: bool) -> None:  # noqa: FBT001
-    if served:
-        log.info("the API server serves ProvisioningRequests: holding pods and asking for nodes")
-    else:
-        log.warning(
-            "the API server does not serve ProvisioningRequests (%s): no pod is held and nothing is asked "
-            "for, only reported; looking again every %.0f s",
-            _GROUP,
-            _RECHECK,
-        )

@@ -34,11 +34,9 @@ class Records:
         return self._templates.list()
 
     def write(self, demand: Demand, sizes: Mapping[str, Size]) -> Mapping[str, Any]:
-        """Put a demand on record, and return the template that stands for it."""
+        """Put a demand on record, and return the template that stands for it, as it is stored."""
         kind = self._kinds.selectors.get(demand.policy.units[demand.unit].resource, {})
-        template = pod_template(demand, self._pod(demand), kind, sizes)
-        self._templates.create(template)
-        return template
+        return self._templates.create(pod_template(demand, self._pod(demand), kind, sizes))
 
     def bought(self, request: Request) -> None:
         """Keep the request on record as provisioned, whatever becomes of what the autoscaler sees."""

@@ -17,7 +17,7 @@ from extender.connection import ApiError, Unreachable
 from extender.forecast import outlook_of
 from extender.holds import Change, changes
 from extender.journal import Journal
-from extender.lessons import learn
+from extender.lessons import learn, refuse
 from extender.memory import Memory
 from extender.node_groups import NodeGroups
 from extender.outlook import OutlookBoard, Presence
@@ -30,6 +30,7 @@ from extender.steps import Ask, Settle, Shrink, Step, Why, Withdraw, steps, want
 from policy.lost_gpus import lost_gpus
 from policy.objects import Pod
 from policy.options import OnConflict
+from policy.scale_up import Demand
 
 __all__ = ["Watcher"]
 
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 _STATUS_EVERY = 2.0
 """Seconds between two looks at what the autoscaler tells of its groups while nothing is asked."""
 _URGENT = 0.05
+_FOR_GOOD = (400, 403, 422)
 
 
 class Watcher:
@@ -156,10 +158,7 @@ class Watcher:
         self._stale = True
         match step:
             case Ask(demand):
-                self._read_status(older_than=0)
-                name = self._autoscaler.ask(demand, self._status)
-                self._memory.asked(name, self._status)
-                self._journal.asked(demand, name)
+                self._ask(demand)
             case Shrink(request, places):
                 self._autoscaler.shrink(request, places)
             case Settle(request):
@@ -174,6 +173,20 @@ class Watcher:
                 learn(request, why, said, sight, self._memory, self._status)
                 self._memory.forget(request.name)
                 self._journal.withdrawn(request, why, said)
+
+    def _ask(self, demand: Demand) -> None:
+        self._read_status(older_than=0)
+        try:
+            name = self._autoscaler.ask(demand, self._status)
+        except ApiError as error:
+            if error.status not in _FOR_GOOD:
+                raise
+            # A quota, or an admission policy: another unit may fare better, and other policies do.
+            refuse(demand, error.message, self._memory, self._clock())
+            self._journal.refused(demand, error.message)
+        else:
+            self._memory.asked(name, self._status)
+            self._journal.asked(demand, name)
 
     def _sight(self) -> Sight:
         oldest = min((request.made_at for request in self._requests), default=math.inf)

@@ -136,6 +136,7 @@ HOMES = {
 STRANGERS = {
     "extender.apiobjects": {"cache", "connection", "wire", "app"},
     "extender.body": {"app", "cache", "service", "wire", "server"},
+    "extender.availability": {"autoscaler", "cache", "connection"},
     "extender.cache": {"app", "connection", "informers", "metrics", "pods", "service", "wire", "server"},
     "extender.collection": {"autoscaler", "cache", "request_objects"},
     "extender.connection": {"cache", "reflector", "apiobjects", "settings"},

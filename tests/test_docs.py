@@ -3,6 +3,7 @@
 Owns that they agree; knows nothing of how well they are written.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,17 @@ def test_each_command_says_what_it_does_with_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
     assert f"Example: resourcepolicy {command}" in " ".join(shown.output.split())
+
+
+def test_each_line_of_the_log_that_a_page_explains_is_written_by_the_code() -> None:
+    page = (ROOT / "docs/autoscaler.md").read_text()
+    table = page.partition("## What the log says")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[2:]
+    said = {
+        node.value
+        for path in (ROOT / "extender").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert len(rows) > 5
+    assert not [row for row in rows if not any(row in text for text in said)]

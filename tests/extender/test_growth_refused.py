@@ -9,6 +9,7 @@ import pytest
 
 from extender.autoscaler import Answer
 from extender.autoscaler_status import AutoscalerStatus, NodeGroup
+from extender.connection import ApiError
 from extender.node_groups import NodeGroups
 from extender.outlook import Blocked, Obstacle
 from extender.settings import Settings, WatcherSettings
@@ -169,3 +170,14 @@ def test_the_groups_of_a_unit_are_those_whose_nodes_would_be_in_it(
     status = AutoscalerStatus("1", (FREE, FAR_GROUP, NodeGroup("nearer")))
     unit = a_unit(node_selector=selector, resource="elastic")
     assert [group.name for group in groups.serving(unit, status)] == serving
+
+
+def test_a_unit_that_cannot_even_be_asked_for_is_passed_over() -> None:
+    """W4: a quota of our namespace, or an admission policy, must not keep others waiting."""
+    world = World(a_policy(NEAR, FAR))
+    world.put(waiting("a"))
+    world.autoscaler.refusals = [ApiError(403, "Forbidden", "exceeded quota", None)]
+    assert world.round() == []
+    assert world.round() == [(1, ["a"])]
+    blocked = world.board.latest().of("default/policy", 0).blocked
+    assert blocked == Blocked(Obstacle.REFUSED, "exceeded quota", world.clock() - 0.2 + 60)

@@ -29,6 +29,7 @@ WRITTEN: Json = {
     "spec": {"containers": [{"name": "c", "image": "i", "resources": {"limits": GPU}}], "priority": 7},
 }
 TEMPLATE = pod_template(DEMAND, WRITTEN, {}, {})
+TEMPLATE["metadata"]["uid"] = "u"
 PODS = list(placeholders(TEMPLATE, 2))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from extender.autoscaler import Answer, Request, shape_of
 from extender.autoscaler_status import AutoscalerStatus, NodeGroup
 from extender.cache import Cache
+from extender.connection import ApiError
 from extender.holds import Change
 from extender.outlook import OutlookBoard
 from extender.request_objects import name_of
@@ -38,6 +39,7 @@ class Recorder:
         self.said = AutoscalerStatus("1", (NodeGroup("near", 0), NodeGroup("far", 0)))
         self.asked: list[tuple[int, list[str]]] = []
         self.settled: list[str] = []
+        self.refusals: list[ApiError] = []
         self.now = NOW
 
     def available(self) -> bool:
@@ -54,6 +56,8 @@ class Recorder:
 
     def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
         assert status == self.said
+        if self.refusals:
+            raise self.refusals.pop()
         name, pods = name_of(demand), sorted(pod.uid for pod in demand.pods)
         self.asked.append((demand.unit, pods))
         self.live[name] = Request(
