@@ -48,6 +48,10 @@ class Sight:
     lost_gpus: Collection[str] = ()
     """Names of nodes that say they have a GPU and offer none."""
 
+    def serving(self, policy: ResourcePolicy, unit: int) -> frozenset[str]:
+        """The names of the groups that are known to bring nodes of a unit."""
+        return frozenset(group.name for group in self.groups.serving(policy.units[unit], self.status))
+
     def of(self, request: Request) -> tuple[Governed, int] | None:
         """The policy and unit of a request; None if either is gone."""
         governed = self.governed.get(request.policy)

@@ -7,6 +7,7 @@ package and not in `policy`, because it is about requests and their answers, whi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import TypeAlias
 
 from extender.autoscaler import IN_FLIGHT, Answer, Request, shape_of
@@ -85,16 +86,21 @@ Step: TypeAlias = Ask | Shrink | Settle | Withdraw
 
 
 def steps(sight: Sight, memory: Memory) -> list[Step]:
-    """What to do now, in order, by a memory that has looked. At most one request is in flight (A2, A4)."""
+    """What to do now, in order, by a memory that has looked.
+
+    At most one request is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
+    """
     tidy = {request.name: _tidy(request, sight, memory) for request in sight.requests}
     done: list[Step] = [step for step in tidy.values() if step is not None]
     kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
     failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
+    in_flight = [request for request in kept if request.answer in IN_FLIGHT]
     # What comes of a request decides about the next. An autoscaler that starts tells of no groups yet: what
     # it would buy in its first loop could not be seen.
-    if failed or not sight.status.groups or any(request.answer in IN_FLIGHT for request in kept):
+    if failed or not sight.status.groups or any(request.answer is not Answer.SHOWN for request in in_flight):
         return done
-    return [*done, *(Ask(demand) for demand in wanted(sight, memory, kept)[:1])]
+    free = (demand for demand in wanted(sight, memory, kept) if _is_apart(demand, in_flight, sight))
+    return [*done, *(Ask(demand) for demand in islice(free, 1))]
 
 
 def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> list[Demand]:
@@ -102,6 +108,14 @@ def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> li
     found = [d for governed in sight.governed.values() for d in _demands(governed, sight, memory, requests)]
     heads = {demand.pods[0].uid: demand for demand in found}
     return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
+
+
+def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> bool:
+    """Whether what grows for the demand cannot be mistaken for what grows for a request in flight."""
+    own = sight.serving(demand.policy, demand.unit)
+    others = [sight.of(request) for request in in_flight]
+    served = [sight.serving(meant[0].policy, meant[1]) if meant else frozenset() for meant in others]
+    return all(own and groups and own.isdisjoint(groups) for groups in served)
 
 
 def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:

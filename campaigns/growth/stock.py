@@ -13,23 +13,23 @@ from controlplane.api import ApiError, Object
 __all__ = ["out_of_stock"]
 
 API = "admissionregistration.k8s.io/v1"
-NAME = "out-of-stock"
 MESSAGE = "no stock"
 
 
 @contextmanager
 def out_of_stock(plane: ControlPlane, pool: str) -> Iterator[None]:
     """Meanwhile no node with this label can be created."""
-    plane.api.create(_policy(pool))
-    plane.api.create(_binding())
+    name = f"out-of-stock-{pool}"
+    plane.api.create(_policy(name, pool))
+    plane.api.create(_binding(name))
     plane.wait(lambda: _is_refused(plane, pool), what="the stock to be out")
     yield
     for kind in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
-        plane.api.delete(f"/apis/{API}/{kind}/{NAME}")
+        plane.api.delete(f"/apis/{API}/{kind}/{name}")
     plane.wait(lambda: not _is_refused(plane, pool), what="the stock to be back")
 
 
-def _policy(pool: str) -> Object:
+def _policy(name: str, pool: str) -> Object:
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nodes"]}
     refusal = {
         "expression": f"object.metadata.?labels[?'pool'].orValue('') != '{pool}'",
@@ -38,17 +38,17 @@ def _policy(pool: str) -> Object:
     return {
         "apiVersion": API,
         "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": NAME},
+        "metadata": {"name": name},
         "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [refusal]},
     }
 
 
-def _binding() -> Object:
+def _binding(name: str) -> Object:
     return {
         "apiVersion": API,
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": NAME},
-        "spec": {"policyName": NAME, "validationActions": ["Deny"]},
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
     }
 
 
@@ -56,7 +56,7 @@ def _is_refused(plane: ControlPlane, pool: str) -> bool:
     probe: Object = {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": "probe", "labels": {"pool": pool}},
+        "metadata": {"name": f"probe-{pool}", "labels": {"pool": pool}},
     }
     try:
         plane.api.request("POST", "/api/v1/nodes", probe, query={"dryRun": "All"})

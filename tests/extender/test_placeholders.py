@@ -16,6 +16,7 @@ from extender.holds import DELAY
 from extender.outlook import Obstacle
 from extender.placeholder_objects import UNSCHEDULABLE, names_of, placeholders, read_placeholders
 from extender.request_objects import BOUGHT, OWNED, granted, name_of, pod_template
+from extender.settings import Settings, WatcherSettings
 from policy.scale_up import Demand
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.watched import DC, FAR, GPU, NEAR, World, waiting
@@ -206,3 +207,25 @@ def test_a_placeholder_is_no_pod_of_a_policy() -> None:
     world.put(replace(waiting("a"), labels=OWNED))
     assert world.round() == []
     assert not world.held
+
+
+def test_units_of_different_groups_need_not_wait_for_each_other() -> None:
+    """A4: it takes half a minute each, and which of them grew is told apart."""
+    capped = a_unit("near", resource="elastic", max=1)
+    known = WatcherSettings(node_groups={"near": {"pool": "near"}, "far": {"pool": "far"}})
+    world = Silent(a_policy(capped, FAR), settings=Settings(watcher=known))
+    world.autoscaler.said = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
+    world.put(waiting("a"), waiting("b"))
+    assert world.round() == [(0, ["a"])]
+    world.show()
+    assert world.round() == [(1, ["b"])]
+    world.show()
+    world.put(waiting("c"))
+    assert world.round() == []
+
+
+def test_units_whose_groups_are_not_known_wait_for_each_other() -> None:
+    """A4: any group might be the one."""
+    world = Silent(a_policy(a_unit("near", resource="elastic", max=1), FAR))
+    world.ask("a", "b")
+    assert world.round() == []

@@ -1,0 +1,79 @@
+"""The plane of a campaign: our programs beside the real autoscaler, with a set of node groups for each lane.
+
+Owns what runs, and who kills the watcher; must not know rounds. A lane is where one round is played: rounds of
+different lanes share the autoscaler and the watcher, and no nodes.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+
+import yaml
+
+from controlplane import ControlPlane, NodeGroup
+from demo.cluster import MANIFESTS, WATCHER, Programs, Settings
+
+__all__ = ["Stage", "killing", "node_groups", "staged"]
+
+_STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
+_SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
+"""The autoscaler's own back-off after a refusal; five minutes by default."""
+_BOOTS = {"near": "2s", "far": "", "last": "1s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Without `settings` the autoscaler is alone. `patience` is how long a round's pods may take."""
+
+    plane: ControlPlane
+    programs: Programs
+    settings: Settings | None
+    patience: float
+    lane: int = 0
+
+    def pool(self, name: str) -> str:
+        """The label of a pool's nodes, and the name of its group."""
+        return f"{name}-{self.lane}"
+
+
+def node_groups(lanes: int) -> list[NodeGroup]:
+    """One node, one GPU; some boot slowly."""
+    return [
+        NodeGroup(f"{name}-{lane}", {"pool": f"{name}-{lane}"}, gpus=1, max_count=20, boot_after=boot)
+        for lane in range(lanes)
+        for name, boot in _BOOTS.items()
+    ]
+
+
+@contextmanager
+def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
+    """All but the watcher runs, and the autoscaler has done its first loop."""
+    with ControlPlane() as plane, Programs(plane) as programs:
+        programs.install()
+        plane.api.apply(yaml.safe_load_all((MANIFESTS / "placeholder.yaml").read_text()))
+        programs.start_extender({"settle": 0})
+        plane.start_autoscaler(node_groups(lanes), *_SHORT)
+        plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")
+        yield Stage(plane, programs, settings, patience)
+
+
+@contextmanager
+def killing(stage: Stage, seed: int) -> Iterator[None]:
+    """SIGKILL to the watcher at random, and another one a moment later."""
+    over, dice = threading.Event(), Random(seed)  # noqa: S311  not for secrets
+
+    def kill() -> None:
+        while not over.wait(dice.uniform(0.5, 5)):
+            stage.programs.kill(WATCHER)
+            over.wait(dice.uniform(0, 1.5))
+            stage.programs.start_watcher(stage.settings)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
