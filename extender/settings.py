@@ -71,6 +71,7 @@ class WatcherSettings(_Part):
     period: float = Field(default=0.2, gt=0)
     managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
     """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""
+    hold: float = Field(default=1800.0, ge=60)
     retry_first: float = Field(default=60.0, gt=0)
     retry_longest: float = Field(default=600.0, gt=0)
     answer_longest: float = Field(default=60.0, gt=0)

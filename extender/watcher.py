@@ -225,11 +225,13 @@ class Watcher:
         return not rejects or len(self._cache.policies.matching(pod)) <= 1
 
     def _holds(self, *, works: bool) -> list[Change]:
+        now, lasting = self._clock(), self._settings.watcher.hold
         if not works:
-            return changes(self._cache.pods(), due=())
+            return changes(self._cache.pods(), (), now, lasting)
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
         growing = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
-        return changes(self._cache.pods(), {pod.uid for policy in growing for pod in waiting[policy.key]})
+        due = {pod.uid for policy in growing for pod in waiting[policy.key]}
+        return changes(self._cache.pods(), due, now, lasting)
 
 
 def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:

@@ -100,9 +100,9 @@ class World:
             }
         )
 
-    def create_pods(self, *names: str) -> None:
+    def create_pods(self, *names: str, gpus: int = 1) -> None:
         for name in names:
-            container = {"name": "c", "image": "none", "resources": {"limits": {GPU: "1"}}}
+            container = {"name": "c", "image": "none", "resources": {"limits": {GPU: str(gpus)}}}
             self.plane.api.create(
                 {
                     "apiVersion": "v1",

@@ -27,7 +27,10 @@ from tests.conformance.growing import (
     most,
 )
 
-GROUPS = [NodeGroup(name, {"pool": name}, gpus=1) for name in ("first", "second", "third")]
+GROUPS = [
+    *(NodeGroup(name, {"pool": name}, gpus=1) for name in ("first", "second", "third")),
+    NodeGroup("large", {"pool": "large"}, gpus=4),
+]
 NODE_GROUPS = "node_groups: {first: {pool: first}, second: {pool: second}, third: {pool: third}}"
 SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
 """The autoscaler's own back-off; five minutes by default."""
@@ -67,6 +70,19 @@ def test_a_pool_out_of_stock_is_passed_over_and_tried_again(world: World) -> Non
         assert world.pool_of("d") == "second"
         world.await_nothing_asked()
         assert [len(world.bought(group.name)) for group in GROUPS] == [1, 1, 2]
+
+
+def test_a_unit_whose_nodes_are_too_small_for_one_pod_serves_the_others(world: World) -> None:
+    """W4: pods of two sizes at once. Two large pods share a node, and the small ones get one each."""
+    world.policy(elastic("first"), elastic("large"))
+    with Watcher(world.plane, "watcher: {node_groups: {first: {pool: first}, large: {pool: large}}}"):
+        world.create_pods("l1", "l2", gpus=2)
+        world.create_pods("s1", "s2")
+        world.await_bound("l1", "l2", "s1", "s2")
+        assert [world.pool_of(name) for name in ("l1", "l2", "s1", "s2")] == ["large"] * 2 + ["first"] * 2
+        world.await_nothing_asked()
+        assert most(lambda: len(world.bought("large")), world.plane) == 1
+        assert len(world.bought("first")) == 2
 
 
 def test_placeholders_bring_exactly_the_nodes_of_the_unit(world: World) -> None:

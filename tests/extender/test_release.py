@@ -22,9 +22,9 @@ PODS = "/api/v1/pods"
 @pytest.mark.parametrize(
     ("annotations", "keys"),
     [
-        pytest.param({DELAY: "8760h", MARK: "true"}, {DELAY, MARK}, id="ours"),
-        pytest.param({DELAY: "5m", MARK: "true"}, {MARK}, id="the user changed it since"),
-        pytest.param({DELAY: "8760h"}, set(), id="the user's own"),
+        pytest.param({DELAY: "90s", MARK: "90s"}, {DELAY, MARK}, id="ours"),
+        pytest.param({DELAY: "5m", MARK: "90s"}, {MARK}, id="the user changed it since"),
+        pytest.param({DELAY: "90s"}, set(), id="the user's own"),
         pytest.param({}, set(), id="none"),
     ],
 )
@@ -61,7 +61,7 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
 
 def test_the_users_annotations_stay(tmp_path: Path) -> None:
     """A10."""
-    annotations = {DELAY: "8760h", MARK: "true", "theirs": "x"}
+    annotations = {DELAY: "90s", MARK: "90s", "theirs": "x"}
     written = {"resourcepolicy.io/poked": "1", COST: "-100", COST_MARK: "-100"}
     with FakeApiServer() as api:
         for name, values in (("held", {**annotations, **written}), ("other", {COST: "7", "theirs": "x"})):

@@ -16,7 +16,7 @@ from extender.settings import Backend, Settings, WatcherSettings
 from policy.objects import Pod
 from policy.options import OnConflict
 from policy.resourcepolicy import NextUnits, ResourcePolicy
-from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
+from tests.builders import LATER, NOW, a_node, a_pod, a_policy, a_unit
 from tests.extender.watched import DC, FAR, NEAR, World, room, waiting
 
 
@@ -304,7 +304,7 @@ def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, 
     """A1, A8, A10, W5."""
     world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
     world.autoscaler.serves = serves
-    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    world.put(replace(waiting("a"), annotations=OURS))
     assert world.round() == []
     assert [change.held for change in world.held] == [False]
 
@@ -327,7 +327,7 @@ def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: Autosc
     """A1, A8, W5: the API is served, and nobody is behind it; or we may not see who."""
     world = World(a_policy(NEAR))
     world.autoscaler.said = said
-    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    world.put(replace(waiting("a"), annotations=OURS))
     assert world.round() == []
     assert [change.held for change in world.held] == [False]
     assert world.board.latest().presence is Presence.NOT_SERVED
@@ -346,7 +346,7 @@ def test_an_autoscaler_that_was_there_is_waited_for() -> None:
 def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_does() -> None:
     """A1, A8: requests are switched off there, and a held pod would get no node at all."""
     world = World(a_policy(NEAR))
-    held = replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"})
+    held = replace(waiting("a"), annotations=OURS)
     world.put(held)
     world.round()
     world.round()
@@ -362,32 +362,41 @@ def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_do
 def test_holds_stay_while_the_autoscaler_is_dead() -> None:
     """A8: nothing could act on them, and it will serve the request when it is back."""
     world = World(a_policy(NEAR))
-    world.put(replace(waiting("a"), annotations={DELAY: "8760h", MARK: "true"}))
+    world.put(replace(waiting("a"), annotations=OURS))
     world.round()
     for _ in range(3):
         world.round(61)
     assert not world.held
 
 
-OURS, THEIRS = {DELAY: "8760h", MARK: "true"}, {DELAY: "5m"}
+def held_for(seconds: int) -> dict[str, str]:
+    """The annotations of a pod of that age at NOW, and so much left of its hold."""
+    value = f"{NOW - LATER + seconds:.0f}s"
+    return {DELAY: value, MARK: value}
+
+
+OURS, THEIRS = held_for(1800), {DELAY: "5m"}
 
 
 @pytest.mark.parametrize(
     ("pod", "due", "change"),
     [
-        pytest.param(a_pod("a"), True, True, id="a pending pod is held"),
+        pytest.param(a_pod("a"), True, "9800s", id="a pending pod is held, from its age on"),
         pytest.param(a_pod("a", annotations=THEIRS), True, None, id="what the user set is left alone"),
+        pytest.param(a_pod("a", annotations={**OURS, **THEIRS}), True, None, id="even over ours"),
         pytest.param(a_pod("a", annotations=OURS), True, None, id="held once"),
-        pytest.param(a_pod("a", annotations=OURS), False, False, id="released when no longer due"),
+        pytest.param(a_pod("a", annotations=held_for(901)), True, None, id="until half of it is over"),
+        pytest.param(a_pod("a", annotations=held_for(899)), True, "9800s", id="and then renewed"),
+        pytest.param(a_pod("a", annotations=OURS), False, "", id="released when no longer due"),
         pytest.param(a_pod("a", annotations=THEIRS), False, None, id="what the user set is not removed"),
         pytest.param(a_pod("a", on="n", annotations=OURS), False, None, id="a placed pod needs no release"),
         pytest.param(a_pod("a", terminating=True), True, None, id="a leaving pod needs no hold"),
     ],
 )
-def test_a_hold_is_put_and_taken_where_it_is_ours(pod: Pod, *, due: bool, change: bool | None) -> None:
+def test_a_hold_is_put_and_taken_where_it_is_ours(pod: Pod, *, due: bool, change: str | None) -> None:
     """A1, A10."""
-    found = changes([pod], {"a"} if due else set())
-    assert [c.held for c in found] == ([] if change is None else [change])
+    found = changes([pod], {"a"} if due else set(), NOW, 1800)
+    assert [c.delay for c in found] == ([] if change is None else [change])
 
 
 def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_after_success() -> None:
