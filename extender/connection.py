@@ -4,7 +4,7 @@ Owns who we are, the timeouts and what a failure is called; knows no resource an
 The kubernetes package gives configuration, authentication and TLS (python-stack.md, section 5).
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -139,6 +139,11 @@ class Connection:
         self._streams: set[Stream] = set()
         self._lock = Lock()
         self._closed = False
+        self._may_write: Callable[[], bool] = lambda: True
+
+    def write_only_while(self, allowed: Callable[[], bool]) -> None:
+        """From now on a write at another time is Unreachable, and never sent."""
+        self._may_write = allowed
 
     def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         return self._whole("GET", path, query=query, seconds=seconds)
@@ -207,6 +212,8 @@ class Connection:
         content_type: str = "application/json",
         seconds: float,
     ) -> urllib3.HTTPResponse:
+        if method != "GET" and not self._may_write():
+            raise Unreachable("not written: another one leads")
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type

@@ -27,9 +27,12 @@ class Reporting:
     board: OutlookBoard
     placement: Placement
     sinks: Sequence[Sink]
+    begin: Callable[[], None] = lambda: None
+    """Called before the first round: another leader may have written meanwhile."""
 
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
+        self.begin()
         repeat("reporting", _PERIOD, self.round, stop)
 
     def round(self) -> None:

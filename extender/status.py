@@ -32,6 +32,10 @@ class StatusWriter:
         self._clock = clock
         self._written: dict[str, Status] = {}
 
+    def forget(self) -> None:
+        """Whatever we wrote, another one may have written since."""
+        self._written = {}
+
     def write(self, report: Report) -> None:
         """Write what has changed; what could not be written is tried again next time."""
         wanted = report.statuses

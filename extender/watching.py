@@ -37,8 +37,12 @@ log = logging.getLogger(__name__)
 def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: WatcherMetrics) -> None:
     """Watch until `stop` is set."""
     own, clock = settings.watcher, SteadyClock()
-    # Two connections: closing the first, to wake its watches, must not cut off a write.
-    watching, writing = connect(kubeconfig), connect(kubeconfig)
+    # Three connections: closing the first, to wake its watches, must not cut off a write, and what is written
+    # with the second, by whatever thread, ends with the lead that is kept with the third.
+    watching, writing, leading = (connect(kubeconfig) for _ in range(3))
+    lease = lease_of(leading, own.lease, settings.lease_duration, time.monotonic)
+    if lease is not None:
+        writing.write_only_while(lambda: lease.held)
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
     cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
     informers = Informers(watching, cache)
@@ -47,24 +51,18 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)
     surveyor = Surveyor(cache, own.managed_resources, settings.on_conflict)
-    events = Events(writing, clock, identity())
+    status, events = StatusWriter(writing, clock), Events(writing, clock, identity())
+    sinks = (metrics.show, status.write, lambda report: events.tell(notices(report)))
+    reporting = Reporting(surveyor, board, placement, sinks, status.forget)
     waits = Waits(cache, board, time.monotonic, metrics)
-    sinks = (metrics.show, StatusWriter(writing, clock).write, lambda report: events.tell(notices(report)))
-    reporting = Reporting(surveyor, board, placement, sinks)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):
             pass
         log.info("watching; back-end: %s", own.backend)
-        together(
-            stop,
-            lease_of(writing, own.lease, settings.lease_duration, time.monotonic),
-            watcher.run,
-            placement.run,
-            reporting.run,
-            waits.run,
-        )
+        together(stop, lease, watcher.run, placement.run, reporting.run, waits.run)
     finally:
         informers.stop()
         writing.close()
+        leading.close()
     log.info("ended; holds and requests stay for the next watcher")

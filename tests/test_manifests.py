@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from extender.settings import Settings
 from policy.resourcepolicy import NextUnits, PreemptPolicy, ResourceKind, ResourcePolicy, Strategy
 
 Json = dict[str, Any]
@@ -379,11 +380,19 @@ def test_a_deployment_selects_its_own_pods_and_no_others(deployment: Json) -> No
     assert matched == [deployment]
 
 
-@each_deployment
-def test_there_is_never_more_than_one(deployment: Json) -> None:
-    """Counts need one owner (C7, E10), and two watchers would ask for the same nodes twice (W3)."""
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+def test_there_is_never_more_than_one_extender() -> None:
+    """Counts need one owner (C7, E10)."""
+    assert EXTENDER["spec"]["replicas"] == 1
+    assert EXTENDER["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_of_several_watchers_one_acts_by_a_lease_that_it_may_take() -> None:
+    """Two would ask for the same nodes twice (W3)."""
+    config = one(MANIFESTS / "deployment.yaml", "ConfigMap")["data"]["extender.yaml"]
+    namespace, _, name = Settings.model_validate(yaml.safe_load(config)).watcher.lease.partition("/")
+    rules = ROLES["Role", namespace, "resourcepolicy-watcher"]
+    (named,) = (rule for rule in rules if rule.get("resourceNames") == [name])
+    assert named["apiGroups"] == ["coordination.k8s.io"]
 
 
 @each_deployment

@@ -12,7 +12,7 @@ import yaml
 
 from controlplane import ControlPlane
 from tests.conformance.objects import Site
-from tests.conformance.programs import Extender, watching
+from tests.conformance.programs import Extender, Watcher
 
 HERE = Path(__file__).parent
 MANIFESTS = HERE.parents[1] / "manifests"
@@ -63,10 +63,10 @@ def extender(shared_extender: Extender) -> Iterator[Extender]:
 
 
 @pytest.fixture(scope="module")
-def watcher(plane: ControlPlane) -> Iterator[Path]:
-    """`resourcepolicy watch` with its defaults and its own rights; its log."""
-    with watching(plane) as log:
-        yield log
+def watcher(plane: ControlPlane) -> Iterator[Watcher]:
+    """With its defaults."""
+    with Watcher(plane) as watcher:
+        yield watcher
 
 
 @pytest.fixture

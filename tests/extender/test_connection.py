@@ -56,6 +56,25 @@ def test_objects_are_created_replaced_patched_and_deleted(api: FakeApiServer, co
     assert api.objects == {}
 
 
+def test_nothing_is_written_while_another_one_leads(api: FakeApiServer, connection: Connection) -> None:
+    """A lease that ran out ends every write, in whatever thread: nobody writes beside the next leader."""
+    leads = [True]
+    connection.write_only_while(lambda: leads[0])
+    connection.post(CONFIGMAPS, a_configmap())
+    leads[0] = False
+    writes: list[Callable[[], bytes]] = [
+        lambda: connection.post(CONFIGMAPS, a_configmap("b")),
+        lambda: connection.put(f"{CONFIGMAPS}/a", a_configmap()),
+        lambda: connection.patch(f"{CONFIGMAPS}/a", {}),
+        lambda: connection.delete(f"{CONFIGMAPS}/a"),
+    ]
+    for write in writes:
+        with pytest.raises(Unreachable, match="another one leads"):
+            write()
+    assert connection.get(f"{CONFIGMAPS}/a")
+    assert [request.verb for request in api.requests] == ["POST", "GET"]
+
+
 def test_a_patch_is_a_merge_patch_unless_told_otherwise(api: FakeApiServer, connection: Connection) -> None:
     connection.post(CONFIGMAPS, a_configmap())
     connection.patch(f"{CONFIGMAPS}/a", {})

@@ -158,6 +158,17 @@ def test_what_has_not_changed_is_not_written_again(stage: Stage) -> None:
     assert len([r for r in stage.api.requests if r.verb == "PATCH"]) == 2
 
 
+def test_one_who_leads_again_writes_over_what_another_leader_wrote(stage: Stage) -> None:
+    stage.store("policy")
+    stage.write()
+    stage.api.put(POLICIES, "default", "policy", spec={"units": [{}]}, status={"pending": 7})
+    stage.write()
+    assert stage.stored("policy")["pending"] == 7
+    stage.writer.forget()
+    stage.write()
+    assert stage.stored("policy")["pending"] == 0
+
+
 def test_a_condition_keeps_its_time_while_its_status_stays(stage: Stage) -> None:
     stage.store("policy")
     stage.write()
