@@ -1,0 +1,44 @@
+"""The command `python -m campaigns scale-in`: play, and tell each exception with its cause.
+
+Owns arguments and the exit code, 1 if an exception is unexplained. Must not know: how a round is played.
+"""
+
+import sys
+from functools import partial
+
+import click
+
+from campaigns.scale_in.campaign import Outcome, played
+from campaigns.scale_in.decision import Cause
+from campaigns.scale_in.report import report
+
+WAYS = {"hpa": "by the real HPA", "hand": "by hand"}
+
+
+@click.command()
+@click.option("--rounds", default=50, show_default=True, help="How many, for each way.")
+@click.option("--seed", default=0, show_default=True, help="Of the first round; the others follow it.")
+@click.option("--by", type=click.Choice([*WAYS, "both"]), default="both", show_default=True)
+@click.option("--costs/--no-costs", default=True, help="Without: what Kubernetes does by itself.")
+@click.option("--ready-after", default="", help="How long a pod takes, say 2s; without: none at all.")
+def main(rounds: int, seed: int, by: str, *, costs: bool, ready_after: str) -> None:
+    """Scale in at random moments on a real control plane, and tell which pods went first."""
+    outcomes = []
+    for way in WAYS if by == "both" else [by]:
+        title = f"{rounds} rounds {WAYS[way]}, pods ready after {ready_after or '0s'}"
+        title += "" if costs else ", without costs"
+        with click.progressbar(length=rounds, label=title, file=sys.stderr) as bar:
+            step = partial(bar.update, 1)
+            outcome = played(rounds, seed, step, by_hand=way == "hand", costs=costs, ready_after=ready_after)
+        outcomes.append(outcome)
+        click.echo(report(title, outcome))
+    sys.exit(costs and any(map(_is_unexplained, outcomes)))
+
+
+def _is_unexplained(outcome: Outcome) -> bool:
+    exceptions = (exception for choice in outcome.choices for exception in choice.exceptions())
+    return any(exception.cause == Cause.UNKNOWN for exception in exceptions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""One choice of the ReplicaSet controller: which pods went, which stayed, and whether in the order of units.
+
+Owns: what is in order, and why something was not. Must not know: where any of it was seen.
+Facts: pods without a node go first, then those that are not ready, then those of lower cost (kubernetes,
+pkg/controller/controller_utils.go, ActivePodsWithRanks).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policy.deletion_cost import cost_of
+
+__all__ = ["Cause", "Choice", "Exceptional", "Looked"]
+
+JUST_NOW = 0.1
+"""Seconds for which a write may not have reached the controller's cache, or our own watch."""
+
+
+class Cause(StrEnum):
+    NOT_READY = "the pod that went was not ready yet: Kubernetes takes such pods first, at any cost"
+    UNWRITTEN = "the cost of the pod that stayed was not written yet"
+    JUST_WRITTEN = "the cost of the pod that stayed had just been written"
+    UNKNOWN = "unexplained"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A pod at the moment of the choice."""
+
+    name: str
+    unit: int | None
+    """None: on no node yet."""
+    ready: bool
+    cost: int
+    """As it is written; 0 if none is."""
+    bound_for: float = 0.0
+    """Seconds since it was seen on a node."""
+    written_for: float = 0.0
+    """Seconds since its cost was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """A pod that went though one of a later unit stayed."""
+
+    went: Looked
+    stayed: Looked
+    cause: Cause
+
+    def __str__(self) -> str:
+        went, stayed = self.went, self.stayed
+        return (
+            f"{went.name} of units[{went.unit}] went; {stayed.name} of units[{stayed.unit}] stayed, "
+            f"bound {stayed.bound_for:.2f} s before, its cost {stayed.cost}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    at: float
+    """Seconds of the clock on the wall."""
+    replica_set: str
+    went: tuple[Looked, ...]
+    stayed: tuple[Looked, ...]
+
+    @property
+    def could_err(self) -> bool:
+        """Whether there was more than one unit to choose from."""
+        return len({pod.unit for pod in (*self.went, *self.stayed)}) > 1
+
+    def exceptions(self) -> Iterator[Exceptional]:
+        """One for each pod that went too early, with the pod that should have gone and explains it least."""
+        for went in self.went:
+            later = [pod for pod in self.stayed if _is_earlier(went, pod)]
+            found = [Exceptional(went, stayed, _cause(went, stayed)) for stayed in later]
+            if found:
+                yield max(found, key=lambda one: list(Cause).index(one.cause))
+
+
+def _is_earlier(one: Looked, other: Looked) -> bool:
+    """In the order of units; a pod without a node is after all of them."""
+    if one.unit is None:
+        return False
+    return other.unit is None or one.unit < other.unit
+
+
+def _cause(went: Looked, stayed: Looked) -> Cause:
+    if not went.ready:
+        return Cause.NOT_READY
+    if stayed.unit is None or not stayed.ready:  # to the controller it must have looked otherwise
+        return Cause.UNKNOWN
+    if stayed.cost != cost_of(stayed.unit):
+        return Cause.UNWRITTEN
+    return Cause.JUST_WRITTEN if stayed.written_for < JUST_NOW else Cause.UNKNOWN
