@@ -5,11 +5,11 @@ A real GPU stops at 100 %, and an HPA with the target 50 % could only double its
 tells its share of what is offered, above 100 % too, so that one decision leads to the number the load needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from controlplane import Api
+from controlplane import Api, Object
 
-__all__ = ["Load"]
+__all__ = ["Load", "shares"]
 
 
 class Load:
@@ -20,10 +20,15 @@ class Load:
         self._api = api
 
     def __call__(self, namespace: str, selector: str) -> Mapping[str, float]:
-        pods = self._api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
-        serving = [
-            pod["metadata"]["name"]
-            for pod in pods
-            if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
-        ]
-        return dict.fromkeys(serving, self.offered / len(serving)) if serving else {}
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return shares(self.offered, self._api.items(path, labelSelector=selector))
+
+
+def shares(offered: float, pods: Iterable[Object]) -> Mapping[str, float]:
+    """Of a load, what each pod has to do that serves: it runs, and is not on its way out."""
+    serving = [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+    ]
+    return dict.fromkeys(serving, offered / len(serving)) if serving else {}

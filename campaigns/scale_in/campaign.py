@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 
 from campaigns.scale_in.decision import Choice, Looked
 from campaigns.scale_in.log import VERBOSITY, Logged, choices
-from campaigns.scale_in.objects import METRIC, POOL, SELECTOR, UNITS, policy
+from campaigns.scale_in.objects import POOL, SELECTOR, UNITS, policy
 from campaigns.scale_in.rounds import Round, Stage
 from campaigns.scale_in.sight import Sight
 from controlplane import QUICK_HPA, ControlPlane, CustomMetrics, PlaneOptions
 from demo.cluster import Programs
+from demo.guide import METRIC
 from demo.load import Load
 
 __all__ = ["Outcome", "played"]

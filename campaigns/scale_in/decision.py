@@ -13,12 +13,13 @@ from policy.deletion_cost import cost_of
 
 __all__ = ["Cause", "Choice", "Exceptional", "Looked"]
 
-JUST_NOW = 0.1
+JUST_NOW = 0.25
 """Seconds for which a write may not have reached the controller's cache, or our own watch."""
 
 
 class Cause(StrEnum):
     NOT_READY = "the pod that went was not ready yet: Kubernetes takes such pods first, at any cost"
+    JUST_READY = "the pod that went had just become ready: to the controller it may not have been"
     UNWRITTEN = "the cost of the pod that stayed was not written yet"
     JUST_WRITTEN = "the cost of the pod that stayed had just been written"
     UNKNOWN = "unexplained"
@@ -36,8 +37,15 @@ class Looked:
     """As it is written; 0 if none is."""
     bound_for: float = 0.0
     """Seconds since it was seen on a node."""
+    ready_for: float = 0.0
+    """Seconds since it was seen ready."""
     written_for: float = 0.0
     """Seconds since its cost was seen."""
+
+    def __str__(self) -> str:
+        ready = f"ready for {self.ready_for:.2f} s" if self.ready else "not ready"
+        written = f"cost {self.cost} for {self.written_for:.2f} s" if self.cost else "no cost"
+        return f"{self.name} of units[{self.unit}] (bound for {self.bound_for:.2f} s, {ready}, {written})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +57,7 @@ class Exceptional:
     cause: Cause
 
     def __str__(self) -> str:
-        went, stayed = self.went, self.stayed
-        return (
-            f"{went.name} of units[{went.unit}] went; {stayed.name} of units[{stayed.unit}] stayed, "
-            f"bound {stayed.bound_for:.2f} s before, its cost {stayed.cost}"
-        )
+        return f"{self.went} went, {self.stayed} stayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +96,6 @@ def _cause(went: Looked, stayed: Looked) -> Cause:
         return Cause.UNKNOWN
     if stayed.cost != cost_of(stayed.unit):
         return Cause.UNWRITTEN
-    return Cause.JUST_WRITTEN if stayed.written_for < JUST_NOW else Cause.UNKNOWN
+    if stayed.written_for < JUST_NOW:
+        return Cause.JUST_WRITTEN
+    return Cause.JUST_READY if went.ready_for < JUST_NOW else Cause.UNKNOWN

@@ -4,8 +4,9 @@ Owns: names and sizes. Must not know: what is done with them.
 """
 
 from controlplane import Object
+from demo.guide import METRIC, TARGET
 
-__all__ = ["LIMIT", "METRIC", "POOL", "SELECTOR", "TARGET", "UNITS", "autoscaler", "deployment", "policy"]
+__all__ = ["LIMIT", "POOL", "SELECTOR", "UNITS", "autoscaler", "deployment", "policy"]
 
 UNITS = {"dc": 2, "near": 3, "far": 6}
 """Nodes of one GPU each, in the order of units."""
@@ -13,7 +14,6 @@ LIMIT = sum(UNITS.values())
 POOL = "pool"
 LABELS = {"campaign": "scale-in"}
 SELECTOR = "campaign=scale-in"
-METRIC, TARGET = "DCGM_CUSTOM_PROCESS_SM_UTIL", 50
 
 
 def policy() -> Object:

@@ -7,9 +7,10 @@ import random
 import time
 from dataclasses import dataclass
 
-from campaigns.scale_in.objects import LIMIT, TARGET, autoscaler, deployment
+from campaigns.scale_in.objects import LIMIT, autoscaler, deployment
 from campaigns.scale_in.sight import PODS, Sight
 from controlplane import ApiError, ControlPlane, Object
+from demo.guide import TARGET
 from demo.load import Load
 
 __all__ = ["Round", "Stage"]

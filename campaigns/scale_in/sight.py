@@ -69,15 +69,16 @@ class Sight:
         last = events[-1] if events else None
         if last is None or last.kind == "DELETED" or "deletionTimestamp" in last.pod["metadata"]:
             return None
-        bound, written = _first(events, _node), _first(events, _cost)
-        conditions = last.pod["status"].get("conditions") or []
+        since = [_first(events, what) for what in (_node, _ready, _cost)]
+        bound_for, ready_for, written_for = (0.0 if first is None else at - first for first in since)
         return Looked(
             name=last.pod["metadata"]["name"],
             unit=self._units.get(_node(last.pod)),
-            ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
+            ready=bool(_ready(last.pod)),
             cost=int(_cost(last.pod) or 0),
-            bound_for=0.0 if bound is None else at - bound,
-            written_for=0.0 if written is None else at - written,
+            bound_for=bound_for,
+            ready_for=ready_for,
+            written_for=written_for,
         )
 
     def _read(self) -> None:
@@ -94,6 +95,12 @@ def _first(events: list[Event], what: Callable[[Object], str]) -> float | None:
 def _node(pod: Object) -> str:
     node: str = pod["spec"].get("nodeName", "")
     return node
+
+
+def _ready(pod: Object) -> str:
+    """Any text at all, if it is."""
+    conditions = pod["status"].get("conditions") or []
+    return next((c["type"] for c in conditions if c["type"] == "Ready" and c["status"] == "True"), "")
 
 
 def _cost(pod: Object) -> str:

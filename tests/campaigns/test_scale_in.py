@@ -9,9 +9,9 @@ from campaigns.scale_in.decision import Cause, Choice, Looked
 from campaigns.scale_in.log import choices
 from campaigns.scale_in.report import report
 
-DC = Looked("dc", 0, ready=True, cost=0, bound_for=9.0)
-NEAR = Looked("near", 1, ready=True, cost=-100, bound_for=9.0, written_for=8.0)
-FAR = Looked("far", 2, ready=True, cost=-200, bound_for=9.0, written_for=8.0)
+DC = Looked("dc", 0, ready=True, cost=0, bound_for=9.0, ready_for=8.0)
+NEAR = Looked("near", 1, ready=True, cost=-100, bound_for=9.0, ready_for=8.5, written_for=8.0)
+FAR = Looked("far", 2, ready=True, cost=-200, bound_for=9.0, ready_for=8.5, written_for=8.0)
 WAITS = Looked("waits", None, ready=False, cost=0)
 
 
@@ -52,6 +52,12 @@ def test_in_order(went: list[Looked], stayed: list[Looked]) -> None:
             Looked("far", 2, ready=True, cost=-200, bound_for=0.2, written_for=0.05),
             Cause.JUST_WRITTEN,
             id="a cost that the controller may not have seen",
+        ),
+        pytest.param(
+            Looked("dc", 0, ready=True, cost=0, bound_for=0.2, ready_for=0.1),
+            FAR,
+            Cause.JUST_READY,
+            id="a pod that may not have been ready to the controller",
         ),
         pytest.param(DC, FAR, Cause.UNKNOWN, id="none of these"),
         pytest.param(DC, WAITS, Cause.UNKNOWN, id="a pod on no node that stays"),
@@ -99,8 +105,13 @@ def test_the_log_tells_each_choice_with_its_moment() -> None:
     assert found[0].at == datetime(2026, 11, 25, 19, 4, 12, 571079, tzinfo=UTC).timestamp()
 
 
+def test_a_pod_is_told_as_it_looked() -> None:
+    assert str(NEAR) == "near of units[1] (bound for 9.00 s, ready for 8.50 s, cost -100 for 8.00 s)"
+    assert str(WAITS) == "waits of units[None] (bound for 0.00 s, not ready, no cost)"
+
+
 def test_the_report_tells_share_and_causes() -> None:
-    unwritten = Looked("new", 2, ready=True, cost=0, bound_for=0.25)
+    unwritten = Looked("new", 2, ready=True, cost=0, bound_for=0.25, ready_for=0.125)
     outcome = Outcome(
         (a_choice([FAR], [DC]), a_choice([NEAR], [DC, unwritten]), a_choice([DC], [])), (0.1, 0.2, 0.9)
     )
@@ -111,7 +122,7 @@ def test_the_report_tells_share_and_causes() -> None:
         "  pods that went: 1 of units[0], 1 of units[1], 1 of units[2], 0 of no unit yet",
         "  from a pod's binding to its cost: median 0.20 s, worst 0.90 s, 3 pods",
         "  1 pod(s) went too early: the cost of the pod that stayed was not written yet",
-        "    near of units[1] went; new of units[2] stayed, bound 0.25 s before, its cost 0",
+        f"    {NEAR} went, {unwritten} stayed",
     ]
 
 
