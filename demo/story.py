@@ -72,6 +72,9 @@ def _there(stage: Stage) -> None:
     stage.enter("nodes came", "nodes came")
     _until(stage, _all_run, what=f"{REPLICAS} pods to run")
     stage.enter(f"all {REPLICAS} pods of {DEPLOYMENT} run")
+    _until(stage, lambda scene: all(_costs(scene)), what="the deletion costs of the pods in the cloud")
+    if costs := sorted(set(_costs(stage.scene()))):
+        stage.enter(f"the pods in the cloud are to go first: their deletion cost is {' and '.join(costs)}")
     _linger(stage, BUSY_SECONDS)
 
 
@@ -106,6 +109,12 @@ def _all_run(scene: Scene) -> bool:
 
 def _running(scene: Scene) -> list[Pod]:
     return [pod for pod in scene.pods if pod.state == PodState.RUNNING]
+
+
+def _costs(scene: Scene) -> list[str]:
+    """Those of the pods in the cloud; "" where none is written."""
+    cloud = {node.name for node in _cloud(scene)}
+    return [pod.cost for pod in _running(scene) if pod.node in cloud]
 
 
 def _present(scene: Scene) -> list[Pod]:

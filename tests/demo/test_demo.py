@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 150
 SHOW_CURSOR, HIDE_CURSOR = b"\x1b[?25h", b"\x1b[?25l"
 POD_ROW = re.compile(
-    r"^qwen-chat-predictor-\S+ +\[(\d)\] (\S+) +(\S+) +\S+ +\d+\.\d\d s +(it still runs|\d+\.\d\d s)$",
+    r"^qwen-chat-predictor-\S+ +\[(\d)\] (\S+) +(\S+) +(none|-\d+) +[\d.]+ s +(it still runs|[\d.]+ s)$",
     re.MULTILINE,
 )
 PICTURE = "timeline.svg"
@@ -78,12 +78,12 @@ def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
         out, err = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, out + err
     rows = [found.groups() for found in POD_ROW.finditer(out)]
-    assert sorted((unit, pool, until == "it still runs") for unit, pool, _, until in rows) == [
-        ("0", "GPU-V100-Edge", True),
-        ("1", "GPU-V100-Elastic", False),
-        ("1", "GPU-V100-Elastic", False),
+    assert sorted((unit, pool, cost, until == "it still runs") for unit, pool, _, cost, until in rows) == [
+        ("0", "GPU-V100-Edge", "none", True),
+        ("1", "GPU-V100-Elastic", "-100", False),
+        ("1", "GPU-V100-Elastic", "-100", False),
     ]
-    cloud = {node for unit, _, node, _ in rows if unit == "1"}
+    cloud = {node for unit, _, node, _, _ in rows if unit == "1"}
     assert len(cloud) == 2
     assert all(node.startswith("gpu-v100-elastic-") for node in cloud)
     assert "asked the autoscaler for 2 nodes in GPU-V100-Elastic" in out
