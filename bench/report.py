@@ -4,6 +4,7 @@ Owns the words and numbers that a reader sees. Must not know how anything was me
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from bench.cells import Cell, Table
 from bench.cluster import Shape
@@ -30,7 +31,8 @@ after: {loads[1]:.2f} (its own share is about 1.5).
 
 Microseconds, p50 / p99 of {rounds} rounds in which the extenders took turns. The client does what
 kube-scheduler's `HTTPExtender.send` does: one keep-alive connection, one request after the other, every
-answer decoded; its own work is in every number. *Go* is `bench/peer` (net/http, encoding/json, client-go
+answer decoded; its own work is in every number, and what of it is decoding, the same for every extender, is
+in the column *decoding*. *Go* is `bench/peer` (net/http, encoding/json, client-go
 informers, the same index of units as ours; it reserves nothing, counts no metrics); *ratio* is ours/Go, and
 in brackets ours/Go with GOGC=800. Below 1, ours is faster. Only numbers within a row compare.
 """
@@ -39,7 +41,7 @@ in brackets ours/Go with GOGC=800. Below 1, ours is faster. Only numbers within 
 def table(measured: Table, samples: Mapping[Cell, Samples]) -> str:
     """One heading with its rows."""
     rows = [_row(cell, samples[cell]) for cell in measured.cells]
-    columns = ["names", "events/s", "ours", "Go", "Go, GOGC=800", "ratio p50", "ratio p99"]
+    columns = ["names", "events/s", "ours", "Go", "Go, GOGC=800", "ratio p50", "ratio p99", "decoding"]
     return f"## {measured.heading}\n\n{_written(columns, rows)}"
 
 
@@ -67,7 +69,8 @@ def _row(cell: Cell, samples: Samples) -> list[str]:
         f"{_ratio(samples, 'go', share):.2f} ({_ratio(samples, 'go-gogc800', share):.2f})"
         for share in (_P50, _P99)
     ]
-    return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios]
+    decoding = f"{median(samples.decoding):,.0f}"
+    return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios, decoding]
 
 
 def _ratio(samples: Samples, other: str, share: float) -> float:

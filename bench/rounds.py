@@ -31,6 +31,8 @@ class Samples:
     """Microseconds of each cycle, by extender."""
 
     by_stack: dict[str, list[float]] = field(default_factory=dict)
+    decoding: list[float] = field(default_factory=list)
+    """Of each run: what the client takes to decode the answers of one cycle."""
 
     def quantile(self, stack: str, share: float) -> float:
         """Of the cycles of all rounds."""
@@ -56,7 +58,7 @@ class _Session:
             if request["verb"] == "filter" and first["NodeNames"] != sorted(kept(cell.app, cell.names)):
                 raise DifferentAnswers(f"{cell}: {_short(first)}")
 
-    def run(self, cell: Cell, stack: Stack) -> list[float]:
+    def run(self, cell: Cell, stack: Stack, samples: Samples) -> None:
         """One round of the cell: the sum over each cycle."""
         scenario = {
             "url": stack.url,
@@ -75,7 +77,9 @@ class _Session:
             self.api.send_events(stack.name, 0)
         if ran.returncode:
             raise RuntimeError(f"{stack.name}: {ran.stderr}")
-        return [sum(cycle) for cycle in json.loads(ran.stdout)["microseconds"]]
+        told = json.loads(ran.stdout)
+        samples.by_stack.setdefault(stack.name, []).extend(map(sum, told["microseconds"]))
+        samples.decoding.append(told["decoding"])
 
 
 def measure(
@@ -109,7 +113,7 @@ def _cells(session: _Session, cells: Sequence[Cell], rounds: int) -> dict[Cell, 
         turns = [*session.stacks[first:], *session.stacks[:first]]
         for cell in cells:
             for stack in turns:
-                samples[cell].by_stack.setdefault(stack.name, []).extend(session.run(cell, stack))
+                session.run(cell, stack, samples[cell])
     return samples
 
 

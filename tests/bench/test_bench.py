@@ -24,8 +24,10 @@ def test_quantiles_are_those_of_all_rounds() -> None:
 
 def test_a_row_tells_ours_and_how_it_compares() -> None:
     [measured] = [t for t in full_tables() if t.heading == "1 unit"]
-    samples = {cell: Samples({"ours": [10.0], "go": [20.0], "go-gogc800": [40.0]}) for cell in measured.cells}
-    assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) |" in table(
+    samples = {
+        cell: Samples({"ours": [10.0], "go": [20.0], "go-gogc800": [40.0]}, [3.0]) for cell in measured.cells
+    }
+    assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 |" in table(
         measured, samples
     )
 
@@ -57,6 +59,7 @@ def test_all_answer_alike(tmp_path: Path) -> None:
     assert [measured for measured, _ in found] == list(tables)
     for measured, samples in found:
         assert all(set(samples[cell].by_stack) == set(STACKS) for cell in measured.cells)
+        assert all(time > 0 for cell in measured.cells for time in samples[cell].decoding)
         assert all(len(s) == 20 for cell in samples.values() for s in cell.by_stack.values())
 
 
