@@ -87,9 +87,9 @@ def account(inquiry: Inquiry, settings: Settings) -> Account:
         decisions=tuple(inquiry.decisions),
         conclusion=_conclusion(inquiry, stands, newest),
         source=inquiry.server,
-        source_note=_source_note(inquiry, stands) if stands.governor and not pod.finished else "",
+        source_note=_source_note(inquiry, stands) if inquiry.decisions else "",
         scheduler=tuple(_scheduler(inquiry)),
-        autoscaler=tuple(_purchase(request, stands.governor) for request in inquiry.requests),
+        autoscaler=tuple(_purchase(request, stands.governor) for request in inquiry.requests or ()),
         autoscaler_notes=tuple(_autoscaler_notes(inquiry, stands)),
         again=again,
         retry_at=retry_at,
@@ -165,7 +165,7 @@ def _autoscaler_notes(inquiry: Inquiry, stands: Standing) -> Iterator[str]:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
     elif DELAY in pod.annotations:
         yield f"Its own annotation {DELAY} keeps cluster-autoscaler from it for {pod.annotations[DELAY]}."
-    if inquiry.requests:
+    if inquiry.requests or inquiry.requests is None:
         return
     if any(unit.waits_for_nodes for unit in stands.governor.units):
         yield "No request for nodes names it."

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from author.account import Account, Purchase
+from author.cluster import Said
 from policy.duration import format_duration
 from policy.reasons import Reason
 from policy.standing import Phase
@@ -20,7 +21,8 @@ __all__ = ["SHOWN"]
 
 _WIDTH = 80
 _LABEL = 13
-_DAY = 86_400
+_WHAT = 45
+_HOUR, _DAY = 3_600, 86_400
 _COLOURS = {
     State.USED: "green",
     State.EXHAUSTED: "yellow",
@@ -32,7 +34,7 @@ _COLOURS = {
 
 def _ago(at: float, now: float) -> str:
     """`12s ago (18:25:03Z)`."""
-    span = format_duration(_rounded(abs(now - at)))
+    span = _span(abs(now - at))
     return f"{span} ago ({_clock(at, now)})" if at <= now else f"in {span} ({_clock(at, now)})"
 
 
@@ -42,11 +44,12 @@ def _clock(at: float, now: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime(form)
 
 
-def _rounded(seconds: float) -> int:
+def _span(seconds: float) -> str:
     """Two units are enough: nobody counts the seconds of a day."""
     whole = round(seconds)
-    step = 60 if whole >= 3600 else 1  # noqa: PLR2004  an hour
-    return whole // step * step
+    if whole >= 2 * _DAY:
+        return f"{whole // _DAY}d"
+    return format_duration(whole // 60 * 60 if whole >= _HOUR else whole)
 
 
 def _text(account: Account) -> str:
@@ -56,8 +59,6 @@ def _text(account: Account) -> str:
     lines += ["", *_labelled("Policy", [policy, *account.notes])]
     if account.decisions:
         lines += ["", *_decision(account)]
-    elif account.source_note:
-        lines += ["", *_labelled("Decision", [account.source_note])]
     if account.again:
         at = f"{_ago(account.retry_at, account.asked_at)}, " if account.retry_at else ""
         lines += ["", *_labelled("Tried again", [f"{at}{account.again}."])]
@@ -124,7 +125,8 @@ def _unit(verdict: Verdict) -> Iterator[str]:
     head = f"  units[{verdict.unit}]"
     state = click.style(str(verdict.state), fg=_COLOURS[verdict.state])
     rule = f" ({verdict.rule})" if verdict.rule else ""
-    yield f"{head:<{_LABEL}}{verdict.what}: {state}{rule}"
+    what = verdict.what if len(verdict.what) <= _WHAT else f"{verdict.what[:_WHAT]}..."
+    yield f"{head:<{_LABEL}}{what}: {state}{rule}"
     yield from _labelled("", [part for part in (verdict.why, _counted(verdict)) if part])
 
 
@@ -144,8 +146,7 @@ def _counted(verdict: Verdict) -> str:
 def _heard(account: Account) -> Iterator[str]:
     now = account.asked_at
     said = [
-        f"{one.reason}, {_ago(one.at, now)}: {one.message}" if one.at else f"{one.reason}: {one.message}"
-        for one in account.scheduler
+        ": ".join(part for part in (_said_when(one, now), one.message) if part) for one in account.scheduler
     ]
     if said:
         yield from ("", *_labelled("Scheduler", said))
@@ -158,6 +159,10 @@ def _heard(account: Account) -> Iterator[str]:
         yield from ("", *_labelled("Source", [f"the decisions are those of {account.source}"]))
     if account.unread:
         yield from ("", *_labelled("Not read", account.unread))
+
+
+def _said_when(one: Said, now: float) -> str:
+    return f"{one.reason}, {_ago(one.at, now)}" if one.at else one.reason
 
 
 def _bought(purchase: Purchase) -> str:

@@ -15,8 +15,7 @@ from policy.census import Census, Period, UnitCensus
 __all__ = ["SHOWN", "Shown"]
 
 _WIDTH = 80
-_SHOWN_UNITS = 5
-_BAR = 10
+_SHOWN_UNITS = 4
 _NAMED = 3
 
 
@@ -25,6 +24,10 @@ class Shown:
     """One policy, and what is wrong with it."""
 
     census: Census
+    states: tuple[str, ...]
+    """Of each unit: whether it could take another pod."""
+    free: tuple[Mapping[str, str], ...]
+    """Of each unit: what no pod requests of its nodes."""
     problems: tuple[str, ...] = ()
 
 
@@ -39,7 +42,7 @@ def _policy(shown: Shown) -> Iterator[str]:
     for problem in shown.problems:
         yield from textwrap.wrap(f"! {problem}", _WIDTH, initial_indent="  ", subsequent_indent="    ")
     yield ""
-    yield from _units(counts, placed)
+    yield from _units(shown, placed)
     if counts.pending:
         more = f" and {len(counts.pending) - _NAMED} more" if len(counts.pending) > _NAMED else ""
         yield f"  pending: {', '.join(counts.pending[:_NAMED])}{more}; `resourcepolicy explain POD` says why"
@@ -55,34 +58,36 @@ def _headline(counts: Census, placed: int) -> str:
     return f"{placed} pod(s) placed{pending}{groups}{spill}"
 
 
-def _units(counts: Census, placed: int) -> Iterator[str]:
-    rows = [("unit", "nodes", "pods", "share", "", "cap")]
-    rows += [
-        (str(unit.unit), _nodes(unit), str(unit.pods), *_share(unit.pods, placed), _cap(unit))
-        for unit in counts.units
-    ]
-    if counts.outside:
-        rows.append(("-", "in no unit", str(counts.outside), *_share(counts.outside, placed), ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    for unit, nodes, pods, share, bar, cap in rows:
-        number = f"{pods:>{widths[2]}}  {share:>{widths[3]}}"
-        yield f"  {unit:<{widths[0]}}  {nodes:<{widths[1]}}  {number}  {bar:<{widths[4]}}  {cap}".rstrip()
+def _units(shown: Shown, placed: int) -> Iterator[str]:
+    """A row for each unit, and one more for each cap after the first; the nodes' column gives way."""
+    rows = [("unit", "nodes", "pods", "share", "state", "cap")]
+    for unit, state in zip(shown.census.units, shown.states, strict=True):
+        first, *others = _caps(unit)
+        rows.append((str(unit.unit), _nodes(unit), str(unit.pods), _share(unit.pods, placed), state, first))
+        rows += [("", "", "", "", "", cap) for cap in others]
+    if shown.census.outside:
+        outside = shown.census.outside
+        rows.append(("-", "in no unit", str(outside), _share(outside, placed), "", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    widths[1] = min(widths[1], _WIDTH - 2 * 6 - sum(widths[:1] + widths[2:]))
+    for index, nodes, pods, share, state, cap in rows:
+        named = nodes if len(nodes) <= widths[1] else f"{nodes[: widths[1] - 2]}.."
+        left = f"  {index:<{widths[0]}}  {named:<{widths[1]}}  "
+        yield f"{left}{pods:>{widths[2]}}  {share:>{widths[3]}}  {state:<{widths[4]}}  {cap}".rstrip()
 
 
 def _nodes(unit: UnitCensus) -> str:
     down = f" ({unit.nodes - unit.ready} unusable)" if unit.ready < unit.nodes else ""
     waits = ", waits" if unit.waits_for_nodes else ""
-    return f"{unit.nodes}{down} {unit.resource} {unit.selector[:24]}".rstrip() + waits
+    return f"{unit.nodes}{down} {unit.resource}{waits} {unit.selector}".rstrip()
 
 
-def _share(pods: int, placed: int) -> tuple[str, str]:
-    share = pods / placed if placed else 0.0
-    return f"{share:.0%}", "#" * round(share * _BAR)
+def _share(pods: int, placed: int) -> str:
+    return f"{pods / placed if placed else 0.0:.0%}"
 
 
-def _cap(unit: UnitCensus) -> str:
-    caps = [f"{capped.used} of {capped.limit} {capped.what}{', full' * capped.full}" for capped in unit.caps]
-    return "; ".join(caps) or "none"
+def _caps(unit: UnitCensus) -> list[str]:
+    return [f"{capped.used} of {capped.limit} {capped.what}" for capped in unit.caps] or ["none"]
 
 
 def _periods(counts: Census) -> Iterator[str]:
@@ -94,7 +99,7 @@ def _periods(counts: Census) -> Iterator[str]:
     if counts.outside:
         heads.append("in none")
     yield _row("placed", ("pods", *heads, "spill"))
-    for period in counts.periods:
+    for period in (period for period in counts.periods if period.pods):
         cells = [*period.units[: columns - 1], sum(period.units[columns - 1 :])]
         if counts.outside:
             cells.append(period.outside)
@@ -112,7 +117,10 @@ def _spill(period: Period) -> str:
 
 
 def _json(policies: Sequence[Shown]) -> str:
-    told = [{**msgspec.to_builtins(one.census), "problems": one.problems} for one in policies]
+    told = [
+        {**msgspec.to_builtins(one.census), "states": one.states, "free": one.free, "problems": one.problems}
+        for one in policies
+    ]
     return msgspec.json.format(msgspec.json.encode(told)).decode()
 
 

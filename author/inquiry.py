@@ -53,8 +53,8 @@ class Inquiry:
     """kube-scheduler's condition of a pod that is not placed."""
     event: Said | None = None
     """Its newest event."""
-    requests: Sequence[Request] = ()
-    """To the autoscaler, for this pod."""
+    requests: Sequence[Request] | None = None
+    """To the autoscaler, for this pod; None: unknown, as a snapshot does not hold them."""
     unread: Sequence[str] = field(default=())
     """What could not be read, and why."""
 
@@ -119,8 +119,12 @@ def _near(session: Session, namespace: str, name: str) -> tuple[Cluster, list[st
             raise
         listed = {"Pod": session.get(f"/api/v1/namespaces/{namespace}/pods")}
         raise _no_such_pod(namespace, name, cluster_of(session.source, listed).pods) from None
-    policies = optional(session, in_namespace(POLICIES, namespace), unread)
-    found = {"Pod": body, "ResourcePolicy": policies}
+    found = {"Pod": body}
+    try:
+        found["ResourcePolicy"] = session.get(in_namespace(POLICIES, namespace))
+    except ApiError as error:  # without the CRD no policy governs anything
+        if error.status != _NOT_FOUND:
+            raise
     (pod,) = cluster_of(session.source, {"Pod": body}).pods
     if pod.node_name:
         node = optional(session, f"/api/v1/nodes/{pod.node_name}", unread)
@@ -170,6 +174,4 @@ def _no_such_pod(namespace: str, name: str, pods: Sequence[Pod]) -> Mistake:
     alike = alike or difflib.get_close_matches(name, there, _NAMED) or there
     more = f" and {len(there) - _NAMED} more" if alike is there and len(there) > _NAMED else ""
     names = f"there are {', '.join(alike[:_NAMED])}{more}" if there else "there is none at all"
-    return Mistake(
-        f"no pod {name} in namespace {namespace} ({names}); write another, or another -n NAMESPACE"
-    )
+    return Mistake(f"no pod {name} in namespace {namespace} ({names}); name one, or another -n NAMESPACE")

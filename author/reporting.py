@@ -21,6 +21,9 @@ from author.stage import Furnished
 from extender.settings import Settings, load_settings
 from policy.census import census
 from policy.conditions import about_pods
+from policy.match import governing, is_sent
+from policy.occupancy import Occupancy, free_room, occupancies
+from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Asked", "run"]
@@ -83,16 +86,29 @@ def _read(asked: Asked) -> tuple[Cluster, str, float]:
 def _counted(
     chosen: Sequence[ResourcePolicy], cluster: Cluster, settings: Settings, now: float
 ) -> list[Shown]:
+    managed = settings.watcher.managed_resources
     view = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now).view
-    conditions = about_pods(
-        cluster.policies, cluster.pods, settings.watcher.managed_resources, settings.on_conflict
-    )
+    free = free_room(view)
+    conditions = about_pods(cluster.policies, cluster.pods, managed, settings.on_conflict)
     shown = []
     for policy in sorted(chosen, key=lambda policy: policy.key):
-        problems = tuple(condition.message for condition in conditions[policy.key] if condition.status)
-        pods = [pod for pod in cluster.pods if pod.namespace == policy.namespace]
-        shown.append(Shown(census(policy, pods, cluster.policies, view, now), problems))
+        own = [p for p in cluster.pods if governing(p, cluster.policies) == policy]
+        found = occupancies(policy, own, [p for p in own if is_sent(p, managed)], view, free, managed)
+        shown.append(
+            Shown(
+                census(policy, own, view, now),
+                tuple(map(_state, found)),
+                tuple({k: format_quantity(v) for k, v in one.free.items()} for one in found),
+                tuple(condition.message for condition in conditions[policy.key] if condition.status),
+            )
+        )
     return shown
+
+
+def _state(unit: Occupancy) -> str:
+    if unit.exhausted is not None:
+        return "full"
+    return "room" if unit.room else "no room"
 
 
 def _no_such_policy(

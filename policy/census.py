@@ -5,10 +5,9 @@ view is read, nor how the figures are shown. Of the past it knows what the pods 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from policy.match import governing
 from policy.objects import Pod
 from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy
@@ -28,7 +27,6 @@ class Capped:
     """`pods`, or a resource."""
     used: str
     limit: str
-    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,9 @@ class Census:
 Place = tuple[Pod, int | None]
 
 
-def census(
-    policy: ResourcePolicy, pods: Iterable[Pod], policies: Collection[ResourcePolicy], view: View, now: float
-) -> Census:
-    """Count the unfinished pods that the policy governs."""
-    own = [pod for pod in pods if not pod.finished and governing(pod, policies) == policy]
+def census(policy: ResourcePolicy, pods: Iterable[Pod], view: View, now: float) -> Census:
+    """Count the unfinished of the pods, all of which the policy governs."""
+    own = [pod for pod in pods if not pod.finished]
     placed = [(pod, _unit(pod, policy, view)) for pod in own if pod.node_name]
     pending = sorted((pod for pod in own if not pod.node_name), key=lambda pod: (pod.created, pod.name))
     shares = [share for pod in own if pod.node_name and (share := view.share(policy, pod.uid))]
@@ -129,10 +125,10 @@ def _caps(policy: ResourcePolicy, index: int, groups: Sequence[Group | None], vi
     used = [view.usage(policy, index, group) for group in groups if group is not None]
     if unit.max is not None:
         most = max((usage.pods for usage in used), default=0)
-        yield Capped("pods", str(most), str(unit.max), most >= unit.max)
+        yield Capped("pods", str(most), str(unit.max))
     for name, limit in unit.max_resources.items():
         amount = max((usage.requests.get(name, 0) for usage in used), default=0)
-        yield Capped(name, format_quantity(amount), format_quantity(limit), amount >= limit)
+        yield Capped(name, format_quantity(amount), format_quantity(limit))
 
 
 def _periods(policy: ResourcePolicy, placed: Sequence[Place], now: float) -> Iterator[Period]:

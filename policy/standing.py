@@ -56,7 +56,7 @@ def standing(
     governor = found[0] if found else None
     phase = _phase(pod)
     share = view.share(governor, pod.uid) if governor and pod.node_name else None
-    said = list(_placed(pod, governor, share)) if pod.node_name else []
+    said = list(_placed(pod, governor, share, view)) if pod.node_name else []
     if governor is None:
         said += _ungoverned(pod, [p for p in policies if p.namespace == pod.namespace])
     else:
@@ -119,7 +119,7 @@ def _governed(
         )
 
 
-def _placed(pod: Pod, governor: ResourcePolicy | None, share: Share | None) -> Iterator[str]:
+def _placed(pod: Pod, governor: ResourcePolicy | None, share: Share | None, view: View) -> Iterator[str]:
     if pod.finished:
         yield f"It has finished ({pod.phase}): it holds no room and counts nowhere (C5)."
         return
@@ -129,9 +129,9 @@ def _placed(pod: Pod, governor: ResourcePolicy | None, share: Share | None) -> I
         yield "It was created with its node: no scheduler, and so no policy, had a say."
     elif pod.bound_at < governor.created:
         yield f"It was placed before ResourcePolicy {governor.name} was created, which had no say."
-    if share is None:
+    if share is None and pod.node_name in view.nodes:
         yield f"Its node is in no unit of ResourcePolicy {governor.name}: it counts nowhere (U6)."
-    elif not share.counted:
+    elif share is not None and not share.counted:
         yield _not_counted(pod, governor, share)
 
 

@@ -75,7 +75,7 @@ def test_the_walk_is_as_it_is_told(tmp_path: Path) -> None:
         assert agrees(step.read.splitlines(), real.splitlines()), f"$ {step.typed}\n{real}"
 
 
-def test_the_walk_goes_through_both_commands() -> None:
+def test_the_walk_goes_through_every_command_for_authors() -> None:
     typed = " ".join(step.typed for step in walk() if isinstance(step, Command))
     for part in (
         "--help",
@@ -85,6 +85,9 @@ def test_the_walk_goes_through_both_commands() -> None:
         "-o html",
         "--add-nodes",
         "--nodes-start",
+        "status web",
+        "explain web-4",
+        "--snapshot -",
     ):
         assert part in typed
 
