@@ -119,7 +119,7 @@ def _conclusion(inquiry: Inquiry, stands: Standing, newest: Explanation | None) 
 
 def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
     """The condition, and the event if it says something else."""
-    condition, event = inquiry.refusal, inquiry.event
+    condition, event = inquiry.refusal, inquiry.heard.scheduler
     if condition is not None:
         yield condition
     if event is not None and (condition is None or event.message != condition.message):
@@ -149,6 +149,7 @@ def _purchase(request: Request, governor: ResourcePolicy | None) -> Purchase:
 
 _ANSWERS = {
     Answer.UNSENT: "it was cut off before it was sent, and is sent again",
+    Answer.SHOWN: "a placeholder stands for the pod, and the autoscaler has not reacted yet",
     Answer.ASKED: "no answer yet",
     Answer.ACCEPTED: "accepted, not answered yet",
     Answer.BOUGHT: "its group grew; the nodes are on their way",
@@ -165,7 +166,9 @@ def _autoscaler_notes(inquiry: Inquiry, stands: Standing) -> Iterator[str]:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
     elif DELAY in pod.annotations:
         yield f"Its own annotation {DELAY} keeps cluster-autoscaler from it for {pod.annotations[DELAY]}."
-    if inquiry.requests or inquiry.requests is None:
+    if inquiry.heard.watcher is not None:
+        yield f"{inquiry.heard.watcher.message[0].upper()}{inquiry.heard.watcher.message[1:]}."
+    if inquiry.requests or inquiry.requests is None or inquiry.heard.watcher is not None:
         return
     if any(unit.waits_for_nodes for unit in stands.governor.units):
         yield "No request for nodes names it."

@@ -1,8 +1,10 @@
-"""What others said about a pod: kube-scheduler in its events, cluster-autoscaler in the requests to it.
+"""What others said about a pod: programs in their events, cluster-autoscaler in the requests to it.
 
 Owns reading both where the user may; must not know what is concluded. What may not be read is noted.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -11,10 +13,11 @@ from author.cluster import Said
 from author.live import Session
 from extender.autoscaler import Request
 from extender.connection import ApiError
-from extender.request_objects import read_requests
+from extender.placeholder_objects import names_of, read_placeholders
+from extender.request_objects import OWNED, read_requests
 from policy.objects import Pod
 
-__all__ = ["newest_event", "optional", "requests_for"]
+__all__ = ["Heard", "events_of", "optional", "requests_for"]
 
 _NOT_FOUND, _FORBIDDEN = 404, 403
 _NOTHING = b'{"items": []}'
@@ -62,25 +65,42 @@ class _Events(msgspec.Struct):
 
 
 _SCHEDULERS = ("FailedScheduling", "Scheduled", "Preempted")
+_WATCHER = "resourcepolicy.io/watcher"
 
 
-def newest_event(session: Session, pod: Pod, unread: list[str]) -> Said | None:
-    """The newest event of a scheduler about the pod, whatever the scheduler's name."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The newest event of each."""
+
+    scheduler: Said | None = None
+    """Whatever the scheduler's name."""
+    watcher: Said | None = None
+
+
+def events_of(session: Session, pod: Pod, unread: list[str]) -> Heard:
+    """What events about the pod say."""
     path = f"/api/v1/namespaces/{pod.namespace}/events"
     body = optional(session, path, unread, fieldSelector=f"involvedObject.uid={pod.uid}")
-    listed = msgspec.json.decode(body, type=_Events).items or []
-    events = [event for event in listed if event.reason in _SCHEDULERS]
+    events = msgspec.json.decode(body, type=_Events).items or []
+    return Heard(
+        _newest(event for event in events if event.reason in _SCHEDULERS),
+        _newest(event for event in events if event.reporting_component == _WATCHER),
+    )
+
+
+def _newest(events: Iterable[_Event]) -> Said | None:
     newest = max(events, key=lambda event: event.at, default=None)
     return Said(newest.at, newest.reason, newest.message) if newest else None
 
 
 def requests_for(session: Session, pod: Pod, own: str, unread: list[str]) -> list[Request]:
-    """The ProvisioningRequests of ours that name the pod, the newest first."""
-    labels = "app.kubernetes.io/managed-by=resourcepolicy-watcher"
-    paths = (
-        f"/apis/autoscaling.x-k8s.io/v1/namespaces/{own}/provisioningrequests",
-        f"/api/v1/namespaces/{own}/podtemplates",
+    """Our requests that name the pod, of either kind that the watcher makes, the newest first."""
+    labels = ",".join(f"{key}={value}" for key, value in OWNED.items())
+    asked = f"/apis/autoscaling.x-k8s.io/v1/namespaces/{own}/provisioningrequests"
+    requests, pods, templates = (
+        optional(session, path, unread, labelSelector=labels)
+        for path in (asked, f"/api/v1/namespaces/{own}/pods", f"/api/v1/namespaces/{own}/podtemplates")
     )
-    bodies = [optional(session, path, unread, labelSelector=labels) for path in paths]
-    found = [request for request in read_requests(*bodies) if pod.uid in request.pods]
+    read = read_placeholders(pods, templates) if names_of(pods) else read_requests(requests, templates)
+    found = [request for request in read if pod.uid in request.pods]
     return sorted(found, key=lambda request: -request.made_at)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from author.cluster import Cluster, Said, cluster_of
 from author.deciding import Asked, ask_at, ask_through
-from author.heard import newest_event, optional, requests_for
+from author.heard import Heard, events_of, optional, requests_for
 from author.live import POLICIES, Session, in_namespace, read_cluster
 from author.mistakes import Mistake
 from author.scenario import moment
@@ -51,8 +51,7 @@ class Inquiry:
     """Why not from the server."""
     refusal: Said | None = None
     """kube-scheduler's condition of a pod that is not placed."""
-    event: Said | None = None
-    """Its newest event."""
+    heard: Heard = field(default_factory=Heard)
     requests: Sequence[Request] | None = None
     """To the autoscaler, for this pod; None: unknown, as a snapshot does not hold them."""
     unread: Sequence[str] = field(default=())
@@ -99,7 +98,7 @@ def inquire_live(
             inquiry = _from_api(read_cluster(session), pod, now, settings, asked.why_not or _ANOTHER)
         return replace(
             inquiry,
-            event=newest_event(session, pod, unread),
+            heard=events_of(session, pod, unread),
             requests=requests_for(session, pod, own, unread),
             refusal=near.refusals.get(pod.uid),
             unread=tuple(unread),

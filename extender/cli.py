@@ -70,8 +70,8 @@ def main(ctx: click.Context) -> None:
     """Ordered units of nodes for stock Kubernetes.
 
     Before a policy meets a cluster, lint and simulate it; afterwards status shows where its pods are, and
-    explain says why one of them is where it is. serve and watch are the two programs of the cluster. Each
-    command has an example: resourcepolicy COMMAND --help.
+    explain says why one of them is where it is. serve and watch are the two programs of the cluster; release
+    takes back what watch wrote. Each command has an example: resourcepolicy COMMAND --help.
     """
     if os.environ.get("NO_COLOR"):  # no-color.org; without it click colours on a terminal only
         ctx.color = False
@@ -148,10 +148,11 @@ def watch(kubeconfig: Path | None, config: Path | None, metrics: str | None, *, 
 @click.option("--all", "everything", is_flag=True, help="All that we wrote on pods, to leave for good.")
 @click.option("--dry-run", is_flag=True, help="Say what there is, and remove nothing.")
 def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, dry_run: bool) -> None:
-    """Give pending pods back to cluster-autoscaler: holds, requests and placeholders are removed.
+    """Give pending pods back to cluster-autoscaler.
 
-    For while the watcher is stopped for long: a held pod gets no node without it. Stop `resourcepolicy watch`
-    first, or it holds them again. With --all, records of units and deletion costs go too: stop `serve` first.
+    Holds, requests and placeholders are removed. For while the watcher is stopped for long: a held pod gets
+    no node without it. Stop `resourcepolicy watch` first, or it holds them again. With --all, records of units
+    and deletion costs go too: stop `serve` first.
 
     Example: resourcepolicy release --kubeconfig ~/.kube/config --dry-run
     """
