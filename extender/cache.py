@@ -9,22 +9,27 @@ A pod in the index of its policy is one of
     reserved --reserve: asked again, replaced-----------------------------> reserved
     reserved --bound seen-------------------------------------------------> bound
     reserved --deleted, finished, refused when asked again, idle, expired-> absent
+    reserved --its policy edited away or deleted--------------------------> adrift
+    adrift   --governed by a policy whose unit it may be on its way to----> reserved
+    adrift   --asked again, bound seen, deleted, finished, expired--------> absent, or as above
     bound    --deleted, finished------------------------------------------> absent
 
 A uid that was seen deleted is dead: nothing that comes late brings it back.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from threading import Condition, RLock
 
 from cachetools import TTLCache
 
+from extender.adrift import Adrift
 from extender.attempts import Attempt, Attempts
 from extender.changes import Changes
 from extender.index import PolicyIndex
 from extender.nodes import Nodes
+from extender.origins import Origins
+from extender.placed import Placed
 from extender.policies import Policies
 from policy.doubt import has_room
 from policy.history import History
@@ -32,7 +37,7 @@ from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import Reservation
-from policy.usage import Group, Share, Usage, needs_record, record_of, share_of
+from policy.usage import Group, Share, Usage, share_of
 
 __all__ = ["SEEN_AFTER", "Cache"]
 
@@ -62,19 +67,19 @@ class Cache:
         """To read; they change by `upsert_policy` and its like."""
         self.attempts = Attempts(clock)
         """To read; they change by `remember`."""
-        self.unrecorded: dict[str, tuple[Pod, str]] = {}
-        """By uid: pods that do not carry their record yet (L3); whoever writes it removes the entry."""
+        self.origins = Origins()
+        """To read, but for what is written on pods."""
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
         self._remembers_since = remembers_since
         self._nodes = Nodes(clock)
         self._pods: dict[str, Pod] = {}
-        self._pods_on: defaultdict[str, dict[str, Pod]] = defaultdict(dict)
+        self._placed = Placed()
         self._indexes: dict[str, PolicyIndex] = {}
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
-        self._records: dict[str, str] = {}
+        self._adrift = Adrift()
         self._expired_at = clock()
         self._listed_at = clock()
         self._heard_at = clock()
@@ -110,7 +115,7 @@ class Cache:
 
     def pods_on(self, node: str) -> Collection[Pod]:
         """See `View`."""
-        return self._pods_on[node].values() if node in self._pods_on else ()
+        return self._placed.on(node)
 
     def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
         """See `View`."""
@@ -166,6 +171,7 @@ class Cache:
 
     def forget(self, uid: str) -> None:
         """Give back the slot that the pod holds without being bound, if any."""
+        self._adrift.drop(uid)
         reservation = self._reservations.pop(uid, None)
         if reservation is not None:
             self._indexes[reservation.policy].put_share(uid, None)
@@ -182,6 +188,7 @@ class Cache:
         if now - self._expired_at < _EXPIRE_PERIOD:
             return
         self._expired_at = now
+        self._adrift.expire(now - self._reservation_seconds)
         for uid, reservation in list(self._reservations.items()):
             if self._is_idle(reservation, now):
                 self.forget(uid)
@@ -221,19 +228,22 @@ class Cache:
             return
         for index in self._indexes.values():
             if index.put_node(node):
-                self._reindex(self._pods_on.get(node.name, {}).values())
+                self._reindex(self._placed.on(node.name))
                 self._note_change(index.policy.key)
             elif index.units_of(node.name):
                 self._note_change(index.policy.key)
         self.changed.notify_all()
 
     def remove_node(self, name: str) -> None:
-        """A node that is gone. Its pods stay counted where they are recorded, until they are gone too."""
+        """A node that is gone. Its pods stay counted where they were, until they are gone too."""
         if not self._nodes.drop(name):
             return
+        for pod in self._placed.on(name):
+            if pod.uid in self._governed_by:
+                self.origins.lose_node(pod, self._indexes[self._governed_by[pod.uid]])
         for index in self._indexes.values():
             index.drop_node(name)
-        self._reindex(self._pods_on.get(name, {}).values())
+        self._reindex(self._placed.on(name))
 
     def begin_list_of_pods(self) -> None:
         """A list is asked for now: a pod that was asked about before, and is not in it, is gone."""
@@ -256,10 +266,9 @@ class Cache:
         self._heard_at = self._clock()
         if pod.uid in self._gone_pods:
             return
-        self._leave_node(self._pods.get(pod.uid))
+        self._placed.drop(self._pods.get(pod.uid))
+        self._placed.put(pod)
         self._pods[pod.uid] = pod
-        if pod.node_name and not pod.finished:
-            self._pods_on[pod.node_name][pod.uid] = pod
         if pod.node_name or pod.finished:
             self._settle(pod)
         self._reindex((pod,))
@@ -268,11 +277,10 @@ class Cache:
         """A pod that is gone for good."""
         self._heard_at = self._clock()
         self._gone_pods[pod.uid] = True
-        self._leave_node(self._pods.pop(pod.uid, None))
+        self._placed.drop(self._pods.pop(pod.uid, None))
         self.forget(pod.uid)
         self.attempts.drop(pod.uid)
-        self._records.pop(pod.uid, None)
-        self.unrecorded.pop(pod.uid, None)
+        self.origins.drop(pod.uid)
         self._govern(pod.uid, None)
 
     def replace_policies(self, policies: Iterable[ResourcePolicy | Rejected]) -> None:
@@ -309,10 +317,10 @@ class Cache:
         policy = self.policies.drop(key)
         if policy is None:
             return
-        del self._indexes[key]
         for uid, reservation in list(self._reservations.items()):
             if reservation.policy == key:
-                del self._reservations[uid]
+                self._set_adrift(uid)
+        del self._indexes[key]
         self._note_change(key)
         self._reindex_namespace(policy.namespace)
 
@@ -329,27 +337,16 @@ class Cache:
 
     def _settle(self, pod: Pod) -> None:
         """A pod got its node or ended: the slot held for it becomes the record of where it went."""
+        self._adrift.drop(pod.uid)
         reservation = self._reservations.pop(pod.uid, None)
         self.attempts.drop(pod.uid)
-        if reservation is None:
-            return
-        index = self._indexes[reservation.policy]
-        if pod.node_name in index.nodes_in(reservation.unit):
-            record = record_of(index.policy, reservation.unit)
-            self._records[pod.uid] = record
-            if needs_record(index.policy.units[reservation.unit], index.units_of(pod.node_name)):
-                self.unrecorded[pod.uid] = pod, record
-
-    def _leave_node(self, pod: Pod | None) -> None:
-        if pod is not None and pod.node_name in self._pods_on:
-            self._pods_on[pod.node_name].pop(pod.uid, None)
-            if not self._pods_on[pod.node_name]:
-                del self._pods_on[pod.node_name]
+        if reservation is not None:
+            self.origins.bound(pod, reservation, self._indexes[reservation.policy])
 
     def _reindex_namespace(self, namespace: str) -> None:
         # A slot may be held for a pod that the watch has not brought yet.
-        asked_about = [reservation.pod for reservation in self._reservations.values()]
-        pods = {pod.uid: pod for pod in asked_about if pod.namespace == namespace}
+        slots = [*self._reservations.values(), *self._adrift]
+        pods = {slot.pod.uid: slot.pod for slot in slots if slot.pod.namespace == namespace}
         pods.update((uid, pod) for uid, pod in self._pods.items() if pod.namespace == namespace)
         self._reindex(list(pods.values()))
         for policy in self.policies.in_namespace(namespace):
@@ -358,17 +355,19 @@ class Cache:
     def _reindex(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
             # A slot is held as the pod was when it was asked about: the watch may show it as it was before.
-            reservation = self._reservations.get(pod.uid)
-            policy = self.policies.governing(pod if reservation is None else reservation.pod)
+            slot = self._reservations.get(pod.uid) or self._adrift.get(pod.uid)
+            policy = self.policies.governing(slot.pod if slot else pod)
             self._govern(pod.uid, policy.key if policy else None)
             if policy is not None:
+                taken_in = self._adrift.taken_in(pod.uid, self._indexes[policy.key])
+                self._reservations.update({pod.uid: taken_in} if taken_in else {})
                 self._put_share(pod, policy)
 
     def _govern(self, uid: str, key: str | None) -> None:
         """Move the pod's share, and a slot held for it, out of a policy that no longer governs it."""
         before = self._governed_by.get(uid)
         if uid in self._reservations and self._reservations[uid].policy != key:
-            del self._reservations[uid]
+            self._set_adrift(uid)
         if before is not None and before != key and before in self._indexes:
             self._indexes[before].put_share(uid, None)
             self._note_change(before)
@@ -377,10 +376,15 @@ class Cache:
         else:
             self._governed_by[uid] = key
 
+    def _set_adrift(self, uid: str) -> None:
+        slot = self._reservations.pop(uid)
+        index = self._indexes[slot.policy]
+        self._adrift.put(slot, index.policy, index.nodes_in(slot.unit))
+
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]
         if pod.node_name:
-            remembered = self._records.get(pod.uid, "")
+            remembered = self.origins.get(pod.uid)
             share = share_of(pod, policy, index.units_of(pod.node_name), remembered)
         else:
             reservation = self._reservations.get(pod.uid)

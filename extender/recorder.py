@@ -29,9 +29,9 @@ class Recorder:
     def round(self) -> None:
         """Write the records that are due; one that could not be written stays due."""
         with self._cache.lock:
-            due = list(islice(self._cache.unrecorded.items(), _AT_ONCE))
+            due = list(islice(self._cache.origins.unrecorded.items(), _AT_ONCE))
         for uid, (pod, record) in due:
             if not self._write(pod, record):
                 return
             with self._cache.lock:
-                self._cache.unrecorded.pop(uid, None)
+                self._cache.origins.unrecorded.pop(uid, None)

@@ -186,7 +186,10 @@ class Extender:
             raise NotReady(f"ResourcePolicy: {reason}")
         self._settling.asked(pod.uid)
         self._cache.expire()
-        return self._cache.policies.governing(pod)
+        policy = self._cache.policies.governing(pod)
+        if policy is None:
+            self._cache.forget(pod.uid)  # a slot of a policy that is gone
+        return policy
 
     def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
         if self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1:

@@ -45,8 +45,13 @@ class Settling:
         self._touched = False
         self._held.clear()
         self._hold_nominated()
-        reserved = self._cache.reservations()
-        self._doubts = self._found(pod for pod in self._cache.pods() if pod.uid not in reserved)
+        self._doubts = {}
+        for uid, doubt in self._found(self._cache.pods()).items():
+            # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
+            held = self._cache.reservations().get(uid)
+            units = doubt.units - {held.unit} if held else doubt.units
+            if units:
+                self._doubts[uid] = replace(doubt, units=units)
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""

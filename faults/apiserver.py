@@ -85,6 +85,11 @@ class ApiServer:
         self.policies[policy.key] = policy
         self._record(Resource.POLICIES, policy)
 
+    def remove_policy(self, key: str) -> None:
+        policy = self.policies.pop(key, None)
+        if policy is not None:
+            self._record(Resource.POLICIES, policy, deleted=True)
+
     # Pods.
 
     def put_pod(self, pod: Pod) -> None:

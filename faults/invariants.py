@@ -171,8 +171,8 @@ class Accounts:
         """The cluster with the bindings on their way made; no slot is held."""
         pods = dict(self._api.pods)
         for uid, ticket in self._placed.items():
-            if uid in pods and pods[uid].node_name not in self._api.nodes:
-                policy = self._api.policies[ticket.policy]
+            policy = self._api.policies.get(ticket.policy)
+            if policy is not None and uid in pods and pods[uid].node_name not in self._api.nodes:
                 record = record_of(policy, _index(policy, ticket.unit))
                 pods[uid] = replace(pods[uid], annotations={RECORD: record})
         for binding in sent:

@@ -43,7 +43,7 @@ class _NeverReleased(Cache):
 class _CountedTwice(Cache):
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         usage = super().usage(policy, unit, group, but)
-        shares = [self.share(policy, uid) for uid in self._records]
+        shares = [self.share(policy, uid) for uid in self.origins]
         again = sum(1 for share in shares if share and (share.unit, share.group) == (unit, group))
         return Usage(usage.pods + again, usage.requests)
 
@@ -71,6 +71,29 @@ class _SlotsLostAtEdit(Cache):
         super()._carry_over(before, policy)
         for uid in [uid for uid, kept in self._reservations.items() if kept.policy == policy.key]:
             self.forget(uid)
+
+
+class _SlotsGoWithTheirPolicy(Cache):
+    def _set_adrift(self, uid: str) -> None:
+        del self._reservations[uid]
+
+
+class _TrustsItsOldSlots(Extender):
+    def why_not(self) -> str:
+        led = self._unready
+        reason = super().why_not()
+        if led and not reason:
+            for uid in self._cache.reservations():
+                self._settling.asked(uid)
+        return reason
+
+
+class _ForgetsLostNodes(Cache):
+    def remove_node(self, name: str) -> None:
+        before = set(self.origins)
+        super().remove_node(name)
+        for uid in set(self.origins) - before:
+            self.origins.drop(uid)
 
 
 class _SlotsKeepTheirIndex(Cache):
@@ -114,6 +137,9 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "a node keeps its first labels": Build(cache=_FirstLabelsKept),
         "an edit drops the slots": Build(cache=_SlotsLostAtEdit),
         "an edit moves units away from their slots": Build(cache=_SlotsKeepTheirIndex),
+        "a deleted policy takes its slots along": Build(cache=_SlotsGoWithTheirPolicy),
+        "a server that leads again trusts its old slots": Build(extender=_TrustsItsOldSlots),
+        "pods of a lost node are not counted": Build(cache=_ForgetsLostNodes),
         "changes wake nobody": Build(cache=_EditIgnored),
         "it answers before it has synced": Build(readiness=_AnswersAtOnce),
         "it answers before old bindings are seen": Build(settle=0.0),

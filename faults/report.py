@@ -66,7 +66,8 @@ def story(schedule: Schedule, violation: Violation) -> str:
             f"seed {schedule.seed}: {violation}",
             f"  nodes: {nodes}",
             f"  policy: {world.policy}",
-            f"  {world.schedulers} scheduler(s), bind {world.bind:g} s, patch {world.patch:g} s",
+            f"  {world.replicas} server(s), {world.schedulers} scheduler(s)",
+            f"  bind {world.bind:g} s, patch {world.patch:g} s",
             f"  late watches: extender {world.server_lags}, scheduler {world.scheduler_lags}",
             *(f"  {event}" for event in schedule.events),
         ]

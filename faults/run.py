@@ -74,8 +74,10 @@ class _Run:
         for node in self._world.nodes:
             self._api.put_node(_node(node.name, node.pool, node.gpus))
         self._write_policy()
-        self._server: Server | None = None
-        self._start_server()
+        self._standby: Server | None = None
+        self._server: Server | None = self._new_server()
+        if self._world.replicas > 1:
+            self._start_standby()
         self._dead: list[Scheduler] = []
         self._schedulers = {
             name: self._scheduler(name) for name in map("s{}".format, range(self._world.schedulers))
@@ -163,7 +165,6 @@ class _Run:
 
     def bound(self, binding: Binding) -> None:
         self.outcome.bound += 1
-        self._accounts.bound(binding, self._loop.now)
         node = self._api.nodes.get(binding.node)
         held = sum(
             sum(pod.requests.values())
@@ -171,8 +172,10 @@ class _Run:
             if pod.node_name == binding.node and not pod.finished
         )
         if node is not None and held > sum(node.allocatable.values()):
-            # The kubelet admits no more than there is: two schedulers may bind it twice.
+            # Two schedulers may give one room away twice; the kubelet admits no more than there is.
             self._loop.after(0.05, lambda: self._api.finish(binding.pod.uid, Phase.FAILED))
+        else:
+            self._accounts.bound(binding, self._loop.now)
 
     def _due(self, kind: Kind, name: str) -> Event | None:
         """The fault that was prepared for the next such call, if any."""
@@ -212,6 +215,8 @@ class _Run:
             Kind.WATCH_GONE: self._disturb_watch,
             Kind.SERVER_RESTART: self._restart_server,
             Kind.SCHEDULER_RESTART: self._restart_scheduler,
+            Kind.LEAD_CHANGED: self._change_lead,
+            Kind.POLICY_REPLACED: self._replace_policy,
         }
         effect = effects.get(event.kind)
         if effect is None:
@@ -291,15 +296,45 @@ class _Run:
             case _:
                 watch.list_again()
 
+    def _replace_policy(self, event: Event) -> None:
+        for key in list(self._api.policies):
+            self._api.remove_policy(key)
+        self._loop.after(event.seconds, self._write_policy)
+
     def _restart_server(self, event: Event) -> None:
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        if self._server is None:
+            return
+        self._server.stop()
+        self._server = None
+        if self._standby is None:
             self._loop.after(event.seconds, self._start_server)
+        else:
+            self._loop.after(event.seconds, self._follow)
+            self._loop.after(event.seconds, self._start_standby)
+
+    def _change_lead(self, event: Event) -> None:
+        """The leader has not reached the API server for long, and lives."""
+        if self._server is None or self._standby is None:
+            return
+        deposed, self._server = self._server, None
+        deposed.lead.held = False
+        self._loop.after(event.seconds, lambda: self._follow(deposed))
+
+    def _follow(self, deposed: Server | None = None) -> None:
+        """The other one leads."""
+        if self._standby is not None:
+            self._standby.lead.held = True
+            self._server, self._standby = self._standby, deposed
 
     def _start_server(self) -> None:
+        self._server = self._new_server()
+
+    def _start_standby(self) -> None:
+        self._standby = self._new_server(leads=False)
+
+    def _new_server(self, *, leads: bool = True) -> Server:
         lags = self._world.server_lags
-        self._server = Server(self._loop, self._api, lags, self._poke, self._record, self._build)
+        return Server(self._loop, self._api, lags, self._poke, self._record, self._build, leads=leads)
 
     def _restart_scheduler(self, event: Event) -> None:
         scheduler = self._schedulers.pop(event.name, None)

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     WATCH_GONE = "watch 410, listed again"
     SERVER_RESTART = "extender restarted"
     SCHEDULER_RESTART = "scheduler restarted"
+    LEAD_CHANGED = "lead changed"
+    POLICY_REPLACED = "policy deleted, made again"
 
 
 FAULTS = tuple(Kind)[6:]
@@ -76,6 +78,8 @@ class World:
     nodes: tuple[NodeShape, ...]
     policy: PolicyShape
     schedulers: int
+    replicas: int
+    """Servers: one, or two of which one leads."""
     server_lags: tuple[float, float, float]
     """Of the extender's watches: nodes, pods, policies."""
     scheduler_lags: tuple[float, float]
@@ -154,6 +158,7 @@ class _Drawing:
             nodes=tuple(nodes),
             policy=self._policy(pools),
             schedulers=random.choice((1, 1, 1, 1, 2)),
+            replicas=random.choice((1, 1, 2)),
             server_lags=(self._lag(), self._lag(), self._lag()),
             scheduler_lags=(self._lag(), self._lag()),
             bind=random.choice((0.005, 0.05, 0.5)),
@@ -244,7 +249,11 @@ class _Drawing:
         kind = random.choice((*FAULTS, *_OF_CALLS))
         at, seconds = self._time(), random.choice((0.3, 1.0, 3.0, 8.0))
         if kind in _OF_CALLS:
+            # A Permit plugin, or a volume, may keep a binding for long.
+            seconds = random.choice((seconds, 15.0)) if kind is Kind.SLOW_BIND else seconds
             return Event(random.choice((0.0, at)), kind, random.choice(pods), seconds)
+        if kind in (Kind.LEAD_CHANGED, Kind.POLICY_REPLACED):
+            return Event(at, kind, seconds=random.choice((0.05, seconds)))
         if kind is Kind.NODE_LOST:
             return Event(at, kind, random.choice(world.nodes).name)
         if kind is Kind.LATE_LABEL:

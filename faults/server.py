@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from extender.cache import Cache
+from extender.lease import Lease
 from extender.metrics import Metrics
 from extender.readiness import Readiness
 from extender.recorder import Recorder
@@ -49,8 +50,15 @@ class Build:
 REVIEWED = Build()
 
 
+@dataclass(slots=True)
+class Lead:
+    """What readiness reads of a Lease."""
+
+    held: bool
+
+
 class Server:
-    """One process. `decided` sees every answer before the scheduler does."""
+    """One process, which answers while it has the lead."""
 
     def __init__(
         self,
@@ -60,7 +68,10 @@ class Server:
         poke: Callable[[Pod], bool],
         record: Callable[[Pod, str], bool],
         build: Build = REVIEWED,
+        *,
+        leads: bool = True,
     ) -> None:
+        self.lead = Lead(leads)
         self.started_at = loop.now
         self.cache = build.cache(loop.clock, Kinds(), RESERVATION_SECONDS, remembers_since=loop.now)
         self._loop = loop
@@ -72,7 +83,9 @@ class Server:
         }
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
-        readiness = build.readiness(reflectors, lambda: 0.0, staleness=_SETTINGS.staleness)
+        readiness = build.readiness(
+            reflectors, lambda: 0.0, staleness=_SETTINGS.staleness, lease=cast(Lease, self.lead)
+        )
         self.why_not = readiness.why_not
         self._poke = poke
         self._owes = False
@@ -128,7 +141,7 @@ class Server:
         return done
 
     def _look_soon(self) -> None:
-        if self.cache.unrecorded and math.isinf(self._records_at):
+        if self.cache.origins.unrecorded and math.isinf(self._records_at):
             self._records_at = self._loop.now + _RECORDER_PERIOD
             self._loop.at(self._records_at, self._record)
         if (self.cache.changes or self._owes) and self._due_at > self._loop.now + _PERIOD:

@@ -5,6 +5,7 @@ how the cache keeps its indexes; the recount is policy.snapshot's.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import product
 
@@ -101,6 +102,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.policies: dict[str, ResourcePolicy] = {}
         self.rejected: dict[str, Rejected] = {}
         self.reservations: dict[str, Reservation] = {}
+        self.adrift: dict[str, tuple[Reservation, ResourcePolicy, AbstractSet[str]]] = {}
+        """Slots that their policy let go of, its form then, and the nodes of their unit."""
         self.records: dict[str, str] = {}
         self.asked: set[str] = set()
         """Uids that a call left something about."""
@@ -121,6 +124,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NODES))
     def node_is_gone(self, name: str) -> None:
         self.cache.remove_node(name)
+        self._places_kept({name})
         if self.nodes.pop(name, None):
             self.departed.add(name)
 
@@ -128,6 +132,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     def list_nodes(self, but: str, new: list[Node]) -> None:
         listed = [*(node for node in self.nodes.values() if node.name != but), *new]
         self.cache.replace_nodes(listed)
+        self._places_kept(self.nodes.keys() - {node.name for node in listed})
         self.departed |= self.nodes.keys()
         self.nodes = {node.name: node for node in listed}
         self.departed -= self.nodes.keys()
@@ -163,7 +168,8 @@ class EventsAndCalls(RuleBasedStateMachine):
     @rule(policy=written | rejected)
     def tell_policy(self, policy: ResourcePolicy | Rejected) -> None:
         self.cache.upsert_policy(policy)
-        self._policy_seen(policy)
+        if self._policy_seen(policy):
+            self._policies_changed(policy.key)
 
     @rule(key=st.sampled_from(KEYS))
     def policy_is_gone(self, key: str) -> None:
@@ -177,8 +183,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.cache.replace_policies(kept.values())
         for key in (self.policies.keys() | self.rejected.keys()) - kept.keys():
             self._policy_gone(key)
-        for policy in kept.values():
-            self._policy_seen(policy)
+        for key in [policy.key for policy in kept.values() if self._policy_seen(policy)]:
+            self._policies_changed(key)
 
     # What calls leave behind.
 
@@ -195,6 +201,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         unit = min(unit, len(policy.units) - 1)
         self.cache.reserve(pod, policy, unit, group)
         self.reservations.pop(pod.uid, None)
+        self.adrift.pop(pod.uid, None)
         known = self.pods.get(pod.uid, pod)
         if pod.uid not in self.dead and not known.node_name and not known.finished:
             self.reservations[pod.uid] = Reservation(pod, policy.key, unit, group, self.now)
@@ -211,12 +218,16 @@ class EventsAndCalls(RuleBasedStateMachine):
     def forget(self, uid: str) -> None:
         self.cache.forget(uid)
         self.reservations.pop(uid, None)
+        self.adrift.pop(uid, None)
 
     @rule(seconds=st.sampled_from([1.0, HELD_SECONDS / 2, HELD_SECONDS]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.cache.expire()
         recount = self._recount()
+        lost = [uid for uid, (slot, _, _) in self.adrift.items() if self.now - slot.made_at >= HELD_SECONDS]
+        for uid in lost:
+            del self.adrift[uid]
         for uid, held in list(self.reservations.items()):
             age = self.now - held.made_at
             if age < SEEN_AFTER or self.pods.get(uid, held.pod).nominated_node:
@@ -233,28 +244,41 @@ class EventsAndCalls(RuleBasedStateMachine):
             return
         if pod.node_name or pod.finished:
             self.asked.discard(pod.uid)
+            self.adrift.pop(pod.uid, None)
             held = self.reservations.pop(pod.uid, None)
             if held and pod.node_name in self._recount().nodes_in(self.policies[held.policy], held.unit):
                 self.records[pod.uid] = record_of(self.policies[held.policy], held.unit)
         self.pods[pod.uid] = pod
+        self._held_anew(pod.uid)
 
     def _pod_died(self, uid: str) -> None:
         self.dead.add(uid)
         self.pods.pop(uid, None)
         self.reservations.pop(uid, None)
+        self.adrift.pop(uid, None)
         self.records.pop(uid, None)
         self.asked.discard(uid)
 
-    def _policy_seen(self, policy: ResourcePolicy | Rejected) -> None:
+    def _places_kept(self, names: AbstractSet[str]) -> None:
+        """Nodes go: a pod on one stays counted where it was."""
+        recount = self._recount()
+        for pod in self.pods.values():
+            policy = governing(pod, self.policies.values())
+            share = recount.share(policy, pod.uid) if policy and pod.node_name in names else None
+            if policy and share and share.counted and pod.node_name in self.nodes:
+                self.records.setdefault(pod.uid, record_of(policy, share.unit))
+
+    def _policy_seen(self, policy: ResourcePolicy | Rejected) -> bool:
+        """Whether another form is in force."""
         if isinstance(policy, Rejected):
             self.rejected[policy.key] = policy
-            return
+            return False
         self.rejected.pop(policy.key, None)
         before = self.policies.get(policy.key)
         self.policies[policy.key] = policy
         if before is not None and before != policy:
             self._carry_over(before, policy)
-        self._let_go()
+        return before != policy
 
     def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
         for uid, held in list(self.reservations.items()):
@@ -271,15 +295,52 @@ class EventsAndCalls(RuleBasedStateMachine):
 
     def _policy_gone(self, key: str) -> None:
         self.rejected.pop(key, None)
-        self.policies.pop(key, None)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Slots of pods that another policy governs now, or none."""
+        if key not in self.policies:
+            return
         for uid, held in list(self.reservations.items()):
+            if held.policy == key:
+                self._set_adrift(uid)
+        del self.policies[key]
+        self._policies_changed(key)
+
+    def _policies_changed(self, key: str) -> None:
+        """A pod of the namespace may be another's now, and so may the slot that is held for it."""
+        slots = [*self.reservations.values(), *(slot for slot, _, _ in self.adrift.values())]
+        for slot in slots:
+            if slot.pod.namespace == key.partition("/")[0]:
+                self._held_anew(slot.pod.uid)
+
+    def _held_anew(self, uid: str) -> None:
+        held = self.reservations.get(uid)
+        if held is not None:
             policy = governing(held.pod, self.policies.values())
-            if policy is None or policy.key != held.policy:
-                del self.reservations[uid]
+            if policy is not None and policy.key == held.policy:
+                return
+            self._set_adrift(uid)
+        if uid in self.adrift:
+            self._taken_in(*self.adrift[uid])
+
+    def _set_adrift(self, uid: str) -> None:
+        held = self.reservations.pop(uid)
+        policy = self.policies[held.policy]
+        self.adrift[uid] = held, policy, self._recount().nodes_in(policy, held.unit)
+
+    def _taken_in(self, slot: Reservation, former: ResourcePolicy, nodes: AbstractSet[str]) -> None:
+        """By the policy that governs the pod now, in the unit that it means or may be on its way to."""
+        policy = governing(slot.pod, self.policies.values())
+        if policy is None:
+            return
+        unit = recorded_unit(record_of(former, slot.unit), policy)
+        members = [self._recount().nodes_in(policy, unit) for unit in range(len(policy.units))]
+        shared = [index for index, names in enumerate(members) if names & nodes]
+        place = unit if unit is not None else next(iter(shared), None)
+        try:
+            group = group_of(slot.pod.labels, policy)
+        except MissingLabelError:
+            return
+        if place is not None:
+            del self.adrift[slot.pod.uid]
+            self.reservations[slot.pod.uid] = replace(slot, policy=policy.key, unit=place, group=group)
 
     def _recount(self) -> Snapshot:
         """The remembered record stands in for the annotation that will be written (L3)."""

@@ -44,25 +44,25 @@ def test_a_record_that_was_not_written_stays_due() -> None:
     answers = iter([False, True])
     recorder = Recorder(cache, lambda *_: next(answers))
     recorder.round()
-    assert cache.unrecorded
+    assert cache.origins.unrecorded
     recorder.round()
-    assert not cache.unrecorded
+    assert not cache.origins.unrecorded
 
 
 def test_nothing_is_written_on_a_pod_that_is_gone() -> None:
     cache, _ = a_cache_with_a_placed_pod()
     with cache.lock:
         cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
-    assert not cache.unrecorded
+    assert not cache.origins.unrecorded
 
 
 def test_a_pod_whose_node_tells_the_unit_costs_no_write() -> None:
     """L3: the API server would work more for the record than for the pod's decision."""
     cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "b"}}, {"nodeSelector": {"pool": "a"}})
-    assert not cache.unrecorded
+    assert not cache.origins.unrecorded
 
 
 def test_a_pod_of_a_unit_with_labels_is_recorded_until_they_are_written() -> None:
     """C6: without the record it would not be counted before."""
     cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "a"}, "podLabels": {"tier": "own"}})
-    assert cache.unrecorded
+    assert cache.origins.unrecorded
