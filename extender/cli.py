@@ -151,8 +151,8 @@ def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, d
     """Give pending pods back to cluster-autoscaler.
 
     Holds, requests and placeholders are removed. For while the watcher is stopped for long: a held pod gets
-    no node without it. Stop `resourcepolicy watch` first, or it holds them again. With --all, records of units
-    and deletion costs go too: stop `serve` first.
+    no node without it. Stop `resourcepolicy watch` first, or it holds them again. With --all, records of
+    units and deletion costs go too: stop `serve` first.
 
     Example: resourcepolicy release --kubeconfig ~/.kube/config --dry-run
     """
