@@ -32,6 +32,7 @@ _LINGER = 10.0
 
 _LOST_AFTER = 5.0
 """Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
+_LOOPS = 2
 _GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
 _REPLACED_WITHIN = 2.0
@@ -127,9 +128,18 @@ def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | W
         return Settle(request)
     if request.name in memory.idle_since:
         return _idle(request, sight, memory)
-    if sight.now - memory.barren_since.get(request.name, sight.now) >= _LOST_AFTER:
-        return Withdraw(request, Why.LOST)
+    if _refused_unsaid(request, memory):
+        return Withdraw(replace(request, message=NOTHING_GREW), Why.FAILED)
     return _late(request, sight, memory)
+
+
+def _refused_unsaid(request: Request, memory: Memory) -> bool:
+    """Accepted, silent since, and no group grew: refused, in a write that failed.
+
+    The loop that accepted it has ended, as the second one to end has: the first may have been the one before.
+    """
+    _, ended = memory.loops.get(request.name, ("", 0))
+    return request.answer is Answer.ACCEPTED and ended >= _LOOPS
 
 
 def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
@@ -170,6 +180,8 @@ def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
     meant = sight.of(request)
     if meant is None:
         return None
+    if sight.now - memory.barren_since.get(request.name, sight.now) >= _LOST_AFTER:
+        return Withdraw(request, Why.LOST)
     accepted = sight.now - memory.accepted_at.get(request.name, sight.now)
     half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest
     if not half_answered and sight.now - request.made_at <= _patience(meant[0].policy, memory):

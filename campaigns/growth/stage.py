@@ -52,7 +52,8 @@ def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
     """All but the watcher runs, and the autoscaler has done its first loop."""
     with ControlPlane() as plane, Programs(plane) as programs:
         programs.install()
-        plane.api.apply(yaml.safe_load_all((MANIFESTS / "placeholder.yaml").read_text()))
+        for name in ("served-once", "placeholder"):
+            plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
         programs.start_extender({"settle": 0})
         plane.start_autoscaler(node_groups(lanes), *_SHORT)
         plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")

@@ -35,7 +35,7 @@ QUIET = 4.0
 def extended_plane(*optional: str) -> Iterator[ControlPlane]:
     """A plane with our manifests and the extender; no autoscaler, no ProvisioningRequests."""
     with ControlPlane() as plane:
-        for name in ("namespace.yaml", "crd.yaml", "rbac.yaml", *optional):
+        for name in ("namespace.yaml", "crd.yaml", "rbac.yaml", "served-once.yaml", *optional):
             plane.api.apply(yaml.safe_load_all((MANIFESTS / name).read_text()))
         host, port = plane.extender_address
         account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-extender")

@@ -12,6 +12,8 @@ import pytest
 
 from campaigns.growth.stock import out_of_stock
 from controlplane import ControlPlane, NodeGroup
+from controlplane.api import ApiError
+from extender.request_objects import OWNED
 from tests.conformance.growing import (
     COMMAND,
     DELAY,
@@ -83,6 +85,33 @@ def test_a_unit_whose_nodes_are_too_small_for_one_pod_serves_the_others(world: W
         world.await_nothing_asked()
         assert most(lambda: len(world.bought("large")), world.plane) == 1
         assert len(world.bought("first")) == 2
+
+
+def condition(kind: str, second: int) -> dict[str, str]:
+    at = f"2026-11-25T12:00:{second:02}Z"
+    return {"type": kind, "status": "True", "reason": "R", "message": "m", "lastTransitionTime": at}
+
+
+def test_no_request_of_ours_is_started_twice(world: World) -> None:
+    """A5: manifests/served-once.yaml, whether a watcher lives or not. The class is one that nobody serves."""
+    api = world.plane.api
+    request = {
+        "apiVersion": "autoscaling.x-k8s.io/v1",
+        "kind": "ProvisioningRequest",
+        "metadata": {"name": "once", "namespace": "resourcepolicy", "labels": OWNED},
+        "spec": {
+            "provisioningClassName": "nobodys.example.com",
+            "podSets": [{"podTemplateRef": {"name": "none"}, "count": 1}],
+        },
+    }
+    api.create(request)
+    path = f"{REQUESTS}/once/status"
+    accepted = condition("Accepted", 1)
+    api.patch(path, {"status": {"conditions": [accepted]}})
+    with pytest.raises(ApiError, match="was served already"):
+        api.patch(path, {"status": {"conditions": [condition("Accepted", 2)]}})
+    api.patch(path, {"status": {"conditions": [accepted, condition("Provisioned", 2)]}})
+    api.delete(f"{REQUESTS}/once")
 
 
 def test_placeholders_bring_exactly_the_nodes_of_the_unit(world: World) -> None:

@@ -201,6 +201,19 @@ def test_only_a_group_that_grew_tells_of_a_purchase(
     assert bool(world.autoscaler.settled) is settled
 
 
+def test_refused_without_a_word_sends_the_pod_on() -> None:
+    """A6: two loops later nothing has grown, and the write that says so has failed."""
+    world = World(a_policy(NEAR, FAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.answer(Answer.ACCEPTED)
+    for loop in ("2", "3"):
+        assert world.round() == []
+        world.autoscaler.said = replace(world.autoscaler.said, updated=loop)
+    assert world.round() == []
+    assert world.round() == [(1, ["a"])]
+
+
 def test_what_a_former_watcher_knew_to_be_bought_is_settled_by_the_next() -> None:
     """W3: it died between the two writes."""
     world = World(a_policy(NEAR))
@@ -427,13 +440,15 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     outlook = world.board.latest()
     assert outlook.presence is Presence.SERVING
     assert outlook.units == {
-        ("default/policy", 1): Growth(asked=2, since=asked_at),
+        ("default/policy", 1): Growth(asked=2, pods=frozenset("ab"), since=asked_at),
         ("default/policy", 2): Growth(),
     }
     world.put(room("new", "near"))
     world.bind("a", "new")
     world.round()
-    assert world.board.latest().of("default/policy", 1) == Growth(asked=1, since=asked_at)
+    assert world.board.latest().of("default/policy", 1) == Growth(
+        asked=1, pods=frozenset("b"), since=asked_at
+    )
 
 
 def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
