@@ -28,11 +28,10 @@ already. The pause is for a group that grew for others just before (autoscaler.m
 """
 _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
-
-
 _LOST_AFTER = 5.0
 """Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
 _LOOPS = 2
+"""Loops of the autoscaler after which an answer that is half there will not be completed."""
 _GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
 _REPLACED_WITHIN = 2.0
@@ -136,7 +135,7 @@ def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | W
 def _refused_unsaid(request: Request, memory: Memory) -> bool:
     """Accepted, silent since, and no group grew: refused, in a write that failed.
 
-    The loop that accepted it has ended, as the second one to end has: the first may have been the one before.
+    The loop that accepted it has ended once a second one has: the first may have been that before.
     """
     _, ended = memory.loops.get(request.name, ("", 0))
     return request.answer is Answer.ACCEPTED and ended >= _LOOPS
