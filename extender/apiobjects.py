@@ -201,6 +201,7 @@ def node_of(written: NodeObject) -> Node:
         allocatable=_amounts(status.allocatable),
         unschedulable=written.spec.unschedulable,
         ready=ready is not None and ready.status == "True",
+        created=_seconds(metadata.creation_timestamp) or 0.0,
     )
 
 

@@ -49,8 +49,6 @@ class Memory:
     """The pods that took the places of each request, by uid; they may be gone again."""
     accounted: set[str] | None = None
     """Pods that took a place of an ended request, or were placed before we looked: they take no other."""
-    before: dict[str, frozenset[str]] = field(default_factory=dict)
-    """The pods that were placed while each request had no answer: they found older room."""
     served: dict[str, str] = field(default_factory=dict)
     """The autoscaler's last loop when each request was first seen to be served: later ones show its nodes."""
     barren_since: dict[str, float] = field(default_factory=dict)
@@ -96,7 +94,6 @@ class Memory:
             self.accepted_at,
             self.loops,
             self.baselines,
-            self.before,
             self.served,
             self.barren_since,
             self.idle_since,
@@ -189,9 +186,6 @@ class Memory:
             last, ended = self.loops.get(request.name, (sight.status.updated, 0))
             self.loops[request.name] = sight.status.updated, ended + (sight.status.updated != last)
         elif request.answer in (Answer.ASKED, Answer.SHOWN):
-            self.before[request.name] = frozenset(
-                pod.uid for governed in sight.governed.values() for pod in governed.placed
-            )
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
             if sight.status.groups and (request.answer is Answer.ASKED or not self.sizes_before(request)):
                 self.baselines[request.name] = sight.status
@@ -226,16 +220,8 @@ class Memory:
             share = sight.view.share(governed.policy, pod.uid)
             if share is None or share.unit != unit:
                 continue
-            if pod.uid in request.pods if own else self._came_later(pod, request):
+            if pod.uid in request.pods if own else _is_on_its_node(pod, request, sight):
                 yield pod
-
-    def _came_later(self, pod: Pod, request: Request) -> bool:
-        if shape_of(pod) != request.shape:
-            return False
-        if request.name in self.before:
-            return pod.uid not in self.before[request.name]
-        # Both times are whole seconds. A pod that was bound in the very second may have found older room.
-        return (pod.bound_at or 0.0) > request.made_at
 
     def _is_barren(self, request: Request, sight: Sight) -> bool:
         """Whether its nodes came and others have them: pods of other policies, or of none."""
@@ -243,11 +229,11 @@ class Memory:
         if meant is None or self.served.get(request.name, sight.status.updated) == sight.status.updated:
             return False
         governed, unit = meant
-        waiting = self.waiting(request, governed)
         groups = sight.groups.candidates(governed.policy.units[unit], sight.status)
-        if not (waiting and groups and all(group.settled for group in groups)):
+        if not (self.wanted(request, sight) and groups and all(group.settled for group in groups)):
             return False
-        return not any(free_nodes(sight.view, governed.policy, unit, waiting[0]))
+        pod = next(pod for pod in governed.open if shape_of(pod) == request.shape)
+        return not any(free_nodes(sight.view, governed.policy, unit, pod))
 
     def _lift(self, sight: Sight) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
@@ -264,3 +250,12 @@ class Memory:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
             return True
         return self.deaf and all(r.answer in (Answer.UNSENT, Answer.ASKED) for r in sight.requests)
+
+
+def _is_on_its_node(pod: Pod, request: Request, sight: Sight) -> bool:
+    """Whether the pod is where one of the request could be: on a node that came after it was made.
+
+    Both times are whole seconds of the API server. Older room was there for anybody.
+    """
+    node = sight.view.nodes.get(pod.node_name)
+    return shape_of(pod) == request.shape and node is not None and node.created >= request.made_at

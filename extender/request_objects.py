@@ -7,6 +7,7 @@ Facts: autoscaler.md, section 5. All that a restart needs is on the objects (W3,
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -108,12 +109,14 @@ def read_requests(requests: bytes, templates: bytes) -> list[Request]:
 def read_records(templates: bytes) -> list[Request]:
     """What the records alone tell: a request was bought, or nothing is known to have been sent."""
     kept = {written.metadata.name: written for written in _items(templates)}
-    return [
+    found = [
         _request(kept[name + BOUGHT], Answer.PROVISIONED, "bought, as its group's size told")
         if name + BOUGHT in kept
         else _request(kept[name], Answer.UNSENT)
         for name in sorted({name.removesuffix(BOUGHT) for name in kept})
     ]
+    made_at = {name: written.metadata.creation_timestamp.timestamp() for name, written in kept.items()}
+    return [replace(request, made_at=made_at.get(request.name, request.made_at)) for request in found]
 
 
 class _Metadata(msgspec.Struct, rename="camel"):

@@ -119,3 +119,4 @@ class Node:
     allocatable: Mapping[str, int] = field(default_factory=_empty)
     unschedulable: bool = False
     ready: bool = True
+    created: float = 0.0

@@ -19,7 +19,7 @@ from extender.request_objects import BOUGHT, OWNED, granted, name_of, pod_templa
 from extender.settings import Settings, WatcherSettings
 from policy.scale_up import Demand
 from tests.builders import a_node, a_pod, a_policy, a_unit
-from tests.extender.watched import DC, FAR, GPU, NEAR, World, waiting
+from tests.extender.watched import DC, FAR, GPU, NEAR, World, room, waiting
 
 Json = dict[str, Any]
 
@@ -229,3 +229,18 @@ def test_units_whose_groups_are_not_known_wait_for_each_other() -> None:
     world = Silent(a_policy(a_unit("near", resource="elastic", max=1), FAR))
     world.ask("a", "b")
     assert world.round() == []
+
+
+def test_pods_that_land_before_the_growth_is_told_have_its_places_all_the_same() -> None:
+    """A4: a node may be there before the autoscaler writes that it bought it; whose it is, its age tells."""
+    capped = a_unit("near", resource="elastic", max=2)
+    world = Silent(a_policy(capped, FAR))
+    world.autoscaler.said = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
+    world.ask("a", "b")
+    for name, node in (("twin", "n1"), ("a", "n2")):
+        world.put(room(node, "near"))
+        world.bind(name, node)
+    world.round()
+    world.tell(replace(NEAR_GROUP, target=2, registered=2, ready=2), FAR_GROUP)
+    # Both places are taken, by a twin the one: the pod that has none goes on, as the cap is reached.
+    assert world.round() == [(1, ["b"])]

@@ -526,3 +526,17 @@ def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting() -> No
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
     world.round(2)
     assert world.board.latest().lost_gpus == ()
+
+
+def test_a_pod_that_counted_on_a_spare_place_asks_once_that_is_lost() -> None:
+    """A4: nobody of the request waits any more, and its node has gone to others."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("old"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.cache.remove_pod(waiting("old"))
+    world.put(waiting("new"))
+    world.put(room("n", "near"), a_pod("thief", on="n", requests={"nvidia.com/gpu": "1"}, namespace="x"))
+    world.autoscaler.said = AutoscalerStatus("3", (NodeGroup("near", 1, 1, ready=1),))
+    assert world.round(2) == []
+    assert world.round(6) == [(0, ["new"])]

@@ -112,7 +112,7 @@ class World:
             if isinstance(item, Pod):
                 self.cache.upsert_pod(item)
             else:
-                self.cache.upsert_node(item)
+                self.cache.upsert_node(replace(item, created=item.created or self.clock()))
 
     def bind(self, name: str, node: str) -> None:
         self.put(replace(waiting(name), node_name=node, bound_at=self.clock() + 1, unschedulable=False))
