@@ -37,7 +37,7 @@ __all__ = ["Watcher"]
 log = logging.getLogger(__name__)
 
 _STATUS_EVERY = 2.0
-"""Seconds between two looks at what the autoscaler tells of its groups while nothing is asked."""
+"""Seconds between two looks at what changes slowly: the autoscaler's groups while nothing is asked, GPUs."""
 _URGENT = 0.05
 _FOR_GOOD = (400, 403, 422)
 
@@ -69,6 +69,7 @@ class Watcher:
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
         self._lost_gpus: Sequence[str] = ()
+        self._lost_gpus_at = -math.inf
         self._met = False
         """Whether the autoscaler has ever told anything: until then nothing is held or asked for (A8)."""
         self._stale = True
@@ -100,6 +101,7 @@ class Watcher:
         # and answers older than the pods, so that a pod that was bound is not waited for.
         self._read_status(older_than=0 if works and self._in_flight() else _STATUS_EVERY)
         with self._cache.lock:
+            self._look_for_lost_gpus()
             holds = self._holds(works=works and self._met and not self._memory.deaf)
         self._hold(holds)
         if works:
@@ -136,10 +138,13 @@ class Watcher:
         if now - self._status_at >= older_than:
             self._status, self._status_at = self._autoscaler.status(), now
             self._met = self._met or bool(self._status.updated)
-            with self._cache.lock:
-                own = self._settings.watcher
-                resources = own.managed_resources or ("nvidia.com/gpu",)
-                self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
+
+    def _look_for_lost_gpus(self) -> None:
+        now, own = self._clock(), self._settings.watcher
+        if now - self._lost_gpus_at >= _STATUS_EVERY:
+            resources = own.managed_resources or ("nvidia.com/gpu",)
+            self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
+            self._lost_gpus_at = now
 
     def _publish(self, sight: Sight, presence: Presence) -> None:
         outlook = outlook_of(sight, self._memory, presence)
@@ -149,6 +154,7 @@ class Watcher:
     def _observe(self) -> None:
         with self._cache.lock:
             sight = self._sight()
+            self._memory.look(sight)
             found = wanted(sight, self._memory)
         self._journal.would_ask(found)
         off = self._settings.watcher.backend is Backend.NONE

@@ -514,9 +514,10 @@ def test_a_node_that_is_still_to_come_is_waited_for(group: NodeGroup) -> None:
     assert [world.round(10) for _ in range(5)] == [[]] * 5
 
 
-def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting() -> None:
+@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.NONE])
+def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting(backend: Backend) -> None:
     """A8: later versions of the autoscaler buy nothing while there is one (kubernetes/autoscaler#10301)."""
-    world = World(a_policy(DC, NEAR))
+    world = World(a_policy(DC, NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
     world.round(2)
     world.round(100)
