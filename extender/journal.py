@@ -81,11 +81,12 @@ class Journal:
 
     def settled(self, request: Request) -> None:
         """A request was taken back because it had been served without a word."""
+        what = "its placeholders are removed" if request.shown else "it is deleted, as its answer was lost"
         log.info(
-            "%s: a node group was told to grow, and the request does not say so: taken as provisioned, "
-            "%.1f s after it was made, and deleted before it is served again",
+            "%s: a node group was told to grow, %.1f s after the request: taken as provisioned, and %s",
             request.name,
             self.clock() - request.made_at,
+            what,
         )
 
     def withdrawn(self, request: Request, why: Why, said: str) -> None:
