@@ -78,16 +78,6 @@ class _SlotsGoWithTheirPolicy(Cache):
         del self._reservations[uid]
 
 
-class _TrustsItsOldSlots(Extender):
-    def why_not(self) -> str:
-        led = self._unready
-        reason = super().why_not()
-        if led and not reason:
-            for uid in self._cache.reservations():
-                self._settling.asked(uid)
-        return reason
-
-
 class _ForgetsLostNodes(Cache):
     def remove_node(self, name: str) -> None:
         before = set(self.origins)
@@ -138,7 +128,6 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "an edit drops the slots": Build(cache=_SlotsLostAtEdit),
         "an edit moves units away from their slots": Build(cache=_SlotsKeepTheirIndex),
         "a deleted policy takes its slots along": Build(cache=_SlotsGoWithTheirPolicy),
-        "a server that leads again trusts its old slots": Build(extender=_TrustsItsOldSlots),
         "pods of a lost node are not counted": Build(cache=_ForgetsLostNodes),
         "changes wake nobody": Build(cache=_EditIgnored),
         "it answers before it has synced": Build(readiness=_AnswersAtOnce),

@@ -60,11 +60,12 @@ class World:
         settle_seconds: float = 0.0,
     ) -> None:
         self.clock = Clock()
+        self.ready = synced
         self.cache = Cache(self.clock, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
         self.extender = Extender(
             self.cache,
             self.clock,
-            lambda: "" if synced else "the cache has not synced yet",
+            lambda: "" if self.ready else "the cache has not synced yet",
             on_conflict=on_conflict,
             outside_units=outside_units,
             scored_nodes=scored_nodes,

@@ -100,6 +100,21 @@ def test_who_waits_for_a_doubt_preempts_nobody() -> None:
     assert preempted.choice.unit == 0
 
 
+def test_a_server_that_leads_again_doubts_its_old_slots() -> None:
+    """C7: who led meanwhile may have sent the pod to another unit than we did."""
+    second_of_two = a_policy(a_unit("dc", max=1), a_unit("cloud", max=1))
+    world = restarted(second_of_two, a_pod("a"))
+    assert world.ask(a_pod("a")) == 0
+    world.ready = False
+    with pytest.raises(NotReady):
+        world.ask(a_pod("b"))
+    world.ready = True
+    assert world.ask(a_pod("b"), ["cloud-1"]) == Reason.WAITING_FOR_BINDINGS
+    assert world.held == {"a": 0}
+    world.tell(a_pod("a", on="cloud-1"))
+    assert world.ask(a_pod("b")) == 0
+
+
 def test_who_was_held_back_is_woken_when_the_doubt_ends() -> None:
     world, pokes = woken(a_pod("before"))
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
