@@ -1,7 +1,7 @@
 """What else happens to pods, nodes and policies while they are counted, and what counts then (C1, C7, U5).
 
-Owns one table of events for pods that are placed, and stories about pods on their way. Must not know: how long
-a slot is held, which is test_service's.
+Owns one table of events for pods that are placed, and stories about pods on their way. Must not know: how
+long a slot is held, which is test_service's.
 """
 
 from collections.abc import Callable
