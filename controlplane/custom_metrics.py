@@ -7,6 +7,7 @@ apiserver dials what an ExternalName service names, and needs no front-proxy cer
 
 import json
 import ssl
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -82,6 +83,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, values: Mapping[str, PodValues]) -> None:
         super().__init__((LOOPBACK, 0), _Handler)
         self.values = values
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A peer that went away is no news; anything else is a bug, and told as one."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

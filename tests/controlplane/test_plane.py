@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,17 @@ def test_a_deleted_pod_is_terminating_for_as_long_as_it_says(plane: ControlPlane
         watch.stop()
     watch.stop()
     assert is_gone(plane, f"{PODS}/lingers")
+
+
+def test_a_pod_is_not_ready_before_it_says(plane: ControlPlane) -> None:
+    plane.create_node("slow", {"pool": "slow"}, gpus=0)
+    pod = a_pod("starts", {"cpu": "1"}, nodeSelector={"pool": "slow"})
+    pod["metadata"]["annotations"] = {"controlplane/ready-after": "3s"}
+    plane.api.create(pod)
+    plane.wait(lambda: phase(plane, "starts") == "Running", what="the pod to run")
+    conditions = plane.api.get(f"{PODS}/starts")["status"]["conditions"]
+    since = {c["type"]: datetime.fromisoformat(c["lastTransitionTime"]) for c in conditions}
+    assert since["Ready"] - since["PodScheduled"] >= timedelta(seconds=2)  # whole seconds are told
 
 
 def test_the_late_gpu_of_a_node_appears_after_its_boot(plane: ControlPlane) -> None:
