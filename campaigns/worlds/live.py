@@ -17,13 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from campaigns.worlds.world import GONE_AFTER, TIMEOUT, Arrival, World
 from controlplane import ControlPlane, Object
 from demo.cluster import EXTENDER, Programs
+from policy.usage import RECORD
 
 __all__ = ["Live", "Photo"]
 
 _POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
 _BUSY = 8.0
 """Seconds in which the scheduler has tried again whatever it was told of, back-off included."""
-_LONGEST = 150.0
+_RECORDED = 3.0
+"""Seconds after which a pod's unit is written to it (L3), if it has to be."""
+_LONGEST = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +131,18 @@ class Live:
     def _settle(self, world: World) -> None:
         """Until every pod is bound, or nothing has happened for longer than anything waits."""
         quiet = _BUSY + world.timed * TIMEOUT + bool(world.leaving) * GONE_AFTER
-        seen: dict[str, str] = {}
+        seen: dict[str, tuple[str, str]] = {}
         since = time.monotonic()
 
         def over() -> bool:
             nonlocal seen, since
             pods = self._api.items(_pods(world))
-            there = {pod["metadata"]["name"]: pod["spec"].get("nodeName", "") for pod in pods}
+            there = {pod["metadata"]["name"]: _state(pod) for pod in pods}
             if there != seen:
                 seen, since = there, time.monotonic()
             leaving = any("deletionTimestamp" in pod["metadata"] for pod in pods)
-            return (all(there.values()) and not leaving) or time.monotonic() - since > quiet
+            waiting = leaving or not all(node for node, _ in there.values())
+            return time.monotonic() - since > (quiet if waiting else _RECORDED)
 
         self._wait(over, f"{world.name} to come to rest", _LONGEST)
 
@@ -167,6 +171,12 @@ class Live:
 
 def _pods(world: World) -> str:
     return f"/api/v1/namespaces/{world.name}/pods"
+
+
+def _state(pod: Object) -> tuple[str, str]:
+    """Where it is, and through which unit."""
+    annotations = pod["metadata"].get("annotations", {})
+    return pod["spec"].get("nodeName", ""), annotations.get(RECORD, "")
 
 
 def _is_up(node: Object) -> bool:

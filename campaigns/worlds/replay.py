@@ -85,7 +85,9 @@ def _likes(before: Photo, after: Photo, order: Sequence[str]) -> Mapping[str, de
 
 
 def _in_order(pods: Sequence[Pod], places: Mapping[str, int]) -> Iterator[_Like]:
+    """Those that got no node come last: what they might have had, others took in reality."""
     last = len(places)
+    asked_about = sorted(places.get(pod.name, last) for pod in pods)
     by_binding = sorted(pods, key=lambda pod: (pod.bound_at or math.inf, places.get(pod.name, last)))
-    for place, pod in zip(sorted(places.get(pod.name, last) for pod in pods), by_binding, strict=True):
-        yield _Like(place, pod.node_name)
+    for place, pod in zip(asked_about, by_binding, strict=True):
+        yield _Like(place if pod.node_name else last, pod.node_name)

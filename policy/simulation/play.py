@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from policy.filter import Decision
 from policy.objects import Node, Pod
 from policy.planning import in_order
-from policy.reasons import Reason
+from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.simulation.growth import Order, Seeker, closed, orders, packed, template
 from policy.simulation.room import Demand, Room
@@ -22,6 +22,9 @@ __all__ = ["Attempt", "Play", "Wanted"]
 
 _TERMINATION = 30.0
 """Kubernetes' default grace period: how long terminating pods are taken to stay."""
+
+
+_FOR_ROOM = (Reason.WAITING_FOR_ROOM, Reason.WAITING_FOR_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Attempt:
     """When it was placed, from the start."""
     refusals: tuple[str, ...] = ()
     """What its event says (O10)."""
+    waits: Refusal | None = None
     retry_at: float = math.inf
     passed: tuple[str, ...] = ()
     """Why each earlier unit did not take it; told for the first pod in a unit only."""
@@ -82,8 +86,10 @@ class Play:
         for number, pod in enumerate(arriving, 1):
             self._arrive(number, pod)
             self.progress(number, len(arriving))
+        self._overflow()
         self._buy()
         while self._next_moment():
+            self._overflow()
             self._buy()
 
     @property
@@ -115,7 +121,7 @@ class Play:
     def _try(self, attempt: Attempt) -> None:
         """One scheduling attempt."""
         candidates = self._candidates(attempt)
-        attempt.refusals, attempt.retry_at = (), math.inf
+        attempt.refusals, attempt.waits, attempt.retry_at = (), None, math.inf
         if not candidates:
             return
         decision = self._decide(attempt, candidates)
@@ -125,7 +131,22 @@ class Play:
             self._place(attempt, decision.nodes[0], decision.unit)
         else:
             attempt.refusals = tuple(dict.fromkeys(some.refusal.text for some in decision.refused))
-            attempt.retry_at = decision.retry_at
+            attempt.waits, attempt.retry_at = decision.waits, decision.retry_at
+
+    def _overflow(self) -> None:
+        """Others may have reached the cap below which a pod waits: it may go on, and is asked again (E9)."""
+        while True:
+            waiting = [attempt for attempt in self.pending() if self._is_released(attempt)]
+            for attempt in waiting:
+                self._try(attempt)
+            if not any(attempt.node for attempt in waiting):
+                return
+
+    def _is_released(self, attempt: Attempt) -> bool:
+        waits = attempt.waits
+        if waits is None or waits.reason not in _FOR_ROOM:
+            return False
+        return closed(self.stage.view, waits.policy, waits.unit, attempt.pod) is not None
 
     def _decide(self, attempt: Attempt, candidates: Sequence[str]) -> Decision | None:
         """Preemption is not played: a unit in which it is tried first is passed at the next attempt (P1)."""
@@ -198,8 +219,8 @@ class Play:
         timers = [a.retry_at for a in pending if a.retry_at > self.stage.now]
         coming = [at for at, _ in self._coming]
         leaving = [self._started + _TERMINATION] if self._terminating else []
-        moments = [at for at in (*timers, *coming, *leaving) if at < math.inf]
-        if not (pending and moments):
+        moments = [*leaving, *(at for at in (*timers, *coming) if pending and at < math.inf)]
+        if not moments:
             return False
         self.stage.now = min(moments)
         changed = self._leave() | self._come()

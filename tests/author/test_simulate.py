@@ -287,6 +287,24 @@ def test_a_node_that_does_not_take_a_pod_says_why(tmp_path: Path, node: Json, po
     assert f"1 node(s) {why}" in reasons
 
 
+def test_a_pod_that_waits_below_a_cap_goes_on_when_others_reach_it(tmp_path: Path) -> None:
+    """O4, E9: ExceedMax holds it for room; a smaller pod that comes later takes the last slot."""
+    documents = []
+    for name, gpus in (("large", "2"), ("small", "1")):
+        spec = {"containers": [{"name": "c", "resources": {"requests": {GPU: gpus}}}]}
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
+        documents.append({"kind": "Deployment", "metadata": {"name": name}, "spec": {"template": template}})
+    path = tmp_path / "new.yaml"
+    path.write_text("---\n".join(map(written, documents)))
+    policy = a_policy({**DC, "max": 2}, CLOUD, whenTryNextUnits={"policy": "ExceedMax"})
+    cluster = (a_node("dc-1", "dc", 3), a_node("cloud-1", "cloud", 8))
+    wanted = ("--pod", str(path), "--scale", "large=3", "--scale", "small=1")
+    answer = played(tmp_path, policy, cluster, *wanted)
+    assert ([unit["after"] for unit in answer["units"]], answer["pending"]) == ([2, 2], [])
+    answer = played(tmp_path, policy, cluster, *wanted[:4])
+    assert [unit["after"] for unit in answer["units"]] == [1, 0]
+
+
 def test_a_new_workloads_affinity_and_revision_are_its_own(tmp_path: Path) -> None:
     """C2: two Deployments from a file are two revisions; each lands where its own affinity allows."""
     zone = [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}]
