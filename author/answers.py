@@ -13,7 +13,7 @@ import click
 
 from author.page import page
 from policy.duration import format_duration
-from policy.simulation.outcome import Outcome, Purchase, UnitCount
+from policy.simulation.outcome import TOTALS, Outcome, Purchase, UnitCount
 
 __all__ = ["SHOWN", "Played"]
 
@@ -149,15 +149,8 @@ def _side_by_side(plays: Sequence[Played]) -> Iterator[str]:
     for index, units in enumerate(zip_longest(*(outcome.units for _, outcome in columns))):
         cells = (str(unit.after) if unit else "-" for unit in units)
         yield f"  units[{index}] " + "".join(f"{cell:>{width}}" for cell in cells)
-    for name, count in _TOTALS.items():
+    for name, count in TOTALS.items():
         yield f"  {name:<9}" + "".join(f"{count(outcome):>{width}}" for _, outcome in columns)
-
-
-_TOTALS: Mapping[str, Callable[[Outcome], int]] = {
-    "outside": lambda outcome: outcome.outside,
-    "pending": lambda outcome: sum(pending.pods for pending in outcome.pending),
-    "nodes +": lambda outcome: sum(purchase.nodes for purchase in outcome.purchases),
-}
 
 
 def _json(plays: Sequence[Played]) -> str:

@@ -82,7 +82,8 @@ class Timeline:
             return ""
         x, y = self._plot.right - 8, (lower + upper) / 2 + 4
         told = escape(f"{self._called(lane)}: {pods}")
-        return f'<text x="{x}" y="{y:g}" text-anchor="end" class="area">{told}</text>'
+        kind = "area waits" if lane > len(self.outcome.units) else "area"
+        return f'<text x="{x}" y="{y:g}" text-anchor="end" class="{kind}">{told}</text>'
 
     def _called(self, lane: int) -> str:
         if lane < len(self.outcome.units):

@@ -3,9 +3,10 @@
 Owns the answers' shape; must not know how they are found or shown. Times are seconds from the start.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Outcome", "Pending", "Purchase", "Removal", "Spill", "Step", "UnitCount"]
+__all__ = ["TOTALS", "Outcome", "Pending", "Purchase", "Removal", "Spill", "Step", "UnitCount"]
 
 Place = int | None
 """A unit's index; None: outside every unit, or pending, as the field says."""
@@ -98,3 +99,11 @@ class Outcome:
     lasted: float
     """Seconds from the first arrival until nothing changes any more."""
     notes: tuple[str, ...]
+
+
+TOTALS: Mapping[str, Callable[[Outcome], int]] = {
+    "outside": lambda outcome: outcome.outside,
+    "pending": lambda outcome: sum(pending.pods for pending in outcome.pending),
+    "nodes +": lambda outcome: sum(purchase.nodes for purchase in outcome.purchases),
+}
+"""What plays are compared by, besides their units."""

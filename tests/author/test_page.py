@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -78,6 +79,28 @@ def test_each_area_tells_its_pods_and_ends_at_their_height() -> None:
     heights = list(right.values())
     steps = {round(a - b) for a, b in pairwise(heights)}
     assert len(steps) == 1, "one pod each, stacked: equal steps"
+
+
+def test_the_end_is_told_in_a_sentence() -> None:
+    text = page([("p", [an_outcome(STEPS)])])
+    assert "<p>4 pods arrive: 1 land in units[0], 1 land in units[1], <b>1 stay pending</b>." in text
+    assert "<h2>Side by side" not in text
+
+
+def test_plays_that_are_compared_are_summed_up_first() -> None:
+    other = replace(an_outcome(()), spills=(), pending=(), units=an_outcome((), before=7).units[:1])
+    text = page([("<one>", [an_outcome(STEPS)]), ("two", [other])])
+    table = text[text.index("<h2>Side by side") :].partition("</table>")[0]
+    rows = [re.sub(r"<[^<>]*>", " ", row).split() for row in table.split("<tr>")[1:]]
+    assert rows == [
+        ["&lt;one&gt;", "two"],
+        ["pods", "in", "units[0]", "0", "7"],
+        ["pods", "in", "units[1]", "0", "-"],
+        ["outside", "0", "0"],
+        ["pending", "1", "0"],
+        ["nodes", "+", "0", "0"],
+    ]
+    assert page([("a", [other]), ("b", [])]).count("Side by side") == 0
 
 
 def test_marks_say_where_a_unit_opens_and_where_time_passes() -> None:

@@ -1,0 +1,89 @@
+"""The campaign of random worlds: what it draws, counts and explains, and a few worlds on the real plane.
+
+Must not know how worlds are played. Rules: those of simulate.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from campaigns.worlds.campaign import Comparison, compared
+from campaigns.worlds.counts import Counts, real
+from campaigns.worlds.draw import draw
+from campaigns.worlds.live import Photo
+from campaigns.worlds.replay import replayed
+from campaigns.worlds.report import Report
+from campaigns.worlds.world import Arrival
+from policy.resourcepolicy import NextUnits, ResourcePolicy
+
+SHORT = (3, 8, 15, 23)
+"""Seeds whose worlds come to rest quickly, and meet caps, waits, taints and nodes in two units."""
+NOWHERE: Counts = MappingProxyType({"web": Counter({"pending": 1})})
+SOMEWHERE: Counts = MappingProxyType({"web": Counter({"units[0]": 1})})
+
+
+def test_a_seed_is_a_world() -> None:
+    assert draw(7) == draw(7) != draw(8)
+
+
+def test_every_mode_kind_of_cap_and_overlap_is_drawn() -> None:
+    policies = [ResourcePolicy.from_manifest(p) for seed in range(200) for p in draw(seed).policies]
+    assert {policy.when_try_next_units.policy for policy in policies} == set(NextUnits)
+    units = [unit for policy in policies for unit in policy.units]
+    assert any(unit.max == 0 for unit in units)
+    assert any(unit.max_resources for unit in units)
+    assert any(unit.pod_labels for unit in units)
+    assert any("zone" in unit.node_selector for unit in units)
+    assert {policy.match_label_keys for policy in policies} == {(), ("pod-template-hash",), ("team",)}
+
+
+def comparison(simulated: Counts, again: Counts) -> Comparison:
+    nothing = Photo({"items": []})
+    return Comparison(draw(1), nothing, nothing, SOMEWHERE, simulated, again)
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "unexplained"),
+    [
+        pytest.param(comparison(SOMEWHERE, NOWHERE), "1 agree, 0 differ, 0 of them", 0, id="the same"),
+        pytest.param(comparison(NOWHERE, SOMEWHERE), "0 agree, 1 differ, 0 of them", 0, id="other nodes"),
+        pytest.param(comparison(NOWHERE, NOWHERE), "0 agree, 1 differ, 1 of them", 1, id="another rule"),
+    ],
+)
+def test_a_difference_is_explained_by_a_replay_that_ends_as_reality(
+    found: Comparison, told: str, unexplained: int
+) -> None:
+    report = Report()
+    report.add(found)
+    assert told in str(report)
+    assert len(report.unexplained) == unexplained
+
+
+def a_world(seed: int) -> tuple[Photo, Photo]:
+    """The same world before and after, where nothing came."""
+    world = draw(seed)
+    there = [*world.nodes, *world.before, *world.policies]
+    listed = [{**item, "metadata": {"uid": str(n), **item["metadata"]}} for n, item in enumerate(there)]
+    photo = Photo({"kind": "List", "items": listed})
+    return photo, photo
+
+
+def test_a_world_to_which_nothing_comes_stays_as_it_is() -> None:
+    """Both ways of counting agree on what was there; a node that is not up takes nobody."""
+    for seed in range(20):
+        before, after = a_world(seed)
+        world = replace(draw(seed), arrivals=tuple[Arrival, ...](), leaving=())
+        assert replayed(world, before, after, ()) == real(before, after)
+
+
+@pytest.mark.plane
+@pytest.mark.timeout(240)
+def test_a_few_worlds_end_as_simulate_says() -> None:
+    """The short form of `python -m campaigns worlds`."""
+    report = Report()
+    for each in compared(SHORT, len(SHORT)):
+        report.add(each)
+    assert not report.unexplained, str(report)
+    assert report.pods.total() > len(SHORT)
