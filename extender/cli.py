@@ -16,7 +16,8 @@ import click
 
 from author.commands import explain, lint, simulate, status
 from author.completing import completion, for_kubectl
-from extender.connection import NotConfigured
+from author.mistakes import Mistake
+from extender.connection import ApiError, NotConfigured, Unreachable
 from extender.settings import InvalidSettings, Settings, load_settings
 
 __all__ = ["main", "plugin", "plugin_completion"]
@@ -61,6 +62,8 @@ class _Refusing(click.Group):
             return super().invoke(ctx)
         except (InvalidSettings, NotConfigured) as error:
             raise click.UsageError(str(error)) from None
+        except (ApiError, Unreachable) as error:
+            raise Mistake(f"the API server: {error}; is it up, and is it the right kubeconfig?") from None
 
 
 @click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})
