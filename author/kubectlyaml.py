@@ -56,12 +56,18 @@ _APPLIED = (
 )
 _BLOCKS = re.compile(b"^(?:" + b"|".join([*map(_block, _BELOW_ITEM), _APPLIED]) + b")", re.MULTILINE)
 
+# The same keys of containers where one comes first, and has the item's dash before it.
+_OF_CONTAINERS = [key.strip() for key in _BELOW_ITEM if key.startswith(b"      ")]
+_FIRST = re.compile(
+    b"^    - (?:" + b"|".join(_OF_CONTAINERS) + rb"):\n(?:      (?:  |- )[^\n]*\n|[ \t]*\n)*", re.MULTILINE
+)
+
 
 def thinned(text: bytes) -> bytes:
     """The same YAML with fewer fields."""
     if not (text.startswith((b"apiVersion: v1\nitems:\n- ", b"apiVersion: v1\nkind: List\n"))):
         return text
-    return _BLOCKS.sub(b"", text)
+    return _FIRST.sub(b"    - thinned: true\n", _BLOCKS.sub(b"", text))
 
 
 def load(text: bytes) -> list[Any]:
