@@ -27,6 +27,7 @@ __all__ = ["Asked", "run", "server_in"]
 
 _IDENTITY = {"apiVersion": "scheduling.alibabacloud.com/v1alpha1", "kind": "ResourcePolicy"}
 """What the items of a list from the API server leave out."""
+_LINTED = ("ResourcePolicy", "KubeSchedulerConfiguration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,15 @@ def run(asked: Asked) -> None:
         Mistake: something cannot be read.
         SystemExit: with 1, if there is an error.
     """
-    findings = [finding for finding in lint(_given(asked)) if finding.code not in asked.ignore]
+    given = _given(asked)
+    findings = [finding for finding in lint(given) if finding.code not in asked.ignore]
     click.echo(FORMATS[asked.form](findings))
+    if (
+        not findings
+        and not any(document.kind in _LINTED for document in given.documents)
+        and not given.server
+    ):
+        click.echo("no ResourcePolicy was among what was read", err=True)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise SystemExit(1)
 

@@ -240,8 +240,10 @@ class ResourcePolicy(_Part):
             InvalidPolicyError: with every fault of the object.
         """
         metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
-        if not (isinstance(metadata, Mapping) and isinstance(spec, Mapping)):
-            raise InvalidPolicyError(("metadata and spec: write mappings",))
+        parts = {"metadata": metadata, "spec": spec}
+        odd = tuple(f"{name}: write a mapping" for name, p in parts.items() if not isinstance(p, Mapping))
+        if odd:
+            raise InvalidPolicyError(odd)
         fields = {
             **spec,
             "namespace": metadata.get("namespace") or "default",

@@ -71,6 +71,14 @@ def test_json_is_yaml(tmp_path: Path) -> None:
     assert "spec.units" in finding["why"]
 
 
+def test_that_there_is_no_policy_is_said(tmp_path: Path) -> None:
+    """Or a wrong file would look as if all were well."""
+    result = lint(a_file(tmp_path, "kind: ConfigMap\nmetadata: {name: a}\n"))
+    assert (result.exit_code, result.stdout) == (0, "nothing found\n")
+    assert result.stderr == "no ResourcePolicy was among what was read\n"
+    assert lint(a_file(tmp_path, GOOD)).stderr == ""
+
+
 def test_a_code_can_be_left_out(tmp_path: Path) -> None:
     result = lint(a_file(tmp_path, BAD), "--ignore", "RP002")
     assert (result.exit_code, result.output) == (0, "nothing found\n")

@@ -118,9 +118,9 @@ def test_a_fault_is_named_by_its_place_in_the_manifest(spec: Mapping[str, Any], 
     [
         pytest.param({}, "spec.units: is missing", id="M6: nothing at all"),
         pytest.param({"spec": []}, "spec.units: is missing", id="M6: an empty list for a spec"),
-        pytest.param({"spec": [1]}, "metadata and spec: write mappings", id="M6: a list for a spec"),
+        pytest.param({"spec": [1]}, "spec: write a mapping", id="M6: a list for a spec"),
         pytest.param(
-            {"metadata": "web", "spec": ONE_UNIT}, "metadata and spec: write mappings", id="M6: a name alone"
+            {"metadata": "web", "spec": ONE_UNIT}, "metadata: write a mapping", id="M6: a name alone"
         ),
         pytest.param(
             {"metadata": {"creationTimestamp": "yesterday"}, "spec": ONE_UNIT},
