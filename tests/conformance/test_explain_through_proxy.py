@@ -103,7 +103,7 @@ def expose(plane: ControlPlane) -> None:
 def explain(site: Site, *arguments: str) -> str:
     """In a shell whose KUBECONFIG leads to the plane."""
     environment = {**os.environ, "KUBECONFIG": str(site.plane.kubeconfig), "COLUMNS": "80"}
-    command = [COMMAND, "explain", "-n", site.name, *arguments]
+    command = [str(COMMAND), "explain", "-n", site.name, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout

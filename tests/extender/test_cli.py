@@ -160,8 +160,10 @@ def test_the_help_names_every_command_and_the_version_is_one_line() -> None:
 
 
 def test_an_api_server_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> None:
-    said = complaint(run("release", "--kubeconfig", a_file(tmp_path, GOOD)))
-    assert "Connection refused; is it up, and is it the right kubeconfig?" in said
+    result = run("release", "--kubeconfig", a_file(tmp_path, GOOD))
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.endswith("Connection refused; is it up, and is it the right kubeconfig?\n")
 
 
 @pytest.mark.parametrize(
