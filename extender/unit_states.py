@@ -19,6 +19,7 @@ from policy.resourcepolicy import ResourcePolicy
 __all__ = ["State", "UnitState", "growth_conditions", "obstacles", "states"]
 
 _LONGEST = 512
+_NAMED = 5
 
 
 class State(StrEnum):
@@ -75,9 +76,9 @@ def obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, s
             yield index, *obstacle
 
 
-def growth_conditions(policy: ResourcePolicy, outlook: Outlook) -> tuple[Condition, Condition]:
-    """WaitingForNodes and NotGrowable of one policy."""
-    return _waiting(policy, outlook), _not_growable(policy, outlook)
+def growth_conditions(policy: ResourcePolicy, outlook: Outlook) -> tuple[Condition, ...]:
+    """WaitingForNodes, NotGrowable and GpuLost of one policy."""
+    return _waiting(policy, outlook), _not_growable(policy, outlook), _gpu_lost(policy, outlook)
 
 
 def _state(policy: ResourcePolicy, index: int, occupancy: Occupancy, outlook: Outlook) -> UnitState:
@@ -143,3 +144,16 @@ def _not_growable(policy: ResourcePolicy, outlook: Outlook) -> Condition:
         return Condition(kind, status=False, reason="NoObstacle", message="no unit is kept from growing")
     message = "; ".join(f"units[{index}]: {sentence}" for index, _, sentence in found)
     return Condition(kind, status=True, reason=found[0][1], message=message)
+
+
+def _gpu_lost(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+    kind = ConditionType.GPU_LOST
+    if not (outlook.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
+        return Condition(kind, status=False, reason="NoneLost", message="no node keeps others from growing")
+    nodes = ", ".join(outlook.lost_gpus[:_NAMED])
+    message = (
+        f"{nodes}: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
+        "nothing at all while there is such a node they do not manage (kubernetes/autoscaler#10301): mend "
+        "its driver, or take the label away"
+    )
+    return Condition(kind, status=True, reason="LabelWithoutGpu", message=message)

@@ -77,6 +77,7 @@ class Watcher:
 
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
+        self._stale = True  # another leader may have asked meanwhile
         backoff = Backoff(first=self._settings.watcher.period)
         while not stop.is_set():
             began = self._clock()

@@ -7,7 +7,7 @@ the last report, so that a policy that is gone leaves no series behind.
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 
 from extender.policy_status import Report, Status
@@ -42,6 +42,13 @@ class WatcherMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._requests = Counter(
+            "resourcepolicy_node_requests_total",
+            "Requests for nodes, by policy and outcome: 'asked' when one is made, and what was answered "
+            "when it ends: provisioned, failed, or asked for in vain.",
+            ("policy", "outcome"),
+            registry=self.registry,
+        )
 
     def show(self, report: Report) -> None:
         """What is the case now."""
@@ -54,6 +61,10 @@ class WatcherMetrics:
     def bound(self, policy: str, place: str, seconds: float) -> None:
         """See `waits.Heard`."""
         self._bound.labels(policy, place).observe(seconds)
+
+    def request(self, policy: str, outcome: str) -> None:
+        """A request was made, or ended."""
+        self._requests.labels(policy, outcome).inc()
 
 
 class _Now:

@@ -14,6 +14,7 @@ from extender.backends import autoscaler_of
 from extender.cache import Cache
 from extender.clock import SteadyClock
 from extender.connection import connect
+from extender.counted import Counted
 from extender.events import Events
 from extender.holds import Holds
 from extender.informers import Informers
@@ -46,7 +47,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
     cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
     informers = Informers(watching, cache)
-    autoscaler = autoscaler_of(settings, writing)
+    autoscaler = Counted(autoscaler_of(settings, writing), metrics.request)
     board = OutlookBoard()
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
     placement = Placement(writing, cache, time.monotonic, own.managed_resources)

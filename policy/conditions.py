@@ -24,6 +24,7 @@ class ConditionType(StrEnum):
     PODS_NOT_SENT = "PodsNotSent"
     WAITING_FOR_NODES = "WaitingForNodes"
     NOT_GROWABLE = "NotGrowable"
+    GPU_LOST = "GpuLost"
     FOREIGN_DELETION_COSTS = "ForeignDeletionCosts"
     LABELS_REFUSED = "LabelsRefused"
 

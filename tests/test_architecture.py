@@ -150,6 +150,7 @@ STRANGERS = {
     "extender.notices": {"cache", "connection", "events", "placement", "status", "watcher"},
     "extender.outlook": {"autoscaler", "cache", "connection", "memory", "status", "watcher"},
     "extender.controllers": {"cache", "placement", "watcher"},
+    "extender.counted": {"cache", "connection", "steps", "watcher", "watcher_metrics"},
     "extender.placement": {"app", "informers", "recorder", "service", "watcher"},
     "extender.policy_status": {"connection", "placement", "status", "watcher"},
     "extender.reflector": {"apiobjects", "cache", "informers"},

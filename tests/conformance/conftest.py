@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
+from tests.conformance.growing import Watcher
 from tests.conformance.objects import Site
-from tests.conformance.programs import Extender, Watcher
+from tests.conformance.programs import Extender
 
 HERE = Path(__file__).parent
 MANIFESTS = HERE.parents[1] / "manifests"

@@ -4,6 +4,7 @@ Must not know: what a test promises. The watcher runs with its own account and n
 """
 
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -57,14 +58,14 @@ def running(plane: ControlPlane, *arguments: str) -> Iterator[subprocess.Popen[b
 class Watcher:
     """`resourcepolicy watch`, with its account's rights only."""
 
-    def __init__(self, plane: ControlPlane, settings: str = "") -> None:
+    def __init__(self, plane: ControlPlane, settings: str = "", *flags: str) -> None:
         account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
         self._log = plane.directory / f"watch-{secrets.token_hex(3)}.log"
         config = self._log.with_suffix(".yaml")
         config.write_text(settings)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "watch", "--kubeconfig", str(account), "--config", str(config)],
+                [COMMAND, "watch", "--kubeconfig", str(account), "--config", str(config), *flags],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -73,13 +74,29 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         print(self.log)  # noqa: T201  shown when the test fails
 
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    def says(self, words: str) -> int:
+        """How many lines of its log hold these words."""
+        return sum(words in line for line in self.log.splitlines())
+
+    def kill(self) -> None:
+        """As a crash; one that is paused, too."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        """As on a machine that is suspended."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on as if nothing had been."""
+        self.process.send_signal(signal.SIGCONT)
 
 
 class World:

@@ -6,7 +6,6 @@ Owns their processes, ports and logs. Must not know: policies, pods, what a test
 import contextlib
 import json
 import os
-import secrets
 import signal
 import socket
 import socketserver
@@ -27,11 +26,10 @@ from controlplane.build import build
 from controlplane.processes import Process, free_ports, listening
 from controlplane.scheduler import scheduler_configuration
 
-__all__ = ["ACCOUNT", "Extender", "Service", "Watcher", "second_scheduler"]
+__all__ = ["ACCOUNT", "Extender", "Service", "second_scheduler"]
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
-WATCHER_ACCOUNT = ("resourcepolicy", "resourcepolicy-watcher")
 
 
 class Extender:
@@ -164,40 +162,6 @@ class Extender:
     def _get(self, path: str) -> urllib3.BaseHTTPResponse:
         host, port = self.address
         return self._http.request("GET", f"http://{host}:{port}{path}")
-
-
-class Watcher:
-    """`resourcepolicy watch` with its own rights; `settings` are those below `watcher`. A context."""
-
-    def __init__(self, plane: ControlPlane, *flags: str, **settings: object) -> None:
-        self.log = plane.directory / f"watcher-{secrets.token_hex(3)}.log"
-        written = self.log.with_suffix(".yaml")
-        written.write_text(yaml.safe_dump({"watcher": settings}))
-        account = plane.service_account_kubeconfig(*WATCHER_ACCOUNT)
-        command = [str(COMMAND), "watch", "--kubeconfig", str(account), "--config", str(written), *flags]
-        self._process = Process("watcher", command, self.log, {})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def kill(self) -> None:
-        """As a crash; a paused one, too."""
-        self._process.kill()
-
-    def pause(self) -> None:
-        """As a machine that is suspended, or a process that gets no CPU."""
-        os.killpg(self._process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """And goes on as if nothing had been."""
-        os.killpg(self._process.pid, signal.SIGCONT)
-
-    def says(self, words: str) -> int:
-        """How many lines of its log hold these words."""
-        return sum(words in line for line in self.log.read_text().splitlines())
 
 
 class Service:

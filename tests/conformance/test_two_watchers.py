@@ -9,19 +9,19 @@ import pytest
 
 from controlplane import ControlPlane
 from policy.deletion_cost import COST
+from tests.conformance.growing import Watcher
 from tests.conformance.objects import Site
-from tests.conformance.programs import Watcher
 
-LEASE = "resourcepolicy/resourcepolicy-watcher"
+LEASE = "watcher: {lease: resourcepolicy/resourcepolicy-watcher}"
 WRITES = f"{COST}=-100"
 
 
 @pytest.fixture
 def watchers(plane: ControlPlane) -> Iterator[list[Watcher]]:
     """The first leads."""
-    with Watcher(plane, lease=LEASE) as first:
+    with Watcher(plane, LEASE) as first:
         plane.wait(lambda: first.says("leads"), what="the first watcher to lead")
-        with Watcher(plane, lease=LEASE) as second:
+        with Watcher(plane, LEASE) as second:
             plane.wait(lambda: second.says("watching"), what="the second watcher to be ready")
             yield [first, second]
 

@@ -89,6 +89,7 @@ def test_a_usable_policy_is_accepted(stage: Stage) -> None:
         "ForeignDeletionCosts": ("False", "NoneForeign"),
         "WaitingForNodes": ("False", "NothingAsked"),
         "NotGrowable": ("False", "NoObstacle"),
+        "GpuLost": ("False", "NoneLost"),
         "LabelsRefused": ("False", "NoneRefused"),
     }
 

@@ -89,7 +89,7 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
     outlook = Outlook(SERVING, {(POLICY.key, 1): STOCK_OUT})
     assert "(ResourceExhausted: no GPU left)" in states(POLICY, [ROOM, NO_ROOM], outlook)[1].message
     endless = Growth(blocked=Blocked(Obstacle.REFUSED, "x" * 100_000))
-    _, told = growth_conditions(POLICY, Outlook(SERVING, {(POLICY.key, 1): endless}))
+    _, told, _ = growth_conditions(POLICY, Outlook(SERVING, {(POLICY.key, 1): endless}))
     assert len(told.message) < 1024
 
 
@@ -103,15 +103,24 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
     ],
 )
 def test_the_conditions_about_growth(growth: Growth, presence: Presence, waiting: str, obstacle: str) -> None:
-    found = growth_conditions(POLICY, Outlook(presence, {(POLICY.key, 1): growth}))
+    *found, _ = growth_conditions(POLICY, Outlook(presence, {(POLICY.key, 1): growth}))
     assert [condition.reason for condition in found] == [waiting, obstacle]
     assert [condition.status for condition in found] == [waiting == "NodesAsked", obstacle != "NoObstacle"]
     assert all("units[1]" in condition.message for condition in found if condition.status)
 
 
 def test_a_policy_without_elastic_units_has_no_obstacle() -> None:
-    _, told = growth_conditions(a_policy(), Outlook(Presence.NOT_SERVED))
-    assert not told.status
+    for outlook in (Outlook(Presence.NOT_SERVED), Outlook(SERVING, lost_gpus=("dc-1",))):
+        assert not any(told.status for told in growth_conditions(a_policy(), outlook))
+
+
+def test_nodes_that_lost_their_gpu_are_named() -> None:
+    """kubernetes/autoscaler#10301."""
+    names = tuple(f"dc-{index}" for index in range(1000))
+    *_, told = growth_conditions(POLICY, Outlook(SERVING, lost_gpus=names))
+    assert told.status
+    assert "dc-0, dc-1, " in told.message
+    assert len(told.message) < 1024
 
 
 def test_every_state_is_one_that_the_table_shows() -> None:

@@ -3,6 +3,7 @@
 Owns what is counted when; the names are those of the help texts.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.request import urlopen
 
@@ -10,17 +11,43 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controlplane.processes import free_ports
+from extender.autoscaler import Answer, Request
+from extender.autoscaler_status import UNKNOWN, AutoscalerStatus
 from extender.cache import Cache
+from extender.counted import Counted
 from extender.outlook import Growth, Outlook, OutlookBoard, Presence
 from extender.policy_status import Surveyor
 from extender.waits import Waits
 from extender.watcher_metrics import WatcherMetrics, serve_metrics
 from policy.options import Kinds, OnConflict
+from policy.scale_up import Demand
 from tests.builders import a_node, a_pod, a_policy
 
 GPU = "nvidia.com/gpu"
 ONE = {GPU: "1"}
 PENDING = a_pod("a", requests=ONE, unschedulable=True)
+
+
+class StillAutoscaler:
+    """It takes every call and does nothing."""
+
+    def available(self) -> bool:
+        return True
+
+    def status(self) -> AutoscalerStatus:
+        return UNKNOWN
+
+    def requests(self) -> Sequence[Request]:
+        return ()
+
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        return f"{demand.unit} {status}"
+
+    def shrink(self, request: Request, places: int) -> None: ...
+
+    def settle(self, request: Request) -> None: ...
+
+    def withdraw(self, request: Request) -> None: ...
 
 
 class Stage:
@@ -116,6 +143,16 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
         stage.cache.remove_policy("default/policy")
     stage.show()
     assert stage.value("unit_pods", unit="0") is None
+
+
+def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
+    autoscaler = Counted(StillAutoscaler(), stage.metrics.request)
+    autoscaler.ask(Demand(a_policy(), 1, (PENDING,)), UNKNOWN)
+    for answer in (Answer.PROVISIONED, Answer.FAILED, Answer.FAILED):
+        autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", answer, 0.0))
+    outcomes = ("asked", "provisioned", "failed")
+    counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
+    assert counts == [1, 1, 2]
 
 
 def test_prometheus_reads_them_over_http(stage: Stage) -> None:

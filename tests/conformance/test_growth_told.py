@@ -1,0 +1,121 @@
+"""What is told of growth while it happens, beside the real cluster-autoscaler (L5, W1, W4).
+
+Owns status, Events and metrics, and a plane of its own, whose autoscaler waits seconds after a refusal. Must
+not know how anything is found out.
+"""
+
+from collections.abc import Iterator
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from campaigns.growth.stock import out_of_stock
+from controlplane import ControlPlane, NodeGroup
+from controlplane.processes import free_ports
+from tests.conformance.growing import POLICIES, Json, Watcher, World, a_world, elastic, extended_plane
+
+GROUPS = [
+    NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="3s"),
+    NodeGroup("dry", {"pool": "dry"}, gpus=1),
+]
+NODE_GROUPS = "watcher: {node_groups: {slow: {pool: slow}, dry: {pool: dry}}}"
+SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    with extended_plane() as plane:
+        plane.start_autoscaler(GROUPS, *SHORT)
+        yield plane
+
+
+@pytest.fixture
+def world(plane: ControlPlane) -> Iterator[World]:
+    with a_world(plane, GROUPS) as world:
+        yield world
+
+
+def status(world: World) -> Json:
+    found: Json = (
+        world.plane.api.get(f"{POLICIES}/{world.namespace}/resourcepolicies/gpus").get("status") or {}
+    )
+    return found
+
+
+def await_states(world: World, *expected: str) -> Json:
+    """The status, once the units are in these states."""
+
+    def found() -> Json | None:
+        told = status(world)
+        return told if [unit["state"] for unit in told.get("units", ())] == list(expected) else None
+
+    return world.plane.wait(found, what=f"the units to be {', '.join(expected)}", seconds=40)
+
+
+def reason(told: Json, kind: str) -> str:
+    return next(str(c["reason"]) for c in told["conditions"] if c["type"] == kind and c["status"] == "True")
+
+
+def note(world: World, name: str, of: str) -> str:
+    """What the Event of this reason says beside a pod or the policy."""
+    path = f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events"
+
+    def found() -> str:
+        events = (e for e in world.plane.api.items(path) if e["regarding"]["name"] == name)
+        return next((str(e["note"]) for e in events if e["reason"] == of), "")
+
+    return world.plane.wait(found, what=f"an event {of} beside {name}")
+
+
+def metrics(port: int) -> dict[str, float]:
+    """By name and unit, or outcome, those of the one policy there is."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    found = {}
+    for sample in (sample for family in families for sample in family.samples):
+        of = sample.labels.get("unit") or sample.labels.get("outcome") or ""
+        found[f"{sample.name.removeprefix('resourcepolicy_')} {of}".strip()] = sample.value
+    return found
+
+
+def test_nodes_that_are_asked_for_are_told_until_they_have_their_pods(world: World) -> None:
+    """W1: in the status, beside policy and pods, and in metrics."""
+    (port,) = free_ports(1)
+    world.policy(elastic("slow", max=5))
+    with Watcher(world.plane, NODE_GROUPS, "--metrics", f"127.0.0.1:{port}"):
+        await_states(world, "Growable")
+        world.create_pods("a", "b")
+        told = await_states(world, "WaitingForNodes")
+        assert (told["units"][0]["asked"], told["pending"], told["placed"]) == (2, 2, "0/5")
+        assert reason(told, "WaitingForNodes") == "NodesAsked"
+        assert note(world, "gpus", "WaitingForNodes") == "nodes were asked for in units[0]"
+        assert (
+            note(world, "a", "WaitingForNodes") == "nodes were asked for in units[0] of ResourcePolicy gpus"
+        )
+        world.await_bound("a", "b")
+        told = await_states(world, "Growable")
+        assert (told["units"][0]["asked"], told["pending"], told["placed"]) == (0, 0, "2/5")
+        world.await_nothing_asked()
+        seen = metrics(port)
+    assert (seen["asked_after_seconds_count 0"], seen["bound_after_seconds_count 0"]) == (2, 2)
+    assert 0 < seen["asked_after_seconds_sum 0"] < seen["bound_after_seconds_sum 0"]
+    assert (seen["node_requests_total asked"], seen["node_requests_total provisioned"]) == (1, 1)
+    assert (seen["unit_pods 0"], seen["unit_nodes 0"], seen["pending_pods"]) == (2, 2, 0)
+
+
+def test_a_unit_that_cannot_grow_is_told_and_that_the_next_one_was_asked(world: World) -> None:
+    """W4: to whom waits, and for as long as it cannot."""
+    world.policy(elastic("dry"), elastic("slow"))
+    with Watcher(world.plane, NODE_GROUPS), out_of_stock(world.plane, "dry"):
+        world.create_pods("a")
+        told = await_states(world, "NotGrowable", "WaitingForNodes")
+        assert "units[0]: " in next(c["message"] for c in told["conditions"] if c["type"] == "NotGrowable")
+        passed = note(world, "a", "WaitingForNodes")
+        assert passed.startswith(
+            "nodes were asked for in units[1] of ResourcePolicy gpus; units[0] is passed over"
+        )
+        assert "units[0]: " in note(world, "gpus", "NotGrowable")
+        world.await_bound("a")
+        assert world.pool_of("a") == "slow"
+        world.await_nothing_asked()
