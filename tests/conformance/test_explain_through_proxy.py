@@ -17,8 +17,9 @@ import yaml
 
 from controlplane import ControlPlane, NodeGroup, PlaneOptions
 from tests.conformance.conftest import MANIFESTS, install
+from tests.conformance.growing import Watcher
 from tests.conformance.objects import Site, is_bound
-from tests.conformance.programs import COMMAND, Extender, watching
+from tests.conformance.programs import COMMAND, Extender
 
 GROUPS = [
     NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="8s"),
@@ -78,7 +79,7 @@ def tunnelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         extender = Extender(plane)
         extender.start()
         expose(plane)
-        with watching(plane):
+        with Watcher(plane):
             yield Site(plane, extender)
         extender.kill()
         tunnel.shutdown()
