@@ -14,7 +14,7 @@ from extender.unit_states import UnitState, growth_conditions, states
 from policy.conditions import Condition, about_pods, accepted, rejected
 from policy.match import is_sent
 from policy.objects import Pod
-from policy.occupancy import Free, Occupancy, free_room, occupancies
+from policy.occupancy import Occupancy, Room, occupancies
 from policy.options import OnConflict
 from policy.placement import NotWritten, labels_refused
 from policy.resourcepolicy import ResourcePolicy, Unit
@@ -106,14 +106,14 @@ class Surveyor:
             policy = None if pod.finished else self.cache.policies.governing(pod)
             if policy is not None:
                 governed[policy.key].append(pod)
-        free = free_room(self.cache)
-        return {policy.key: self._held(policy, governed[policy.key], free) for policy in policies}
+        room = Room(self.cache)
+        return {policy.key: self._held(policy, governed[policy.key], room) for policy in policies}
 
-    def _held(self, policy: ResourcePolicy, pods: list[Pod], free: Free) -> _Found:
+    def _held(self, policy: ResourcePolicy, pods: list[Pod], room: Room) -> _Found:
         asking = [pod for pod in pods if is_sent(pod, self.managed_resources)]
         pending = [pod for pod in asking if not (pod.node_name or pod.terminating)]
         return _Found(
-            occupancies(policy, pods, asking, self.cache, free, self.managed_resources),
+            occupancies(policy, pods, asking, self.cache, room, self.managed_resources),
             pending=len(pending),
             waiting=tuple(sorted(filter(wants_nodes, pending), key=lambda pod: pod.name)),
         )

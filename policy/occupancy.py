@@ -4,7 +4,7 @@ Owns the sums over one policy's pods and its units' nodes; must not know how the
 "Another pod" is one like those that wait; where none waits, one like those that are there.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policy.fit import admits
@@ -16,7 +16,7 @@ from policy.snapshot import View
 from policy.units import limit_reached
 from policy.usage import Group, MissingLabelError, group_of
 
-__all__ = ["PODS", "Free", "Occupancy", "free_room", "occupancies"]
+__all__ = ["PODS", "Occupancy", "Room", "occupancies"]
 
 PODS = "pods"
 """What Kubernetes calls the number of pods where it counts it among resources."""
@@ -24,7 +24,6 @@ _EXAMPLES = 50
 """Kinds of pods that are tried on a unit; with one group for each job there may be thousands."""
 
 Amounts = Mapping[str, int]
-Free = Callable[[str], Amounts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +45,51 @@ class Occupancy:
     """Whether a node could take an example that no cap keeps out."""
 
 
-def free_room(view: View) -> Free:
-    """What no pod requests on a node, each node looked at once."""
-    known: dict[str, Amounts] = {}
+class Room:
+    """One look at the room on the nodes, shared by all policies: their units are often of the same nodes."""
 
-    def free(name: str) -> Amounts:
-        if name not in known:
-            left = dict(view.nodes[name].allocatable)
-            for pod in view.pods_on(name):
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._free: dict[str, Amounts] = {}
+        self._sums: dict[tuple[object, ...], tuple[Amounts, Amounts]] = {}
+        self._fits: dict[tuple[object, ...], bool] = {}
+
+    def sums(self, policy: ResourcePolicy, index: int, names: tuple[str, ...]) -> tuple[Amounts, Amounts]:
+        """What the nodes of a unit have of these resources, and what of it is free."""
+        place = *_nodes_of(policy, index), names
+        if place not in self._sums:
+            nodes = self._view.nodes_in(policy, index)
+            capacity = _sums(names, (self._view.nodes[name].allocatable for name in nodes))
+            self._sums[place] = capacity, _sums(names, map(self._free_on, nodes))
+        return self._sums[place]
+
+    def fits(self, policy: ResourcePolicy, index: int, pod: Pod) -> bool:
+        """Whether a node of a unit could take a pod like this one."""
+        place = *_nodes_of(policy, index), shape_of(pod)
+        if place not in self._fits:
+            nodes = self._view.nodes_in(policy, index)
+            self._fits[place] = any(self._takes(name, pod) for name in nodes)
+        return self._fits[place]
+
+    def _takes(self, name: str, pod: Pod) -> bool:
+        free = self._free_on(name)
+        enough = all(free.get(resource, 0) >= n for resource, n in pod.requests.items() if n)
+        return enough and admits(self._view.nodes[name], pod)
+
+    def _free_on(self, name: str) -> Amounts:
+        if name not in self._free:
+            left = dict(self._view.nodes[name].allocatable)
+            for pod in self._view.pods_on(name):
                 for resource, amount in pod.requests.items():
                     left[resource] = left.get(resource, 0) - amount
-            known[name] = left
-        return known[name]
+            self._free[name] = left
+        return self._free[name]
 
-    return free
+
+def _nodes_of(policy: ResourcePolicy, index: int) -> tuple[object, ...]:
+    """The same for all units that have the same nodes by what is written (U3)."""
+    unit = policy.units[index]
+    return unit.resource, tuple(sorted(unit.node_selector.items()))
 
 
 def occupancies(
@@ -67,7 +97,7 @@ def occupancies(
     pods: Iterable[Pod],
     asking: Iterable[Pod],
     view: View,
-    free: Free,
+    room: Room,
     resources: Collection[str],
 ) -> tuple[Occupancy, ...]:
     """Every unit, in order.
@@ -84,7 +114,7 @@ def occupancies(
             groups[share.unit].add(share.group)
     examples = _examples(policy, asking)
     return tuple(
-        _Looking(policy, index, view, free).found(counted[index], groups[index], examples, resources)
+        _Looking(policy, index, view, room).found(counted[index], groups[index], examples, resources)
         for index in range(len(policy.units))
     )
 
@@ -114,7 +144,7 @@ class _Looking:
     policy: ResourcePolicy
     index: int
     view: View
-    free: Free
+    room: Room
 
     def found(
         self,
@@ -123,17 +153,17 @@ class _Looking:
         examples: Collection[tuple[Group, Pod]],
         resources: Collection[str],
     ) -> Occupancy:
-        unit, nodes = self.policy.units[self.index], self.view.nodes_in(self.policy, self.index)
-        named = sorted({*resources, *unit.max_resources})
+        named = tuple(sorted({*resources, *self.policy.units[self.index].max_resources}))
+        capacity, free = self.room.sums(self.policy, self.index, named)
         closed = [self._closed(group, pod.requests) for group, pod in examples]
         if not examples:
             closed = [self._closed((), {})]
         usable = [pod for (_, pod), refusal in zip(examples, closed, strict=False) if refusal is None]
         return Occupancy(
-            nodes=len(nodes),
+            nodes=len(self.view.nodes_in(self.policy, self.index)),
             pods=counted,
-            capacity=_sums(named, (self.view.nodes[name].allocatable for name in nodes)),
-            free=_sums(named, map(self.free, nodes)),
+            capacity=capacity,
+            free=free,
             left=self._left(groups),
             exhausted=closed[0] if all(closed) else None,
             room=any(map(self._fits, usable)) if examples else self._stands(),
@@ -144,12 +174,7 @@ class _Looking:
         return limit_reached(self.policy, self.index, usage, requests)
 
     def _fits(self, pod: Pod) -> bool:
-        nodes = self.view.nodes_in(self.policy, self.index)
-        return any(self._has_free(name, pod) and admits(self.view.nodes[name], pod) for name in nodes)
-
-    def _has_free(self, name: str, pod: Pod) -> bool:
-        free = self.free(name)
-        return all(free.get(resource, 0) >= amount for resource, amount in pod.requests.items() if amount)
+        return self.room.fits(self.policy, self.index, pod)
 
     def _stands(self) -> bool:
         nodes = (self.view.nodes[name] for name in self.view.nodes_in(self.policy, self.index))

@@ -10,7 +10,7 @@ import pytest
 
 from policy.match import governing
 from policy.objects import Node, Pod
-from policy.occupancy import Occupancy, free_room, occupancies
+from policy.occupancy import Occupancy, Room, occupancies
 from policy.quantity import format_quantity
 from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
@@ -27,7 +27,7 @@ def held(
 ) -> Occupancy:
     view = a_snapshot(policy, nodes=nodes, pods=pods)
     own = [pod for pod in pods if governing(pod, [policy]) and not pod.finished]
-    return occupancies(policy, own, own, view, free_room(view), [GPU])[unit]
+    return occupancies(policy, own, own, view, Room(view), [GPU])[unit]
 
 
 def placed(name: str, gpus: str = "2", **labels: str) -> Pod:
@@ -170,3 +170,18 @@ def test_what_caps_leave_is_that_of_the_fullest_group() -> None:
     assert found.left == {"pods": 0}
     capped = a_policy(a_unit("dc", max=5, max_resources={GPU: "3"}))
     assert held(capped, [placed("a")]).left == {"pods": 4, GPU: 10**9}
+
+
+def test_policies_that_share_nodes_share_one_look_at_them() -> None:
+    """L5: what one of them was told of a unit is right for the other, wherever it has it."""
+    nodes = [EIGHT, a_node("cloud-1", "cloud", allocatable={GPU: "1"})]
+    one, other = a_policy(name="one"), a_policy(a_unit("cloud"), a_unit("dc"), name="other")
+    pods = [placed("a"), asking("2")]
+    view = a_snapshot(one, other, nodes=nodes, pods=pods)
+    room = Room(view)
+    first = occupancies(one, pods, pods, view, room, [GPU])
+    second = occupancies(other, pods, pods, view, room, [GPU])
+    assert [(each.capacity, each.free, each.room) for each in first] == [
+        (each.capacity, each.free, each.room) for each in reversed(second)
+    ]
+    assert [each.room for each in first] == [True, False]
