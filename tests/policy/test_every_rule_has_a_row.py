@@ -51,6 +51,13 @@ RULES = {
     "P1": "Preemption is tried after all units, or before each next one.",
     "P2": "Preemption happens in one unit, on nodes that filter then accepts.",
     "P3": "Victims of the same policy free their slots.",
+    "L1": "Labels and annotations of the unit are written, never one that is selected by.",
+    "L2": "The deletion cost falls with the unit; another's value stays.",
+    "L3": "The unit is recorded where the node does not tell it.",
+    "L4": "An edit moves no pod and re-orders scale-in at once.",
+    "L5": "The status tells what each unit holds, and its state.",
+    "L6": "A pod that opted out is not governed.",
+    "L7": "Pods of virtual nodes get the toleration.",
 }
 SHOWN_ELSEWHERE = {
     "M6": "conformance/test_crd.py",
@@ -58,6 +65,8 @@ SHOWN_ELSEWHERE = {
     "O9": "conformance/test_outages.py",
     "C7": "conformance/test_outages.py",
     "C9": "conformance/test_crd.py",
+    "L4": "conformance/test_placement.py",
+    "L7": "conformance/test_crd.py",
 }
 """Rules that need a server, a restart or a scheduler, beside their rows here."""
 
@@ -82,7 +91,7 @@ def test_a_rule_has_a_row(rule: str) -> None:
 
 
 def test_a_row_cites_a_rule_that_exists() -> None:
-    cited = {match[1] for id_ in ROW_IDS if (match := re.match(r"([MUOCP]\d+): ", id_))}
+    cited = {match[1] for id_ in ROW_IDS if (match := re.match(r"([MUOCPL]\d+): ", id_))}
     assert cited <= RULES.keys()
 
 
@@ -100,6 +109,6 @@ def test_what_policy_cannot_show_alone_is_shown_elsewhere(rule: str) -> None:
 
 def test_the_list_is_that_of_the_published_rules() -> None:
     published = re.findall(
-        r"^- \*\*([MUOCP]\d+)\*\*", (TESTS.parent / "docs/rules.md").read_text(), re.MULTILINE
+        r"^- \*\*([MUOCPL]\d+)\*\*", (TESTS.parent / "docs/rules.md").read_text(), re.MULTILINE
     )
     assert list(RULES) == published
