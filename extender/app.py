@@ -19,6 +19,7 @@ from extender.body import BodyError, read_body
 from extender.explanations import encode_explanations
 from extender.metrics import Metrics
 from extender.service import Extender, NotReady
+from policy.options import RefusedNodes
 from policy.verdict import Explanation
 
 __all__ = ["Answer", "Application"]
@@ -59,10 +60,12 @@ class Application:
         why_not: Callable[[], str],
         body_limit: int,
         refresh: Callable[[], None] = lambda: None,
+        refused_nodes: RefusedNodes = RefusedNodes.ALL,
     ) -> None:
         self._extender = extender
         self._metrics = metrics
         self.body_limit = body_limit
+        self._refused_nodes = refused_nodes
         self._verbs = {
             "/filter": self._filter,
             "/prioritize": self._prioritize,
@@ -124,7 +127,8 @@ class Application:
         if decision.nodes:
             return Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
         refusal = decision.waits or decision.refused[0].refusal
-        return Answer(wire.encode_refused(asked, decision.refused), refusal.reason, pod)
+        body = wire.encode_refused(asked, decision.refused, self._refused_nodes)
+        return Answer(body, refusal.reason, pod)
 
     def _prioritize(self, body: bytes) -> Answer:
         asked = wire.decode_candidates(body)

@@ -67,7 +67,12 @@ class Server:
             self._cache, clock, annotator.poke, extender.why_not, self._metrics, extender.settle
         )
         self.application = Application(
-            extender, self._metrics, extender.why_not, settings.body_limit, self._refresh
+            extender,
+            self._metrics,
+            extender.why_not,
+            settings.body_limit,
+            self._refresh,
+            settings.refused_nodes,
         )
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from policy.options import Kinds, OnConflict, OutsideUnits, ScoredNodes
+from policy.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
 from policy.resourcepolicy import ResourceKind
 
 __all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
@@ -86,6 +86,7 @@ class Settings(_Part):
     on_conflict: OnConflict = OnConflict.OLDEST
     outside_units: OutsideUnits = OutsideUnits.NEVER
     scored_nodes: ScoredNodes = ScoredNodes.ALL
+    refused_nodes: RefusedNodes = RefusedNodes.ALL
     resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
     reservation: float = Field(default=600.0, gt=0)
     settle: float = Field(default=60.0, ge=0)

@@ -13,6 +13,7 @@ import msgspec
 from extender.apiobjects import PodObject, pod_of
 from policy.filter import Refused
 from policy.objects import Pod
+from policy.options import RefusedNodes
 
 __all__ = [
     "Candidates",
@@ -159,12 +160,17 @@ def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
     return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
 
 
-def encode_refused(asked: Candidates, refused: Sequence[Refused]) -> bytes:
-    """ExtenderFilterResult that keeps none. Preemption on these nodes would not help (E3)."""
+def encode_refused(
+    asked: Candidates, refused: Sequence[Refused], told: RefusedNodes = RefusedNodes.ALL
+) -> bytes:
+    """ExtenderFilterResult that keeps none. Preemption there, and on nodes left out, would not help (E3)."""
     kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
     failed: dict[str, str] = {}
     for some in refused:
-        failed.update(dict.fromkeys(some.nodes, some.refusal.text))
+        if told is RefusedNodes.ONE:
+            failed[next(iter(some.nodes))] = f"of the {some.refusal.text}"
+        else:
+            failed.update(dict.fromkeys(some.nodes, some.refusal.text))
     return _encode({**kept, "FailedAndUnresolvableNodes": failed})
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from policy.resourcepolicy import ResourceKind
 from policy.selectors import carries
 
-__all__ = ["Kinds", "OnConflict", "Options", "OutsideUnits", "ScoredNodes"]
+__all__ = ["Kinds", "OnConflict", "Options", "OutsideUnits", "RefusedNodes", "ScoredNodes"]
 
 _VIRTUAL = MappingProxyType({"type": "virtual-kubelet"})
 
@@ -28,6 +28,14 @@ class OutsideUnits(StrEnum):
 
     NEVER = "never"
     LAST = "last"
+
+
+class RefusedNodes(StrEnum):
+    """`refused_nodes`: of how many nodes kube-scheduler is told why they are refused."""
+
+    ALL = "all"
+    ONE = "one"
+    """For each reason. It takes the others for refused, too, and its event does not count them."""
 
 
 class ScoredNodes(StrEnum):

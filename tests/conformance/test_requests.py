@@ -1,6 +1,6 @@
-"""What kube-scheduler puts on the wire is what the server takes the short way with.
+"""What kube-scheduler puts on the wire is what the server takes the short way with; and the shortest refusal.
 
-Owns the bytes of one request, taken by a socket in the extender's place. Must not know: what is answered.
+Owns the bytes of one request, taken by a socket in the extender's place. Must not know: what is decided.
 """
 
 import socket
@@ -29,3 +29,19 @@ def test_its_request_is_a_plain_one(site: Site, extender: Extender) -> None:
     head = plain_head(received)
     assert head is not None, received.partition(END)[0]
     assert head.path == "/filter"
+
+
+def test_one_refused_node_for_each_reason_stands_for_all(site: Site) -> None:
+    """E3: nodes left out are refused like it, nobody is preempted there, and the pod is woken as ever."""
+    site.extender.restart(refused_nodes="one")
+    site.add_nodes("dc", 2, gpus=2)
+    site.add_nodes("cloud", 2, gpus=2)
+    site.create_policy(site.unit("dc", max=1), site.unit("cloud", max=0))
+    site.create_pods("a")
+    assert site.placed("a") == {"a": "dc"}
+    site.create_pods("b", "c")
+    for name in ("b", "c"):
+        site.refused(name, "1 of the node(s) in units[0] of ResourcePolicy policy, which is full: max 1")
+        site.refused(name, "1 of the node(s) in units[1] of ResourcePolicy policy, which is full: max 0")
+    site.delete_pod("a")
+    site.plane.wait(lambda: site.by_pool() == {"dc": 1}, what="one of the others to get the slot")

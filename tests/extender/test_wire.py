@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from extender import wire
 from policy.filter import Refused
+from policy.options import RefusedNodes
 from policy.reasons import Reason, Refusal
 from tests.builders import a_policy, amounts
 
@@ -206,6 +207,19 @@ def test_a_refusal_is_unresolvable_and_never_without_nodes_or_reason(path: Path)
     answer = json.loads(wire.encode_refused(asked, [Refused(refusal, set(asked.names))]))
     assert answer.pop("FailedAndUnresolvableNodes") == dict.fromkeys(asked.names, refusal.text)
     assert answer == ({"NodeNames": []} if written["Nodes"] is None else {"Nodes": {"items": []}})
+
+
+def test_of_many_refused_nodes_one_may_tell_each_reason() -> None:
+    """E3: the others count as refused, as they are left out."""
+    asked = wire.decode_candidates(asking(NodeNames=["a", "b", "c"]))
+    full, outside = (Refusal(reason, a_policy()) for reason in (Reason.MAX_REACHED, Reason.OUTSIDE_UNITS))
+    refused = [Refused(full, {"a", "b"}), Refused(outside, {"c"})]
+    answer = json.loads(wire.encode_refused(asked, refused, RefusedNodes.ONE))
+    assert answer["NodeNames"] == []
+    told = answer["FailedAndUnresolvableNodes"]
+    assert sorted(told.values()) == sorted(f"of the {some.text}" for some in (full, outside))
+    assert told["c"].endswith(outside.text)
+    assert set(told) <= set(asked.names)
 
 
 @pytest.mark.parametrize("path", PREEMPTIONS, ids=named)
