@@ -22,7 +22,7 @@ from extender.settings import Settings, load_settings
 from policy.census import census
 from policy.conditions import about_pods
 from policy.match import governing, is_sent
-from policy.occupancy import Occupancy, free_room, occupancies
+from policy.occupancy import Occupancy, Room, occupancies
 from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy
 
@@ -88,12 +88,12 @@ def _counted(
 ) -> list[Shown]:
     managed = settings.watcher.managed_resources
     view = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now).view
-    free = free_room(view)
+    room = Room(view)
     conditions = about_pods(cluster.policies, cluster.pods, managed, settings.on_conflict)
     shown = []
     for policy in sorted(chosen, key=lambda policy: policy.key):
         own = [p for p in cluster.pods if governing(p, cluster.policies) == policy]
-        found = occupancies(policy, own, [p for p in own if is_sent(p, managed)], view, free, managed)
+        found = occupancies(policy, own, [p for p in own if is_sent(p, managed)], view, room, managed)
         shown.append(
             Shown(
                 census(policy, own, view, now),
