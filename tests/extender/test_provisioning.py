@@ -177,6 +177,16 @@ def test_what_a_crash_leaves_tells_how_far_it_had_come(
     assert (request.name, request.answer) == (name, answer)
 
 
+def test_a_bought_request_is_as_old_as_its_first_record() -> None:
+    """A4: nodes that came since are its own, also those that came before it was known to be bought."""
+    later = stored(template(), name=name_of(DEMAND) + BOUGHT)
+    later["metadata"]["creationTimestamp"] = "2026-11-24T12:00:09Z"
+    (request,) = read_requests(listed(), listed(stored(template()), later))
+    (first,) = read_requests(listed(), listed(stored(template())))
+    assert request.answer is Answer.PROVISIONED
+    assert request.made_at == first.made_at
+
+
 STATUS = """
 autoscalerStatus: Running
 nodeGroups:
