@@ -14,12 +14,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from controlplane import Object, Watch
+from controlplane import ControlPlane, Object, Watch
 from controlplane.processes import free_ports
 from tests.conformance.objects import Site, is_bound
 from tests.conformance.programs import Extender, Service, second_scheduler
-from tests.conformance.test_outages import WATCHED, burst_through
+from tests.conformance.test_outages import WATCHED, burst_through, own_plane
 from tests.extender.test_wire import asking
+
+__all__ = ["own_plane"]  # a fixture
 
 LEASE = "resourcepolicy/resourcepolicy-extender"
 LEASE_PATH = "/apis/coordination.k8s.io/v1/namespaces/resourcepolicy/leases/resourcepolicy-extender"
@@ -175,6 +177,29 @@ def test_a_server_that_starts_among_bindings_under_way_counts_them(site: Site) -
         print(f"{under_way:.0f} bindings were under way")  # noqa: T201  as above
         ends_with(site, progress, cloud=40, dc=20)
     assert progress.largest == 20
+
+
+@pytest.mark.timeout(600)
+def test_the_api_server_restarts_three_times_in_a_burst(own_plane: ControlPlane) -> None:
+    """C7, E4: nobody loses count, neither we nor the scheduler, and all that may run run."""
+    extender = Extender(own_plane)
+    extender.start()
+    site = Site(own_plane, extender)
+    site.add_nodes("dc", 4, gpus=8)
+    site.add_nodes("cloud", 10, gpus=8)
+    site.create_policy(site.unit("dc", max=20), site.unit("cloud"))
+    with hung(site, "kube-scheduler"), ThreadPoolExecutor(12) as creating:
+        list(creating.map(site.create_pod, [f"p{i}" for i in range(100)]))
+    began = time.monotonic()
+    for more in (5, 10, 20):
+        site.plane.wait(lambda least=more: sum(site.by_pool().values()) >= least, what="some to be bound")  # type: ignore[misc]
+        own_plane.restart("kube-apiserver")
+        tell(began, f"{sum(site.by_pool().values())} of 100 are bound after a restart of the API server")
+    site.plane.wait(lambda: not site.waiting(), what="all pods to be bound", seconds=SECONDS)
+    tell(began, "all are bound")
+    # No pod has gone since: at no time were there more.
+    assert site.by_pool() == {"cloud": 80, "dc": 20}
+    extender.kill()
 
 
 @pytest.mark.timeout(600)

@@ -453,6 +453,24 @@ def test_the_metrics_of_a_live_server_can_be_scraped(live: Live) -> None:
     assert objects == {"nodes": 2, "pods": 0, "resourcepolicies": 1}
 
 
+def test_a_server_that_is_told_to_end_gives_the_answer_under_way(api: FakeApiServer, tmp_path: Path) -> None:
+    """SIGTERM drains: the scheduler's call in that moment costs no attempt."""
+    body = asking()
+    head = f"POST /filter HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    with serving(api, tmp_path) as live:
+        await_true(lambda: live.answers("/readyz", 200))
+        with closing(socket.create_connection(("127.0.0.1", live.port), timeout=DEADLINE)) as connection:
+            connection.sendall(head.encode())
+            assert b"100 Continue" in connection.recv(65536)
+            live.process.send_signal(signal.SIGTERM)
+            await_true(lambda: not live.answers("/healthz", 200))
+            connection.sendall(body)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b'"NodeNames":["dc-1"]' in answer
+        assert live.process.wait(DEADLINE) == 0
+
+
 def test_a_server_that_is_told_to_end_ends_with_0(live: Live) -> None:
     """Also while the scheduler holds its idle connection. The last test of this server."""
     with closing(live.connect()) as connection:

@@ -6,6 +6,7 @@ is answered (test_app), how a watch is resumed (test_reflector).
 
 import itertools
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -205,7 +206,7 @@ class Told(Connection):
     """An API server's side of a watch: an empty list whenever asked, first `lines`, then a good line."""
 
     def __init__(self, lines: bytes, good: bytes) -> None:
-        self._bodies = iter([lines])
+        self.bodies = iter([lines])
         self._good = good
 
     def get(self, *_: object, **__: object) -> bytes:
@@ -213,7 +214,7 @@ class Told(Connection):
 
     @contextmanager
     def stream(self, *_: object, **__: object) -> Generator[Stream, None, None]:
-        body = BytesIO(next(self._bodies, self._good))
+        body = BytesIO(next(self.bodies, self._good))
         yield Stream(urllib3.HTTPResponse(body, preload_content=False))
 
 
@@ -267,6 +268,35 @@ def test_objects_with_wrong_values_do_not_end_a_watch_for_good(
         replaced(written, data)
         lines.append(an_event(kind, written))
     follows(resource, *lines)
+
+
+def bad_lines(resource: str) -> list[bytes]:
+    """What a watch may bring, most of it wrong; each object under one of few names."""
+    good = OBJECTS[resource]
+    wrong = [{**good, key: value} for key in good for value in (1, "x", [None])]
+    kinds = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR", "NOISE")
+    cuts = [an_event("ADDED", good)[: 7 * part] for part in range(20)]
+    return [*(an_event(kind, each) for kind in kinds for each in (*wrong, good)), *cuts]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads its own size in /proc")
+@pytest.mark.parametrize("resource", OBJECTS)
+def test_a_hundred_thousand_bad_lines_leave_no_memory_behind(
+    resource: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the three watches together."""
+    caplog.set_level(logging.CRITICAL)  # it keeps what is logged
+    cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
+    lines = itertools.cycle(bad_lines(resource))
+    told = Told(b"", b"")
+    reflector = Informers(told, cache).reflectors[resource]
+    before = 0
+    for number in range(WARM_UP + BAD // len(OBJECTS)):
+        if number == WARM_UP:
+            before = resident()
+        told.bodies = iter([next(lines) + b"\n"])
+        reflector.run(Waits([], at_most=1))
+    assert resident() - before < KEPT
 
 
 @pytest.mark.parametrize("resource", OBJECTS)

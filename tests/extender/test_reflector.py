@@ -238,6 +238,18 @@ def test_it_lists_again_after(fault: Fault) -> None:
         world.has(a=0, b=0)
 
 
+def test_a_storm_of_410_is_met_ever_more_slowly() -> None:
+    """Each costs a list of everything: an API server that compacts without end must not be drowned by us."""
+    waits: list[float] = []
+    with a_world("a", "b", start=False) as world:
+        world.reflector._backoff = Backoff(jitter=lambda: 1)  # noqa: SLF001  its default, without the dice
+        world.api.fail("watch", *[Fault(status=410)] * 6, *[an_error(410)] * 6)
+        world.reflector.run(Waits(waits, at_most=12))
+        assert waits == [*(0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6), 30, 30, 30]
+        assert world.lists() == 12
+        assert world.sink.items == {"a": 0, "b": 0}
+
+
 def test_bytes_that_are_no_text_are_listed_again() -> None:
     with a_world("a") as world:
         world.watching()
