@@ -195,15 +195,16 @@ class Cache:
 
     def _is_idle(self, reservation: Reservation, now: float) -> bool:
         pod, age = reservation.pod, now - reservation.made_at
+        seen = self.heard_by(reservation.made_at + SEEN_AFTER)
+        if seen and pod.uid not in self._pods:
+            return True  # it was gone before the watch began
         nominated = self._pods.get(pod.uid, pod).nominated_node
         promise = self.history(pod.uid).promise
         if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
             return False
         if age >= self._reservation_seconds:
             return True
-        policy = self._indexes[reservation.policy].policy
-        seen = self.heard_by(reservation.made_at + SEEN_AFTER)
-        return seen and not has_room(pod, policy, reservation.unit, self)
+        return seen and not has_room(pod, self._indexes[reservation.policy].policy, reservation.unit, self)
 
     def remember(self, attempt: Attempt, history: History) -> None:
         """Keep what the last call about a pod leaves for the next."""
@@ -359,8 +360,8 @@ class Cache:
             policy = self.policies.governing(slot.pod if slot else pod)
             self._govern(pod.uid, policy.key if policy else None)
             if policy is not None:
-                taken_in = self._adrift.taken_in(pod.uid, self._indexes[policy.key])
-                self._reservations.update({pod.uid: taken_in} if taken_in else {})
+                if taken_in := self._adrift.taken_in(pod.uid, self._indexes[policy.key]):
+                    self._reservations[pod.uid] = taken_in
                 self._put_share(pod, policy)
 
     def _govern(self, uid: str, key: str | None) -> None:

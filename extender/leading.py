@@ -23,12 +23,18 @@ def identity() -> str:
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
-def lease_of(connection: Connection, name: str, duration: int, clock: Callable[[], float]) -> Lease | None:
+def lease_of(
+    connection: Connection,
+    name: str,
+    duration: int,
+    clock: Callable[[], float],
+    taken: Callable[[], None] = lambda: None,
+) -> Lease | None:
     """The Lease that a setting names as NAMESPACE/NAME; none if it names none."""
     if not name:
         return None
     namespace, _, lease = name.partition("/")
-    return Lease(connection, namespace, lease, identity(), clock, duration)
+    return Lease(connection, namespace, lease, identity(), clock, duration, taken)
 
 
 def together(stop: Event, lease: Lease | None, *work: Work) -> None:

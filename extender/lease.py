@@ -28,7 +28,8 @@ _NOT_FOUND, _CONFLICT = 404, 409
 class Lease:
     """`run` it in a thread; `held` may be read by any. `clock` is monotonic, in seconds.
 
-    `duration` is how many seconds the others wait after the last renewal they saw.
+    `duration` is how many seconds the others wait after the last renewal they saw; `taken` is called whenever
+    we take the lead.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Lease:
         identity: str,
         clock: Callable[[], float],
         duration: int,
+        taken: Callable[[], None] = lambda: None,
     ) -> None:
         self._connection = connection
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
@@ -46,6 +48,7 @@ class Lease:
         self._identity = identity
         self._clock = clock
         self._duration = duration
+        self._taken = taken
         self._give_up = duration * _GIVE_UP
         self._request_seconds = self._give_up / 2
         self._stored: dict[str, Any] | None = None
@@ -61,9 +64,9 @@ class Lease:
         return self._clock() - self._renewed_at < self._give_up
 
     @property
-    def held_for(self) -> float:
-        """Seconds since we took the lead; 0 if we do not lead."""
-        return self._clock() - self._held_since if self.held else 0.0
+    def held_since(self) -> float:
+        """When we took the lead, if we lead."""
+        return self._held_since
 
     def run(self, stop: Event) -> None:
         """Compete for the lease until `stop`, then give it back at once."""
@@ -86,8 +89,10 @@ class Lease:
             return
         if not led:
             self._held_since = before
-            log.info("lease %s: %s leads", self._name, self._identity)
         self._renewed_at = before
+        if not led:
+            log.info("lease %s: %s leads", self._name, self._identity)
+            self._taken()
 
     def release(self) -> None:
         """Let another one lead without waiting for us."""

@@ -20,11 +20,13 @@ class Readiness:
         age: Callable[[], float],
         *,
         staleness: float,
+        pods: Reflector[object, object],
         lease: Lease | None = None,
     ) -> None:
         self._reflectors = tuple(reflectors)
         self._age = age
         self._staleness = staleness
+        self._pods = pods
         self._lease = lease
 
     def synced(self) -> bool:
@@ -37,6 +39,9 @@ class Readiness:
             return "the cache has not synced yet"
         if self._lease is not None and not self._lease.held:
             return "another replica leads"
+        if self._lease is not None and (self._pods.listed_at or 0.0) < self._lease.held_since:
+            # A watch may be behind: pods that another leader sent on their way have to be known (C7).
+            return "it has just taken the lead and lists the pods again"
         if self._age() > self._staleness:
             return "what it knows of the cluster is too old"
         return ""

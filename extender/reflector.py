@@ -151,6 +151,8 @@ class Reflector(Generic[W, R]):
         self._limit = page
         self._backoff = backoff or Backoff()
         self._version = ""
+        self._list_wanted = False
+        self._stream: Stream | None = None
         self._latest: msgspec.Raw | None = None
         self._refused: frozenset[str] = frozenset()
         pages: Any = _Page
@@ -171,6 +173,13 @@ class Reflector(Generic[W, R]):
         latest = self._latest
         return self._version if latest is None else self._places.decode(latest).metadata.version
 
+    def list_again(self) -> None:
+        """Have a list that holds nothing older than this moment. Any thread may ask for it."""
+        self._list_wanted = True
+        stream = self._stream
+        if stream is not None:
+            stream.interrupt()
+
     def run(self, stop: Event) -> None:
         """List and watch until `stop`; close the connection to end a watch that is waiting."""
         while not stop.is_set():
@@ -186,7 +195,7 @@ class Reflector(Generic[W, R]):
     def _once(self, stop: Event) -> float:
         """List if need be, watch until that ends, and say how long to wait."""
         try:
-            if not self._version:
+            if self._list_wanted or not self._version:
                 self._list(stop)
             if self._version and self._watch(stop):
                 return 0.0
@@ -220,6 +229,7 @@ class Reflector(Generic[W, R]):
         items: list[R] = []
         refused: set[str] = set()
         query = {"limit": str(self._limit)}
+        self._list_wanted, self._version = False, ""
         asked_at = self._clock()
         self._sink.begin_list()
         while not stop.is_set():
@@ -277,10 +287,13 @@ class Reflector(Generic[W, R]):
         self._latest = None
         try:
             with self._connection.stream(self._resource.path, query, self._stall) as lines:
-                self._follow(lines, stop)
+                self._stream = lines
+                if not self._list_wanted:  # it may have been wanted before there was a stream to interrupt
+                    self._follow(lines, stop)
         finally:
+            self._stream = None
             self._resume(began)
-        return self._clock() - began >= LIVED
+        return self._list_wanted or self._clock() - began >= LIVED
 
     def _follow(self, lines: Stream, stop: Event) -> None:
         for line in lines:

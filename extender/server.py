@@ -43,12 +43,16 @@ class Server:
         self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
-        self._lease = lease_of(connection, settings.lease, settings.lease_duration, time.monotonic)
+        pods = self._informers.reflectors["pods"]
+        self._lease = lease_of(
+            connection, settings.lease, settings.lease_duration, time.monotonic, pods.list_again
+        )
         self._freshness = Freshness(connection, self._informers.reflectors, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             self._freshness.oldest,
             staleness=settings.staleness,
+            pods=pods,
             lease=self._lease,
         )
         annotator = Annotator(connection, clock)

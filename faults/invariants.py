@@ -94,9 +94,11 @@ class Accounts:
     def bound(self, binding: Binding, now: float) -> None:
         """A binding was made: is its unit above every cap since the decision?"""
         ticket = binding.ticket
-        if ticket is None or binding.node not in self._api.nodes:
+        if ticket is None:
             return
         self._placed[binding.pod.uid] = ticket
+        if binding.node not in self._api.nodes:
+            return
         forms = [form for generation, form in self._forms.items() if generation >= ticket.generation]
         ignoring = forms[-1].ignore_terminating_pod
         mates = [pod.requests for pod in self._counted(ticket, ignoring=ignoring)]

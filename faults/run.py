@@ -323,7 +323,7 @@ class _Run:
     def _follow(self, deposed: Server | None = None) -> None:
         """The other one leads."""
         if self._standby is not None:
-            self._standby.lead.held = True
+            self._standby.take_lead()
             self._server, self._standby = self._standby, deposed
 
     def _start_server(self) -> None:

@@ -55,6 +55,7 @@ class Lead:
     """What readiness reads of a Lease."""
 
     held: bool
+    held_since: float
 
 
 class Server:
@@ -71,7 +72,7 @@ class Server:
         *,
         leads: bool = True,
     ) -> None:
-        self.lead = Lead(leads)
+        self.lead = Lead(leads, loop.now)
         self.started_at = loop.now
         self.cache = build.cache(loop.clock, Kinds(), RESERVATION_SECONDS, remembers_since=loop.now)
         self._loop = loop
@@ -84,7 +85,11 @@ class Server:
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
         readiness = build.readiness(
-            reflectors, lambda: 0.0, staleness=_SETTINGS.staleness, lease=cast(Lease, self.lead)
+            reflectors,
+            lambda: 0.0,
+            staleness=_SETTINGS.staleness,
+            pods=reflectors[1],
+            lease=cast(Lease, self.lead),
         )
         self.why_not = readiness.why_not
         self._poke = poke
@@ -109,6 +114,10 @@ class Server:
     def current(self) -> bool:
         """Whether its view is the truth."""
         return all(watch.current for watch in self.watches.values())
+
+    def take_lead(self) -> None:
+        self.lead.held, self.lead.held_since = True, self._loop.now
+        self.watches["pods"].list_again()
 
     def stop(self) -> None:
         self._stopped = True

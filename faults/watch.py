@@ -28,6 +28,7 @@ class Watch:
 
     def __init__(self, loop: Loop, api: ApiServer, resource: Resource, sink: Sink, lag: float) -> None:
         self.synced = False
+        self.listed_at: float | None = None
         self.disturbed_until = 0.0
         self._loop = loop
         self._api = api
@@ -38,6 +39,7 @@ class Watch:
         self._listing = False
         self._held_until = 0.0
         self._list_serial = 0
+        self._asked_at = 0.0
         self._stopped = False
         self._end = api.watch(resource, self._notified)
         self.list_again()
@@ -79,6 +81,7 @@ class Watch:
     def _ask_list(self, serial: int) -> None:
         if not self._stopped and serial == self._list_serial:
             self._sink.begin_list()
+            self._asked_at = self._loop.now
             self._loop.after(self._lag, lambda: self._read_list(serial))
 
     def _read_list(self, serial: int) -> None:
@@ -94,6 +97,7 @@ class Watch:
         self._sink.replace(objects)
         self._position = position
         self.synced = True
+        self.listed_at = self._asked_at
         self._listing = False
         self._deliver()
 

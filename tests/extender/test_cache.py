@@ -230,6 +230,9 @@ class EventsAndCalls(RuleBasedStateMachine):
             del self.adrift[uid]
         for uid, held in list(self.reservations.items()):
             age = self.now - held.made_at
+            if self.heard_at >= held.made_at + SEEN_AFTER and uid not in self.pods:
+                del self.reservations[uid]
+                continue
             if age < SEEN_AFTER or self.pods.get(uid, held.pod).nominated_node:
                 continue
             seen = self.heard_at >= held.made_at + SEEN_AFTER

@@ -50,7 +50,12 @@ class Followed:
             for name, path in (("nodes", NODES), ("pods", PODS))
         }
         self.freshness = Freshness(connection, self.reflectors, self.clock)
-        self.readiness = Readiness(self.reflectors.values(), self.freshness.oldest, staleness=STALENESS)
+        self.readiness = Readiness(
+            self.reflectors.values(),
+            self.freshness.oldest,
+            staleness=STALENESS,
+            pods=self.reflectors["pods"],
+        )
 
     def watched(self) -> bool:
         return self.api.watching == len(self.reflectors)

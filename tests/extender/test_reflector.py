@@ -165,6 +165,27 @@ def test_changes_after_the_list_arrive_in_order() -> None:
         assert world.reflector.relists == 0
 
 
+@pytest.mark.parametrize("faults", [[], [Fault(status=503)] * 3, [Fault(), Fault(status=410)]])
+def test_a_list_that_is_wanted_is_made_whatever_happens(faults: list[Fault]) -> None:
+    """Though the watch is silent, and lists fail at first; it holds what there is from now on."""
+    with a_world("a", "b", "c") as world:
+        world.watching()
+        listed = world.reflector.listed_at
+        world.api.fail("watch", Fault(then="stall"))
+        world.api.drop_watches()
+        world.watching(since=1)
+        world.put("d")
+        world.api.fail("list", *faults)
+        wanted = monotonic()
+        world.reflector.list_again()
+        world.has(a=0, b=0, c=0, d=0)
+        wait_for(lambda: (world.reflector.listed_at or 0) >= wanted)
+        assert listed is not None
+        assert listed < wanted
+        world.put("e")
+        world.has(a=0, b=0, c=0, d=0, e=0)
+
+
 def test_an_expired_continue_token_starts_the_list_again() -> None:
     with a_world("a", "b", "c", start=False, page=1) as world:
         # Compacting between the pages is what the 410 on the second list request stands for.

@@ -171,6 +171,17 @@ def test_a_slot_is_kept_while_its_unit_has_room_for_the_pod() -> None:
     assert world.ask(a_pod("next")) == 1
 
 
+def test_a_pod_that_no_watch_ever_brings_was_gone_before_it_began() -> None:
+    """The scheduler's watch was late, and asked about a pod that was deleted before this server started."""
+    world = World(DC, CLOUD, CAPPED)
+    world.ask(a_pod("ghost", nominated_node="dc-1"))
+    world.clock.now += 5
+    assert world.ask(a_pod("next")) == 1, "it may still come"
+    world.tell(a_pod("other", labels={"app": "other"}))
+    world.clock.now += 1
+    assert world.ask(a_pod("next")) == 0
+
+
 def test_a_pod_that_a_later_list_lacks_is_gone_though_no_watch_ever_brought_it() -> None:
     world = World(DC, CLOUD, CAPPED)
     world.ask(a_pod("short-lived"))
