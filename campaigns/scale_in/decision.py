@@ -18,8 +18,8 @@ JUST_NOW = 0.25
 
 
 class Cause(StrEnum):
-    NOT_READY = "the pod that went was not ready yet: Kubernetes takes such pods first, at any cost"
-    JUST_READY = "the pod that went had just become ready: to the controller it may not have been"
+    NOT_READY = "the pod that went was not ready yet, and Kubernetes takes such pods first, at any cost"
+    JUST_READY = "the pod that went had just become ready, and to the controller it may not have been"
     UNWRITTEN = "the cost of the pod that stayed was not written yet"
     JUST_WRITTEN = "the cost of the pod that stayed had just been written"
     UNKNOWN = "unexplained"
@@ -90,12 +90,13 @@ def _is_earlier(one: Looked, other: Looked) -> bool:
 
 
 def _cause(went: Looked, stayed: Looked) -> Cause:
-    if not went.ready:
-        return Cause.NOT_READY
-    if stayed.unit is None or not stayed.ready:  # to the controller it must have looked otherwise
+    """What the controller compares: first the node, then whether they are ready, and only then the costs."""
+    if stayed.unit is None or went.ready > stayed.ready:  # to the controller it must have looked otherwise
         return Cause.UNKNOWN
+    if went.ready < stayed.ready:
+        return Cause.NOT_READY
     if stayed.cost != cost_of(stayed.unit):
         return Cause.UNWRITTEN
     if stayed.written_for < JUST_NOW:
         return Cause.JUST_WRITTEN
-    return Cause.JUST_READY if went.ready_for < JUST_NOW else Cause.UNKNOWN
+    return Cause.JUST_READY if went.ready and went.ready_for < JUST_NOW else Cause.UNKNOWN

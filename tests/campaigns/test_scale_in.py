@@ -59,6 +59,18 @@ def test_in_order(went: list[Looked], stayed: list[Looked]) -> None:
             Cause.JUST_READY,
             id="a pod that may not have been ready to the controller",
         ),
+        pytest.param(
+            Looked("dc", 0, ready=False, cost=0),
+            Looked("far", 2, ready=False, cost=0),
+            Cause.UNWRITTEN,
+            id="a cost that is missing, and neither is ready",
+        ),
+        pytest.param(
+            Looked("dc", 0, ready=False, cost=0),
+            Looked("far", 2, ready=False, cost=-200, written_for=2.0),
+            Cause.UNKNOWN,
+            id="none of these, and neither is ready",
+        ),
         pytest.param(DC, FAR, Cause.UNKNOWN, id="none of these"),
         pytest.param(DC, WAITS, Cause.UNKNOWN, id="a pod on no node that stays"),
         pytest.param(
