@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from campaigns.worlds.campaign import Comparison, compared
+from campaigns.worlds.draw import draw
+from campaigns.worlds.growing import grow
 from campaigns.worlds.report import Report
 
 
@@ -16,12 +18,14 @@ from campaigns.worlds.report import Report
 @click.option("--count", default=100, show_default=True, help="How many worlds.")
 @click.option("--seed", default=0, show_default=True, help="The first seed; the others follow it.")
 @click.option("--at-once", default=8, show_default=True, help="Worlds that share the plane at a time.")
+@click.option("--growing", is_flag=True, help="Worlds of which cluster-autoscaler grows a unit: nodes, too.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Where to put snapshots of worlds that differ.")
-def main(count: int, seed: int, at_once: int, keep: Path | None) -> None:
+def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: bool) -> None:
     """Play random worlds on a real control plane and by `simulate`, and compare the pods of each unit."""
     report = Report()
     with click.progressbar(length=count, label="worlds", file=sys.stderr) as bar:
-        for comparison in compared(range(seed, seed + count), at_once):
+        worlds = [(grow if growing else draw)(number) for number in range(seed, seed + count)]
+        for comparison in compared(worlds, at_once):
             report.add(comparison)
             bar.update(1)
             if keep and not comparison.agrees:

@@ -3,12 +3,11 @@
 Owns the plane and what is compared. Must not know: how a comparison is shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from campaigns.worlds.counts import Counts, real, simulated
-from campaigns.worlds.draw import draw
 from campaigns.worlds.live import Live, Photo
 from campaigns.worlds.replay import replayed
 from campaigns.worlds.world import World
@@ -40,17 +39,22 @@ class Comparison:
         return self.real == self.replayed
 
 
-def compared(seeds: Iterable[int], at_once: int) -> Iterator[Comparison]:
-    """One for each seed, as they are done."""
+def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison]:
+    """One for each world, as they are done. If some have groups, cluster-autoscaler and our watcher run."""
     with ControlPlane() as plane, Programs(plane) as programs, ThreadPoolExecutor(at_once) as playing:
         programs.install()
         programs.start_extender()
+        groups = [world.group for world in worlds if world.group]
+        if groups:
+            plane.start_autoscaler(groups)
+            programs.start_watcher({"watcher": {"node_groups": {g.name: dict(g.labels) for g in groups}}})
         live = Live(plane, programs)
-        for done in as_completed([playing.submit(_compared, draw(seed), live) for seed in seeds]):
+        for done in as_completed([playing.submit(_compared, world, live) for world in worlds]):
             yield done.result()
 
 
 def _compared(world: World, live: Live) -> Comparison:
     before, after = live.played(world)
-    again = replayed(world, before, after, live.order(world))
-    return Comparison(world, before, after, real(before, after), simulated(world, before), again)
+    played, told = real(before, after), simulated(world, before)
+    again = told if world.group else replayed(world, before, after, live.order(world))
+    return Comparison(world, before, after, played, told, again)

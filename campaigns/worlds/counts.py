@@ -27,8 +27,9 @@ from policy.usage import Share
 __all__ = ["Counts", "asked", "cluster_of", "counted", "real", "simulated"]
 
 Counts = Mapping[str, Mapping[str, int]]
-"""By policy and place: `units[0]`, `outside every unit`, `pending`. What is 0 is left out."""
+"""By policy and place: `units[0]`, `outside every unit`, `pending`, `nodes bought`. What is 0 is left out."""
 
+_BOUGHT = "nodes bought"
 _COMMAND = Path(sys.executable).with_name("resourcepolicy")
 
 
@@ -36,7 +37,9 @@ def real(before: Photo, after: Photo) -> Counts:
     """As it is in the end."""
     there = {pod.uid for pod in cluster_of(before).pods if pod.node_name}
     cluster = cluster_of(after)
-    return counted(cluster.pods, cluster.policies, cluster.snapshot(Kinds()).share, there)
+    counts = counted(cluster.pods, cluster.policies, cluster.snapshot(Kinds()).share, there)
+    bought = len(after.items("Node")) - len(before.items("Node"))
+    return {name: +Counter({**count, _BOUGHT: bought}) for name, count in counts.items()}
 
 
 def counted(
@@ -74,6 +77,8 @@ def simulated(world: World, before: Photo) -> Counts:
     for outcome in outcomes:
         count = Counter({f"units[{unit['unit']}]": unit["after"] for unit in outcome["units"]})
         count["outside every unit"] = outcome["outside"]
+        if world.group:
+            count[_BOUGHT] = sum(purchase["nodes"] for purchase in outcome["purchases"])
         count["pending"] = sum(pending["pods"] for pending in outcome["pending"])
         counts[outcome["policy"].rpartition("/")[2]] = +count
     return counts
@@ -97,6 +102,7 @@ def _outcomes(world: World, before: Photo, directory: Path) -> list[Mapping[str,
     scale, new = asked(world, directory)
     command: list[str | Path] = [_COMMAND, "simulate", "--policy", policies, "--snapshot", snapshot]
     command += [f"--scale={wanted}" for wanted in scale] + [f"--pod={new}"] * bool(new)
+    command += ["--nodes-start=5s"] * bool(world.group)
     told = subprocess.run([*command, "-o", "json"], check=True, capture_output=True, text=True).stdout
     outcomes: list[Mapping[str, Any]] = json.loads(told)[0]["outcomes"]
     return outcomes

@@ -26,6 +26,8 @@ _BUSY = 8.0
 """Seconds in which the scheduler has tried again whatever it was told of, back-off included."""
 _RECORDED = 3.0
 """Seconds after which a pod's unit is written to it (L3), if it has to be."""
+_BUYING = 30.0
+"""Seconds in which nodes come that the autoscaler was asked for."""
 _LONGEST = 180.0
 
 
@@ -130,7 +132,7 @@ class Live:
 
     def _settle(self, world: World) -> None:
         """Until every pod is bound, or nothing has happened for longer than anything waits."""
-        quiet = _BUSY + world.timed * TIMEOUT + bool(world.leaving) * GONE_AFTER
+        quiet = _BUSY + world.timed * TIMEOUT + bool(world.leaving) * GONE_AFTER + bool(world.group) * _BUYING
         seen: dict[str, tuple[str, str]] = {}
         since = time.monotonic()
 

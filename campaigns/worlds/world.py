@@ -5,7 +5,7 @@ Owns the values, as manifests that the API server takes. Must not know: how they
 
 from dataclasses import dataclass
 
-from controlplane import Object
+from controlplane import NodeGroup, Object
 
 __all__ = ["GONE_AFTER", "TIMEOUT", "Arrival", "World"]
 
@@ -39,6 +39,8 @@ class World:
     leaving: tuple[str, ...]
     """Pods of `before` that are terminating when the others arrive."""
     arrivals: tuple[Arrival, ...]
+    group: NodeGroup | None = None
+    """What cluster-autoscaler may buy for it."""
 
     @property
     def timed(self) -> bool:
