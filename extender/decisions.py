@@ -6,7 +6,7 @@ asked about every few seconds does not push out how it came there.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policy.explanation import explain
 from policy.taken import Taken
@@ -18,8 +18,7 @@ _PODS = 5_000
 _PER_POD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     last: Taken
     since: float
     times: int

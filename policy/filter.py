@@ -5,7 +5,7 @@ reserved once it is decided.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
 from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
-from policy.usage import Group, MissingLabelError, group_of
+from policy.usage import Group, MissingLabelError, Usage, group_of
 
 __all__ = ["Decision", "Refused", "agreed", "decide", "refuse"]
 
@@ -51,6 +51,8 @@ class Decision:
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
     walk: Walk | None = field(default=None, compare=False)
     """How it came about; None if it was decided before the first unit was looked at."""
+    usages: Mapping[int, Usage] = field(default_factory=dict, compare=False)
+    """What the pod's group used of the units on the way, to be read at once: its requests go on changing."""
 
 
 def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
@@ -87,7 +89,9 @@ def decide(
         nodes = _leaving_last(asking.rooms[outcome.unit], view.leaving)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
-        return Decision(nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome)
+        return Decision(
+            nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome, usages=asking.usages
+        )
     members, outside = asking.by_unit()
     unknown = view.unknown(outside)
     overflows = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
@@ -96,7 +100,7 @@ def decide(
     else:
         nodes = []
     if nodes:
-        return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome)
+        return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome, usages=asking.usages)
     return Decision(
         group=asking.group,
         refused=_reasons(policy, outcome, members, outside),
@@ -105,6 +109,7 @@ def decide(
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
         unknown=unknown,
         walk=outcome,
+        usages=asking.usages,
     )
 
 
@@ -119,6 +124,7 @@ class _Asking:
     now: float
     group: Group
     rooms: dict[int, list[str]] = field(default_factory=dict)
+    usages: dict[int, Usage] = field(default_factory=dict)
 
     def asked(self) -> Asked:
         view, policy = self.view, self.policy
@@ -133,7 +139,7 @@ class _Asking:
         )
 
     def closed(self, index: int) -> Refusal | None:
-        usage = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
+        usage = self.usages[index] = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
         return limit_reached(self.policy, index, usage, self.pod.requests)
 
     def has_room(self, index: int) -> bool:

@@ -6,23 +6,22 @@ of it, nor where it is kept.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from policy.filter import Decision
-from policy.objects import Pod
+from policy.objects import EMPTY, Pod
 from policy.preempt import Choice
-from policy.reasons import Refusal
+from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
 from policy.units import Walk
-from policy.usage import Group
+from policy.usage import Group, Usage
 from policy.verdict import Verb
 
 __all__ = ["Taken", "Tally", "taken_filter", "taken_preempt"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What a unit held at the time, the asking pod aside."""
 
     nodes: int
@@ -30,9 +29,8 @@ class Tally:
     requests: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A decision as it was made."""
+class Taken(NamedTuple):
+    """A decision as it was made. A tuple: one is made on every call, in a fraction of the time."""
 
     verb: Verb
     at: float
@@ -51,20 +49,27 @@ class Taken:
 
     def repeats(self, other: "Taken") -> bool:
         """Whether it says the same, so that one of the two is enough to keep."""
-        return _gist(self) == _gist(other)
+        return (
+            (self.verb, self.unit, bool(self.kept)) == (other.verb, other.unit, bool(other.kept))
+            and _says(self.waits) == _says(other.waits)
+            and (self.policy is other.policy or self.policy.key == other.policy.key)
+            and _passed(self) == _passed(other)
+        )
 
 
-def _gist(taken: Taken) -> tuple[object, ...]:
-    full = taken.walk.full.values() if taken.walk else ()
-    passed = [(refusal.unit, refusal.reason) for refusal in full]
-    waits = taken.waits and (taken.waits.unit, taken.waits.reason)
-    return taken.verb, taken.policy.key, taken.unit, taken.kept > 0, waits, passed
+def _says(refusal: Refusal | None) -> tuple[Reason, int] | None:
+    return None if refusal is None else (refusal.reason, refusal.unit)
+
+
+def _passed(taken: Taken) -> Sequence[object]:
+    return [_says(refusal) for refusal in taken.walk.full.values()] if taken.walk else ()
 
 
 def taken_filter(
     pod: Pod, asked: int, policy: ResourcePolicy, decision: Decision, view: View, now: float
 ) -> Taken:
-    """Keep what filter decided."""
+    """Keep what filter decided, at the moment of its decision."""
+    usages = decision.usages
     return Taken(
         Verb.FILTER,
         now,
@@ -77,40 +82,37 @@ def taken_filter(
         decision.walk,
         decision.waits,
         decision.retry_at,
-        _tallies(pod, policy, decision.group, decision.walk, view),
+        [_tally(policy, i, usages[i], view) for i in range(_reached(policy, decision.walk))],
     )
 
 
 def taken_preempt(
     pod: Pod, asked: int, policy: ResourcePolicy, choice: Choice, view: View, now: float
 ) -> Taken:
-    """Keep what preempt decided."""
+    """Keep what preempt decided, at the moment of its decision."""
+    walk, group = choice.walk, choice.group
+    reached = range(_reached(policy, walk))
     return Taken(
         Verb.PREEMPT,
         now,
         pod,
         policy,
-        choice.group,
+        group,
         asked,
         len(choice.nodes),
         choice.unit,
-        choice.walk,
-        choice.walk.waits if choice.walk else None,
-        choice.walk.retry_at if choice.walk else math.inf,
-        _tallies(pod, policy, choice.group, choice.walk, view),
+        walk,
+        walk.waits if walk else None,
+        walk.retry_at if walk else math.inf,
+        [_tally(policy, i, view.usage(policy, i, group, but=pod.uid), view) for i in reached],
     )
 
 
-def _tallies(
-    pod: Pod, policy: ResourcePolicy, group: Group, walk: Walk | None, view: View
-) -> Sequence[Tally]:
-    found = []
-    for index in range(_reached(policy, walk)):
-        usage = view.usage(policy, index, group, but=pod.uid)
-        # The view's own counts go on changing.
-        requests = {name: usage.requests.get(name, 0) for name in policy.units[index].max_resources}
-        found.append(Tally(len(view.nodes_in(policy, index)), usage.pods, requests))
-    return found
+def _tally(policy: ResourcePolicy, index: int, usage: Usage, view: View) -> Tally:
+    # The view's own counts go on changing, and only what has a limit is told.
+    limits = policy.units[index].max_resources
+    requests = {name: usage.requests.get(name, 0) for name in limits} if limits else EMPTY
+    return Tally(len(view.nodes_in(policy, index)), usage.pods, requests)
 
 
 def _reached(policy: ResourcePolicy, walk: Walk | None) -> int:
