@@ -16,9 +16,11 @@ from extender.settings import Settings
 from policy.resourcepolicy import ResourcePolicy
 from policy.standing import Phase, Standing, standing
 from policy.usage import recorded_unit
-from policy.verdict import Explanation
+from policy.verdict import Explanation, Verb
 
 __all__ = ["Account", "Purchase", "account"]
+
+_UNPLACED = (Phase.PENDING, Phase.NOT_TRIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,26 @@ def _source_note(inquiry: Inquiry, stands: Standing) -> str:
 def _conclusion(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> str:
     if newest is None:
         return ""
-    if inquiry.server or newest.unit is None:
+    if inquiry.server:
+        return f"{_by_another(stands, newest)}{newest.why}{_unbound(stands, newest)}"
+    if newest.unit is None:
         return newest.why
     now = f"It would be sent to units[{newest.unit}], the first that may take it."
     if stands.unit is None or newest.unit >= stands.unit:
         return now
     return f"{now} That was not so when it was placed, or it was placed without the policy; it stays (L4)."
+
+
+def _by_another(stands: Standing, newest: Explanation) -> str:
+    if stands.governor is not None and stands.governor.key == newest.policy:
+        return ""
+    return f"ResourcePolicy {newest.policy} governed it then. "
+
+
+def _unbound(stands: Standing, newest: Explanation) -> str:
+    if newest.verb is Verb.FILTER and newest.kept and stands.phase in _UNPLACED:
+        return " It is not bound all the same: kube-scheduler says why, or is about to bind it."
+    return ""
 
 
 def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
@@ -127,13 +143,14 @@ def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
 
 
 def _again(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> tuple[str, float | None]:
-    if stands.phase not in (Phase.PENDING, Phase.NOT_TRIED):
+    if stands.phase not in _UNPLACED:
         return "", None
-    if newest is None:
-        return "when kube-scheduler sees nodes or pods change", None
-    if newest.kept and not inquiry.server:
+    if newest is not None and newest.kept and not inquiry.server:
         return "at kube-scheduler's next try: as far as the API tells, there is room for it", None
-    return newest.again, newest.retry_at
+    if newest is None or not newest.again:
+        return "when kube-scheduler sees nodes or pods change", None
+    ahead = newest.retry_at is not None and newest.retry_at > inquiry.now
+    return newest.again, newest.retry_at if ahead else None
 
 
 def _purchase(request: Request, governor: ResourcePolicy | None) -> Purchase:
@@ -167,7 +184,7 @@ def _autoscaler_notes(inquiry: Inquiry, stands: Standing) -> Iterator[str]:
     elif DELAY in pod.annotations:
         yield f"Its own annotation {DELAY} keeps cluster-autoscaler from it for {pod.annotations[DELAY]}."
     if inquiry.heard.watcher is not None:
-        yield f"{inquiry.heard.watcher.message[0].upper()}{inquiry.heard.watcher.message[1:]}."
+        yield f"{inquiry.heard.watcher.message}."
     if inquiry.requests or inquiry.requests is None or inquiry.heard.watcher is not None:
         return
     if any(unit.waits_for_nodes for unit in stands.governor.units):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from policy.objects import Pod
 from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy
+from policy.selectors import spelled
 from policy.snapshot import View
 from policy.usage import Group
 
@@ -110,7 +111,7 @@ def _units(
         yield UnitCensus(
             unit=index,
             resource=unit.resource,
-            selector=",".join(f"{key}={value}" for key, value in unit.node_selector.items()),
+            selector=spelled(unit.node_selector),
             waits_for_nodes=unit.waits_for_nodes,
             nodes=len(names),
             ready=sum(view.nodes[name].ready and not view.nodes[name].unschedulable for name in names),

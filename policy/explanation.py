@@ -11,6 +11,7 @@ from policy.objects import Pod
 from policy.quantity import format_quantity
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import Unit
+from policy.selectors import spelled
 from policy.taken import Taken, Tally
 from policy.units import Walk
 from policy.verdict import Amount, Explanation, State, Verdict
@@ -47,8 +48,7 @@ def explain(taken: Taken, since: float | None = None, times: int = 1) -> Explana
 
 def describe(unit: Unit) -> str:
     """A unit in a few words: `ecs pool=own`."""
-    pairs = ",".join(f"{key}={value}" for key, value in unit.node_selector.items())
-    return f"{unit.resource} {pairs}".rstrip()
+    return f"{unit.resource} {spelled(unit.node_selector)}".rstrip()
 
 
 def _refusal(taken: Taken) -> Refusal | None:

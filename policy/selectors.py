@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Operator", "Requirement", "carries"]
+__all__ = ["Operator", "Requirement", "carries", "spelled"]
 
 
 class Operator(StrEnum):
@@ -23,6 +23,11 @@ class Operator(StrEnum):
 def carries(labels: Mapping[str, str], pairs: Mapping[str, str]) -> bool:
     """Whether every pair is among the labels; no pairs, no demand (M2)."""
     return pairs.items() <= labels.items()
+
+
+def spelled(pairs: Mapping[str, str]) -> str:
+    """As kubectl takes them after -l: `app=web,tier=front`."""
+    return ",".join(f"{key}={value}" for key, value in pairs.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from itertools import groupby
 from policy.objects import Pod
 from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy, Unit
+from policy.selectors import spelled
 from policy.simulation.growth import Order, template
 from policy.simulation.outcome import Outcome, Pending, Purchase, Removal, Spill, Step, UnitCount
 from policy.simulation.play import Attempt, Play
@@ -78,7 +79,7 @@ def _units(play: Play, policy: ResourcePolicy, before: Counter[int | None]) -> I
         yield UnitCount(
             unit=index,
             resource=unit.resource,
-            selector=",".join(f"{key}={value}" for key, value in unit.node_selector.items()),
+            selector=spelled(unit.node_selector),
             cap=_cap(unit),
             waits_for_nodes=unit.waits_for_nodes,
             nodes=len(play.stage.view.nodes_in(policy, index)),

@@ -21,6 +21,7 @@ from extender.request_objects import pod_template, provisioning_request
 from policy.explanation import explain as told_by
 from policy.filter import decide
 from policy.objects import Pod
+from policy.resourcepolicy import NextUnits
 from policy.scale_up import Demand
 from policy.taken import taken_filter
 from tests.author.clusters import GPU, LONG_AGO, a_cluster, a_node, a_pod, a_policy, written
@@ -208,9 +209,17 @@ ASKING = Pod(
 )
 
 
-def remembered(uid: str = "p", at: float = 1_000.0) -> bytes:
-    """What a server remembers of the pod, from a time when all was full."""
-    rule = policy(a_unit("own", max=0), a_unit("cloud", max=0), name="web")
+def remembered(
+    uid: str = "p",
+    *,
+    name: str = "web",
+    room: bool = False,
+    mode: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX,
+) -> bytes:
+    """What a server remembers of the pod, from a time when all was full, or nothing."""
+    at = 1_000.0
+    most = None if room else 0
+    rule = policy(a_unit("own", max=most), a_unit("cloud", max=most), name=name, mode=mode)
     view = a_snapshot(rule, nodes=[node("own-1", "own"), node("cloud-1", "cloud")])
     pod = Pod(uid=uid, namespace="default", name="p", created=0.0, labels={"app": "web"})
     decision = decide(pod, ["own-1", "cloud-1"], rule, view, at)
@@ -225,6 +234,30 @@ def test_what_the_server_remembers_is_told_with_its_time(
     assert "(1970-01-01 00:16:40Z), the last of 7 alike since" in told
     assert "units[1] ecs pool=cloud: exhausted (O2) full: 0 of max 0 pod(s)" in told
     assert f"Source the decisions are those of {url}" in told
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param(
+            remembered(room=True),
+            "the first that may take it. It is not bound all the same: kube-scheduler says why",
+            id="sent, and pending all the same",
+        ),
+        pytest.param(
+            remembered(name="former"),
+            "ResourcePolicy default/former governed it then.",
+            id="another policy",
+        ),
+        pytest.param(
+            remembered(mode=NextUnits.TIMEOUT), "Tried again when its timer ends", id="a timer that has ended"
+        ),
+    ],
+)
+def test_what_was_decided_is_told_against_what_is_so_now(
+    api: FakeApiServer, tmp_path: Path, answering: Callable[[int, bytes], str], body: bytes, said: str
+) -> None:
+    assert said in words(live(api, tmp_path, "p", "--server", answering(200, body)).output)
 
 
 @pytest.mark.parametrize(
