@@ -50,10 +50,10 @@ class _Refusing(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0] if args else ""
-        alike = difflib.get_close_matches(name, self.list_commands(ctx))
-        if name and not name.startswith("-") and self.get_command(ctx, name) is None:
-            meant = alike or self.list_commands(ctx)
+        name = args[0]
+        known = self.get_command(ctx, name) is not None or name.startswith("-")
+        if not known and not ctx.resilient_parsing:
+            meant = difflib.get_close_matches(name, self.commands) or self.list_commands(ctx)
             ctx.fail(f"there is no command {name!r}; did you mean {' or '.join(meant)}?")
         return super().resolve_command(ctx, args)
 

@@ -226,6 +226,7 @@ def test_kubectl_itself_runs_it() -> None:
         pytest.param(["status", "--all"], {"--all-namespaces"}, ":4", id="an option"),
         pytest.param(["explain", "--snapshot", ""], set(), ":0", id="a file, which the shell knows better"),
         pytest.param([], set(main.commands), ":4", id="nothing typed"),
+        pytest.param(["nonsense", "x", ""], set(main.commands), ":4", id="no command of ours"),
     ],
 )
 def test_kubectl_is_told_what_may_come_next(words: list[str], offered: set[str], directive: str) -> None:
