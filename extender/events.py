@@ -6,7 +6,7 @@ worth an event: that is in `notices`.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -75,25 +75,31 @@ class Events:
     def _write(self, name: str, notice: Notice, now: float) -> None:
         told = self._told.get(name)
         path = f"/apis/events.k8s.io/v1/namespaces/{notice.about.namespace}/events"
-        try:
-            if told is None:
-                self.connection.post(path, self._event(name, notice, now))
-                self._told[name] = _Told(now)
-                return
-        except ApiError as error:
-            if error.reason != _EXISTS:
-                raise
-            # A watcher before this one told it.
+        if told is None:
+            self._create(path, self._event(name, notice, now))
             self._told[name] = _Told(now)
-            return
-        try:
-            series = {"count": told.count + 1, "lastObservedTime": _moment(now)}
-            self.connection.patch(f"{path}/{name}", {"series": series})
+        elif self._count(f"{path}/{name}", told.count + 1, now):
             self._told[name] = _Told(now, told.count + 1)
+        else:
+            del self._told[name]  # the API server has forgotten it: created in the next round
+
+    def _create(self, path: str, event: Mapping[str, Any]) -> None:
+        try:
+            self.connection.post(path, event)
+        except ApiError as error:
+            if error.reason != _EXISTS:  # by a watcher before this one
+                raise
+
+    def _count(self, path: str, count: int, now: float) -> bool:
+        """Whether there still is an event to count on."""
+        try:
+            series = {"count": count, "lastObservedTime": _moment(now)}
+            self.connection.patch(path, {"series": series})
         except ApiError as error:
             if error.status != _NOT_FOUND:
                 raise
-            self._told.pop(name)
+            return False
+        return True
 
     def _event(self, name: str, notice: Notice, now: float) -> dict[str, Any]:
         about = notice.about

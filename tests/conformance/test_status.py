@@ -3,9 +3,15 @@
 Owns the conditions as they are stored; what they say in each case is tests/extender/test_status.py's.
 """
 
+import time
+from contextlib import closing
+
 import pytest
 
 from controlplane import Object
+from extender.connection import connect
+from extender.events import Events
+from extender.notices import About, Notice, Severity
 from tests.conformance.objects import Site, condition
 
 pytestmark = pytest.mark.usefixtures("watcher")
@@ -84,3 +90,19 @@ def test_each_unit_tells_its_state_and_what_it_holds(site: Site) -> None:
     site.create_pod("d")
     assert "units[2]: there is no autoscaler" in site.told("d", "NotGrowable")["note"]
     site.told("policy", "NotGrowable")
+
+
+def test_an_event_that_comes_back_is_counted(site: Site) -> None:
+    """With the rights of the watcher; the clock is ours, as the pause between two counts is a minute."""
+    account = site.plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
+    now = [time.time()]
+    with closing(connect(account)) as connection:
+        events = Events(connection, lambda: now[0], "test")
+        about = About("v1", "Pod", site.name, "a-", "uid")
+        notice = Notice(about, Severity.NORMAL, "Came", "it came", "cause")
+        for told in ([notice], [], [notice]):
+            events.tell(told)
+            now[0] += 61
+        Events(connection, lambda: now[0], "another").tell([notice])
+    (event,) = site.api.items(f"/apis/events.k8s.io/v1/namespaces/{site.name}/events")
+    assert (event["note"], event["series"]["count"]) == ("it came", 2)
