@@ -14,7 +14,9 @@ from click import Group
 from click.testing import CliRunner
 
 from extender.cli import main
+from extender.metrics import Metrics
 from extender.settings import Settings
+from extender.watcher_metrics import WatcherMetrics
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
 
@@ -57,6 +59,14 @@ def test_the_shipped_settings_show_every_setting_with_its_default() -> None:
     assert Settings.model_validate(written) == Settings()
     assert set(written) == set(Settings.model_fields)
     assert set(written["watcher"]) == set(type(Settings().watcher).model_fields)
+
+
+def test_the_page_on_metrics_has_each_metric() -> None:
+    page = (ROOT / "docs/metrics.md").read_text()
+    written = re.findall(r"^\| `(resourcepolicy_\w+)` \|", page, re.MULTILINE)
+    families = [f for metrics in (Metrics(), WatcherMetrics()) for f in metrics.registry.collect()]
+    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    assert sorted(written) == sorted(names)
 
 
 @pytest.mark.parametrize(
