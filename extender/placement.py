@@ -28,6 +28,8 @@ _AT_ONCE = 50
 _AGAIN = 5.0
 """Seconds after which a patch is repeated that the watch does not show."""
 _REFUSED_AGAIN = 60.0
+_PAUSE = 1.0
+"""Seconds without a request after one that failed."""
 _RECORDED_WITHIN = 10.0
 """Seconds that the server has to write a pod's record (L3): then the pod's node decides (U5)."""
 _GONE = (404, 409)
@@ -47,6 +49,7 @@ class Placement:
     _controllers: Controllers = field(init=False)
     _again_at: dict[str, tuple[Change, float]] = field(default_factory=dict)
     """By uid: what was written last, and when it may be written again."""
+    _paused_until: float = 0.0
     _bound_since: dict[str, float] = field(default_factory=dict)
     """By uid: when each pod that lacks its record was first seen on a node."""
 
@@ -59,10 +62,13 @@ class Placement:
 
     def round(self) -> None:
         """Write what is due now; the rest, and what could not be written, is due in the next round."""
+        if self.clock() < self._paused_until:
+            return
         try:
             self._write(self._wanted())
-        except (ApiError, Unreachable) as error:
+        except Unreachable as error:
             log.warning("placed pods are not written: %s", error)
+            self._paused_until = self.clock() + _PAUSE
 
     def _wanted(self) -> list[Change]:
         now = self.clock()
@@ -87,7 +93,12 @@ class Placement:
             if written + self._controllers.requests - read_before >= _AT_ONCE:
                 self.not_written |= refused
                 return
-            selected = self._controllers.selected(change.pod) if change.labels else None
+            try:
+                selected = self._controllers.selected(change.pod) if change.labels else None
+            except ApiError as error:
+                log.warning("the controller of %s cannot be read: %s", change.pod.name, error)
+                self._paused_until = now + _PAUSE
+                continue
             rest, not_written = allowed(change, selected)
             refused.update(not_written)
             if rest and not self._is_written(rest):

@@ -260,8 +260,28 @@ def test_what_is_written_where_the_selector_is_not_known(
 def test_an_api_server_that_fails_is_asked_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.set_policy(LABELLED)
     stage.bind("a", "cloud-1", **recorded(owner=OWNER))
+    stage.bind("b", "cloud-1", **recorded())
     stage.api.fail("list", Fault(status=500))
     stage.placement.round()
     assert (labels(stage, "a"), len(caplog.records)) == ({}, 1)
+    assert labels(stage, "b"), "another pod does not wait for it"
+    stage.placement.round()
+    assert not labels(stage, "a"), "a moment's pause"
+    stage.now += 5
     stage.placement.round()
     assert labels(stage, "a") == {"tier": "rented"}
+
+
+def test_an_api_server_that_is_away_is_left_alone_for_a_moment(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.set_policy(a_policy())
+    stage.bind("a", "cloud-1")
+    stage.connection.write_only_while(lambda: False)
+    for _ in range(5):
+        stage.placement.round()
+    assert len(caplog.records) == 1
+    stage.connection.write_only_while(lambda: True)
+    stage.now += 5
+    stage.placement.round()
+    assert stage.stored("a") == OURS
