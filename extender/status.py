@@ -20,6 +20,8 @@ __all__ = ["StatusWriter"]
 log = logging.getLogger(__name__)
 
 _GONE = 404
+_LONGEST = 32768
+"""Characters of a message that the CRD takes."""
 _AT_ONCE = 50
 """Writes in one round; the rest follows in the next."""
 
@@ -74,7 +76,7 @@ def _merged(stored: Mapping[str, Any], status: Status, now: str) -> dict[str, An
             "type": str(condition.type),
             "status": value,
             "reason": condition.reason,
-            "message": condition.message,
+            "message": condition.message[:_LONGEST],
             "observedGeneration": status.generation,
             "lastTransitionTime": since,
         }

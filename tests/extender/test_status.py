@@ -106,6 +106,13 @@ def test_a_rejected_policy_names_every_fault_and_what_holds_meanwhile(stage: Sta
     assert stage.stored("policy")["observedGeneration"] == 2
 
 
+def test_what_is_too_long_for_the_api_is_cut_and_not_refused_for_ever(stage: Stage) -> None:
+    stage.store("policy")
+    stage.reject("policy", *(f"spec.units[{index}].max: {'9' * 1000}" for index in range(64)))
+    stage.write()
+    assert len(stage.message("policy", "Accepted")) == 32768
+
+
 def test_a_policy_that_was_never_valid_governs_nothing_and_says_so(stage: Stage) -> None:
     stage.api.put(POLICIES, "default", "policy", spec={"units": []})
     stage.reject("policy", "spec.units: is empty")
