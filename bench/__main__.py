@@ -1,4 +1,4 @@
-"""`python -m bench [--quick]`: the tables, printed and written; `python -m bench live`: whole schedulers.
+"""`python -m bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
 
 Owns arguments, files and what is said meanwhile. Must not know how anything is measured.
 Facts: the whole takes ten minutes on two idle cores, and means little where others use them.
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from bench import live as live_run
+from bench import spreading as spreading_run
 from bench.cells import full_tables, quick_tables
 from bench.cluster import Shape
 from bench.machine import described, load
@@ -18,7 +19,7 @@ from bench.programs import build
 from bench.report import costs_table, head, table
 from bench.rest import costs
 from bench.rounds import measure
-from bench.stacks import kinds
+from bench.stacks import BRIEF, kinds, ours
 from controlplane.toolchain import find_toolchain
 
 _HERE = Path(__file__).parent
@@ -53,6 +54,17 @@ def live(nodes: int, pods: int, rounds: int, output: Path) -> None:
     click.echo(text)
 
 
+@main.command()
+@click.option("--nodes", default=1_000, show_default=True)
+@click.option("--pods", default=2_000, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=_HERE / "SPREADING.md")
+def spreading(nodes: int, pods: int, output: Path) -> None:
+    """What `scored_nodes: sampled` does to the spreading of pods."""
+    text = spreading_run.told(spreading_run.spreads(nodes, pods, _note), described(find_toolchain().version))
+    output.write_text(text)
+    click.echo(text)
+
+
 def _run(output: Path | None, only: str, *, quick: bool) -> None:
     client, peer = build()
     before = load()
@@ -63,7 +75,8 @@ def _run(output: Path | None, only: str, *, quick: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         stacks = kinds(peer, directory)
-        for measured, samples in measure(tables, client, stacks, directory, rounds, _note):
+        brief = ours(BRIEF, directory, refused_nodes="one")
+        for measured, samples in measure(tables, client, [*stacks, brief], directory, rounds, _note):
             parts.append(table(measured, samples))
             click.echo(parts[-1])
         if only in "At rest":

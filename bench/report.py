@@ -10,10 +10,12 @@ from bench.cells import Cell, Table
 from bench.cluster import Shape
 from bench.rest import Cost
 from bench.rounds import Samples
+from bench.stacks import BRIEF
 
 __all__ = ["costs_table", "head", "table"]
 
 _P50, _P99 = 0.5, 0.99
+_BRIEF = "ours, one told"
 _NAMES = {"ours": "ours", "go": "Go", "go-gogc800": "Go, GOGC=800"}
 
 _JSON_ONLY = """
@@ -35,6 +37,7 @@ answer decoded; its own work is in every number, and what of it is decoding, the
 in the column *decoding*. *Go* is `bench/peer` (net/http, encoding/json, client-go
 informers, the same index of units as ours; it reserves nothing, counts no metrics); *ratio* is ours/Go, and
 in brackets ours/Go with GOGC=800. Below 1, ours is faster. Only numbers within a row compare.
+*{_BRIEF}* is ours with the setting `refused_nodes: one`.
 """
 
 
@@ -42,6 +45,8 @@ def table(measured: Table, samples: Mapping[Cell, Samples]) -> str:
     """One heading with its rows."""
     rows = [_row(cell, samples[cell]) for cell in measured.cells]
     columns = ["names", "events/s", "ours", "Go", "Go, GOGC=800", "ratio p50", "ratio p99", "decoding"]
+    if any(BRIEF in samples[cell].by_stack for cell in measured.cells):
+        columns.append(_BRIEF)
     return f"## {measured.heading}\n\n{_written(columns, rows)}"
 
 
@@ -62,15 +67,18 @@ def costs_table(shape: Shape, costs: Sequence[Cost]) -> str:
 
 
 def _row(cell: Cell, samples: Samples) -> list[str]:
-    shown = [
-        f"{samples.quantile(stack, _P50):,.0f} / {samples.quantile(stack, _P99):,.0f}" for stack in _NAMES
-    ]
+    shown = [_quantiles(samples, stack) for stack in _NAMES]
     ratios = [
         f"{_ratio(samples, 'go', share):.2f} ({_ratio(samples, 'go-gogc800', share):.2f})"
         for share in (_P50, _P99)
     ]
     decoding = f"{median(samples.decoding):,.0f}"
-    return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios, decoding]
+    brief = [_quantiles(samples, BRIEF)] if BRIEF in samples.by_stack else []
+    return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios, decoding, *brief]
+
+
+def _quantiles(samples: Samples, stack: str) -> str:
+    return f"{samples.quantile(stack, _P50):,.0f} / {samples.quantile(stack, _P99):,.0f}"
 
 
 def _ratio(samples: Samples, other: str, share: float) -> float:

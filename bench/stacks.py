@@ -19,7 +19,10 @@ from bench.cluster import Shape
 from controlplane.processes import Process, free_ports, listening
 from controlplane.waiting import wait_for
 
-__all__ = ["Api", "Kind", "Stack", "kinds", "serving", "started"]
+__all__ = ["BRIEF", "Api", "Kind", "Stack", "kinds", "ours", "serving", "started"]
+
+BRIEF = "ours-brief"
+"""Ours with `refused_nodes: one`."""
 
 _COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 _PYTHON = Path(sysconfig.get_path("scripts")) / "python"
@@ -39,13 +42,19 @@ class Kind:
 
 def kinds(peer: Path, directory: Path) -> tuple[Kind, Kind, Kind]:
     """Ours, the peer, and the peer with the memory that saves it most collections."""
-    settings = directory / "extender.yaml"
-    settings.write_text("settle: 0\n")  # nothing was under way when it started
     return (
-        Kind("ours", [str(_COMMAND), "serve", "--config", str(settings)]),
+        ours("ours", directory),
         Kind("go", [str(peer)]),
         Kind("go-gogc800", [str(peer)], {"GOGC": "800"}),
     )
+
+
+def ours(name: str, directory: Path, **settings: str) -> Kind:
+    """Ours, with these settings."""
+    file = directory / f"{name}.yaml"
+    # Nothing was under way when it started.
+    file.write_text(json.dumps({"settle": 0, **settings}))
+    return Kind(name, [str(_COMMAND), "serve", "--config", str(file)])
 
 
 class Stack:

@@ -3,6 +3,7 @@
 Owns nothing of speed: a timing that is asserted fails on a busy machine and says nothing on a fast one.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from bench.cluster import kept, node_name
 from bench.programs import build
 from bench.report import table
 from bench.rounds import DifferentAnswers, Samples, measure
-from bench.stacks import kinds
+from bench.spreading import Spread
+from bench.spreading import told as spreads_told
+from bench.stacks import BRIEF, kinds, ours
 
 STACKS = ("ours", "go", "go-gogc800")
 
@@ -30,6 +33,23 @@ def test_a_row_tells_ours_and_how_it_compares() -> None:
     assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 |" in table(
         measured, samples
     )
+
+
+def test_a_refused_row_tells_what_the_brief_answer_costs() -> None:
+    [measured] = [t for t in full_tables() if t.heading == "Every node refused"]
+    times = {"ours": [10.0], "go": [20.0], "go-gogc800": [40.0], BRIEF: [4.0]}
+    told = table(measured, {cell: Samples(times, [3.0]) for cell in measured.cells})
+    assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 | 4 / 4 |" in told
+
+
+def test_a_spread_tells_nodes_by_their_pods_and_the_zones() -> None:
+    runs = [
+        Spread("all", 99.6, Counter({2: 5}), [4, 6]),
+        Spread("some", 100.0, Counter({1: 1, 2: 3, 3: 1}), [5, 5]),
+    ]
+    told = spreads_told(runs, "2026-11-25")
+    assert "with 5 KWOK nodes" in told
+    assert "| all | 100 | 4, 6 | 0 | 5 | 0 |\n| some | 100 | 5, 5 | 1 | 3 | 1 |\n" in told
 
 
 def test_prioritize_is_asked_about_what_filter_left(tmp_path: Path) -> None:
@@ -55,10 +75,13 @@ def test_all_answer_alike(tmp_path: Path) -> None:
     """`measure` compares them with each other, and with what is right, before it measures."""
     client, peer = build()
     tables = quick_tables()
-    found = list(measure(tables, client, kinds(peer, tmp_path), tmp_path, 1, lambda _: None))
+    stacks = [*kinds(peer, tmp_path), ours(BRIEF, tmp_path, refused_nodes="one")]
+    found = list(measure(tables, client, stacks, tmp_path, 1, lambda _: None))
     assert [measured for measured, _ in found] == list(tables)
     for measured, samples in found:
-        assert all(set(samples[cell].by_stack) == set(STACKS) for cell in measured.cells)
+        for cell in measured.cells:
+            brief = {BRIEF} if cell.app == "full" else set()
+            assert set(samples[cell].by_stack) == {*STACKS, *brief}
         assert all(time > 0 for cell in measured.cells for time in samples[cell].decoding)
         assert all(len(s) == 20 for cell in samples.values() for s in cell.by_stack.values())
 
