@@ -13,6 +13,7 @@ from random import Random
 import yaml
 
 from controlplane import ControlPlane, NodeGroup
+from controlplane.api import Object
 from demo.cluster import MANIFESTS, WATCHER, Programs, Settings
 
 __all__ = ["Stage", "killing", "node_groups", "staged"]
@@ -33,6 +34,11 @@ class Stage:
     patience: float
     lane: int = 0
 
+    @property
+    def taint(self) -> Object:
+        """Of its nodes: the autoscaler keeps an idle one for any pending pod that may use it."""
+        return _taint(self.lane)
+
     def pool(self, name: str) -> str:
         """The label of a pool's nodes, and the name of its group."""
         return f"{name}-{self.lane}"
@@ -41,10 +47,21 @@ class Stage:
 def node_groups(lanes: int) -> list[NodeGroup]:
     """One node, one GPU; some boot slowly."""
     return [
-        NodeGroup(f"{name}-{lane}", {"pool": f"{name}-{lane}"}, gpus=1, max_count=20, boot_after=boot)
+        NodeGroup(
+            f"{name}-{lane}",
+            {"pool": f"{name}-{lane}"},
+            gpus=1,
+            max_count=20,
+            boot_after=boot,
+            taints=[_taint(lane)],
+        )
         for lane in range(lanes)
         for name, boot in _BOOTS.items()
     ]
+
+
+def _taint(lane: int) -> Object:
+    return {"key": "lane", "value": str(lane), "effect": "NoSchedule"}
 
 
 @contextmanager

@@ -33,7 +33,9 @@ def world(stage: Stage, round_: Round) -> Iterator[None]:
     """Policies and nodes; at the end nothing is left of it, nor of what was bought and asked for."""
     api, names = stage.plane.api, namespaces(round_)
     for number in range(round_.free):
-        stage.plane.create_node(f"dc-{round_.number}-{number}", {"pool": stage.pool(DC)})
+        stage.plane.create_node(
+            f"dc-{round_.number}-{number}", {"pool": stage.pool(DC)}, taints=[stage.taint]
+        )
     for name, policy in zip(names, round_.policies, strict=True):
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         api.create(_manifest(stage, name, policy))
@@ -108,18 +110,18 @@ def _create(stage: Stage, namespace: str, policy: Policy, dice: Random) -> None:
         pause.wait(wave.after)
         for _ in range(wave.pods):
             last = next(names)
-            stage.plane.api.create(_pod(namespace, last))
+            stage.plane.api.create(_pod(stage, namespace, last))
     if policy.replaces:
         pause.wait(dice.uniform(0, 2))
         stage.plane.api.delete(f"/api/v1/namespaces/{namespace}/pods/{last}", grace_seconds=0)
-        stage.plane.api.create(_pod(namespace, next(names)))
+        stage.plane.api.create(_pod(stage, namespace, next(names)))
 
 
-def _pod(namespace: str, name: str) -> Object:
+def _pod(stage: Stage, namespace: str, name: str) -> Object:
     container = {"name": "c", "image": "none", "resources": {"limits": {GPU: "1"}}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"containers": [container]},
+        "spec": {"containers": [container], "tolerations": [stage.taint]},
     }
