@@ -20,6 +20,7 @@ JUST_NOW = 0.25
 class Cause(StrEnum):
     NOT_READY = "the pod that went was not ready yet, and Kubernetes takes such pods first, at any cost"
     JUST_READY = "the pod that went had just become ready, and to the controller it may not have been"
+    JUST_BOUND = "the pod that stayed was being bound at that moment, and its cost could not be written yet"
     UNWRITTEN = "the cost of the pod that stayed was not written yet"
     JUST_WRITTEN = "the cost of the pod that stayed had just been written"
     UNKNOWN = "unexplained"
@@ -36,11 +37,9 @@ class Looked:
     cost: int
     """As it is written; 0 if none is."""
     bound_for: float = 0.0
-    """Seconds since it was seen on a node."""
     ready_for: float = 0.0
-    """Seconds since it was seen ready."""
     written_for: float = 0.0
-    """Seconds since its cost was seen."""
+    """Seconds since it was first seen on a node, ready, with a cost: less than 0 if only after the choice."""
 
     def __str__(self) -> str:
         ready = f"ready for {self.ready_for:.2f} s" if self.ready else "not ready"
@@ -91,7 +90,9 @@ def _is_earlier(one: Looked, other: Looked) -> bool:
 
 def _cause(went: Looked, stayed: Looked) -> Cause:
     """What the controller compares: first the node, then whether they are ready, and only then the costs."""
-    if stayed.unit is None or went.ready > stayed.ready:  # to the controller it must have looked otherwise
+    if stayed.unit is None:
+        return Cause.JUST_BOUND if _came(stayed.bound_for) else Cause.UNKNOWN
+    if went.ready > stayed.ready and not _came(stayed.ready_for):
         return Cause.UNKNOWN
     if went.ready < stayed.ready:
         return Cause.NOT_READY
@@ -100,3 +101,8 @@ def _cause(went: Looked, stayed: Looked) -> Cause:
     if stayed.written_for < JUST_NOW:
         return Cause.JUST_WRITTEN
     return Cause.JUST_READY if went.ready and went.ready_for < JUST_NOW else Cause.UNKNOWN
+
+
+def _came(seconds: float) -> bool:
+    """Whether it was seen so shortly after the choice that the controller may have seen it before."""
+    return -JUST_NOW < seconds < 0

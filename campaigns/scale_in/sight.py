@@ -55,7 +55,7 @@ class Sight:
         """The pods of this name that were there at that moment and not being deleted."""
         with self._lock:
             histories = [events for name, events in self._events.items() if name.startswith(prefix)]
-            found = [self._looked(at, [event for event in events if event.at <= at]) for events in histories]
+            found = [self._looked(at, events) for events in histories]
         return [pod for pod in found if pod]
 
     def written_after(self) -> list[float]:
@@ -66,7 +66,7 @@ class Sight:
         return [cost - bound for bound, cost in pairs if bound is not None and cost is not None]
 
     def _looked(self, at: float, events: list[Event]) -> Looked | None:
-        last = events[-1] if events else None
+        last = next((event for event in reversed(events) if event.at <= at), None)
         if last is None or last.kind == "DELETED" or "deletionTimestamp" in last.pod["metadata"]:
             return None
         since = [_first(events, what) for what in (_node, _ready, _cost)]

@@ -74,6 +74,18 @@ def test_in_order(went: list[Looked], stayed: list[Looked]) -> None:
         pytest.param(DC, FAR, Cause.UNKNOWN, id="none of these"),
         pytest.param(DC, WAITS, Cause.UNKNOWN, id="a pod on no node that stays"),
         pytest.param(
+            DC,
+            Looked("far", None, ready=False, cost=0, bound_for=-0.05),
+            Cause.JUST_BOUND,
+            id="a pod that the controller may have seen on a node",
+        ),
+        pytest.param(
+            DC,
+            Looked("far", 2, ready=False, cost=0, bound_for=0.05, ready_for=-0.05),
+            Cause.UNWRITTEN,
+            id="a cost that is missing, of a pod that the controller may have seen ready",
+        ),
+        pytest.param(
             DC, Looked("far", 2, ready=False, cost=-200), Cause.UNKNOWN, id="a pod that is not ready stays"
         ),
     ],
