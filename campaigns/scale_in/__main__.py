@@ -16,16 +16,18 @@ WAYS = {"hpa": "by the real HPA", "hand": "by hand"}
 
 
 @click.command()
-@click.option("--rounds", default=50, show_default=True, help="How many, for each way.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=50, show_default=True, help="How many, for each way."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the first round; the others follow it.")
 @click.option("--by", type=click.Choice([*WAYS, "both"]), default="both", show_default=True)
 @click.option("--costs/--no-costs", default=True, help="Without: what Kubernetes does by itself.")
-@click.option("--ready-after", default="", help="How long a pod takes, say 2s; without: none at all.")
-def main(rounds: int, seed: int, by: str, *, costs: bool, ready_after: str) -> None:
+@click.option("--ready-after", type=click.FloatRange(0), default=0, help="Seconds that a pod takes.")
+def main(rounds: int, seed: int, by: str, *, costs: bool, ready_after: float) -> None:
     """Scale in at random moments on a real control plane, and tell which pods went first."""
     outcomes = []
     for way in WAYS if by == "both" else [by]:
-        title = f"{rounds} rounds {WAYS[way]}, pods ready after {ready_after or '0s'}"
+        title = f"{rounds} rounds {WAYS[way]}, pods ready after {ready_after:g} s"
         title += "" if costs else ", without costs"
         with click.progressbar(length=rounds, label=title, file=sys.stderr) as bar:
             step = partial(bar.update, 1)

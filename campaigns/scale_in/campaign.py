@@ -38,7 +38,7 @@ def played(
     *,
     by_hand: bool,
     costs: bool = True,
-    ready_after: str = "",
+    ready_after: float = 0.0,
 ) -> Outcome:
     """Without `costs` the watcher does not run: what Kubernetes does by itself."""
     with _stage(costs=costs) as stage:

@@ -28,9 +28,9 @@ def policy() -> Object:
     }
 
 
-def deployment(name: str, ready_after: str = "") -> Object:
-    """Of one replica at first; a pod is ready so long after it was bound."""
-    annotations = {"controlplane/ready-after": ready_after} if ready_after else {}
+def deployment(name: str, ready_after: float = 0.0) -> Object:
+    """Of one replica at first; a pod is ready so many seconds after it was bound."""
+    annotations = {"controlplane/ready-after": f"{ready_after}s"} if ready_after else {}
     labels = {**LABELS, "app": name}
     container = {"name": "c", "image": "none", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
     return {

@@ -33,7 +33,7 @@ class Round:
     stage: Stage
     name: str
     by_hand: bool
-    ready_after: str
+    ready_after: float
 
     def play(self, seed: int) -> None:
         """Up and down some times, then down; it ends when the number that is wanted last was there."""

@@ -153,7 +153,7 @@ def test_the_report_tells_share_and_causes() -> None:
 @pytest.mark.plane
 def test_what_goes_out_of_order_has_a_cause() -> None:
     """L2, on the real HPA and ReplicaSet controller: two rounds of the campaign."""
-    outcome = played(2, 0, lambda: None, by_hand=False, ready_after="1s")
+    outcome = played(2, 0, lambda: None, by_hand=False, ready_after=1.0)
     assert any(choice.could_err for choice in outcome.choices)
     exceptions = [exception for choice in outcome.choices for exception in choice.exceptions()]
     assert [str(one) for one in exceptions if one.cause == Cause.UNKNOWN] == []
