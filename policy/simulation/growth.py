@@ -127,15 +127,19 @@ def packed(model: Template, seekers: Sequence[Seeker], names: Callable[[int], st
     if not model.like:
         return [node_like(model, names(number)) for number, _ in enumerate(seekers)]
     room, nodes = Room(), list[Node]()
+    # Nodes not found full yet, the next one last: what is full for a pod is full for its like.
+    left: dict[Demand, list[str]] = {}
     for seeker in seekers:
-        fitting = (node.name for node in reversed(nodes) if room.fits(seeker.demand, node.name))
-        name = next(fitting, None)
-        if name is None:
+        names_left = left.setdefault(seeker.demand, [node.name for node in nodes])
+        while names_left and not room.fits(seeker.demand, names_left[-1]):
+            names_left.pop()
+        if not names_left:
             node = node_like(model, names(len(nodes)))
             room.add_node(node)
             if not room.fits(seeker.demand, node.name):
                 return []
             nodes.append(node)
-            name = node.name
-        room.take(name, seeker.demand)
+            for others in left.values():
+                others.append(node.name)
+        room.take(names_left[-1], seeker.demand)
     return nodes
