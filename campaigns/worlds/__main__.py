@@ -28,10 +28,10 @@ def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: boo
         for comparison in compared(worlds, at_once):
             report.add(comparison)
             bar.update(1)
-            if keep and not comparison.agrees:
+            if keep and isinstance(comparison, Comparison) and not comparison.agrees:
                 _keep(comparison, keep)
     click.echo(str(report))
-    sys.exit(bool(report.unexplained))
+    sys.exit(bool(report.unexplained or report.unfinished))
 
 
 def _keep(comparison: Comparison, directory: Path) -> None:

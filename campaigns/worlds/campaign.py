@@ -14,7 +14,7 @@ from campaigns.worlds.world import World
 from controlplane import ControlPlane
 from demo.cluster import Programs
 
-__all__ = ["Comparison", "compared"]
+__all__ = ["Comparison", "Unfinished", "compared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,15 @@ class Comparison:
         return self.real == self.replayed
 
 
-def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison]:
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A world that did not come to its end, and what was waited for."""
+
+    world: World
+    why: str
+
+
+def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison | Unfinished]:
     """One for each world, as they are done. If some have groups, cluster-autoscaler and our watcher run."""
     with ControlPlane() as plane, Programs(plane) as programs, ThreadPoolExecutor(at_once) as playing:
         programs.install()
@@ -53,8 +61,11 @@ def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison]:
             yield done.result()
 
 
-def _compared(world: World, live: Live) -> Comparison:
-    before, after = live.played(world)
+def _compared(world: World, live: Live) -> Comparison | Unfinished:
+    try:
+        before, after = live.played(world)
+    except TimeoutError as error:
+        return Unfinished(world, str(error))
     played, told = real(before, after), simulated(world, before)
     again = told if world.group else replayed(world, before, after, live.order(world))
     return Comparison(world, before, after, played, told, again)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from campaigns.worlds.campaign import Comparison
+from campaigns.worlds.campaign import Comparison, Unfinished
 
 __all__ = ["Report"]
 
@@ -21,8 +21,12 @@ class Report:
     """By place, as in reality."""
     modes: Counter[str] = field(default_factory=Counter)
     differing: list[Comparison] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
 
-    def add(self, comparison: Comparison) -> None:
+    def add(self, comparison: Comparison | Unfinished) -> None:
+        if isinstance(comparison, Unfinished):
+            self.unfinished.append(comparison)
+            return
         self.worlds += 1
         for count in comparison.real.values():
             self.pods.update(count)
@@ -44,6 +48,7 @@ class Report:
                 "pods: " + ", ".join(f"{count} {place}" for place, count in sorted(self.pods.items())),
                 "policies: " + ", ".join(f"{count} {mode}" for mode, count in self.modes.most_common()),
                 *(line for comparison in self.differing for line in _told(comparison)),
+                *(f"seed {world.world.seed}: no end: {world.why}" for world in self.unfinished),
             ]
         )
 
