@@ -6,11 +6,16 @@ Owns the choice; must not know how either is read, nor what the command does wit
 import sys
 from pathlib import Path
 
+import click
+
 from author.cluster import Cluster, cluster_in
 from author.live import live_cluster
 from author.mistakes import Mistake
 
 __all__ = ["chosen_cluster", "cluster_at"]
+
+_LONG = 10_000_000
+"""Bytes of YAML that take seconds to read."""
 
 
 def chosen_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool) -> Cluster | None:
@@ -33,8 +38,17 @@ def cluster_at(snapshot: str) -> Cluster:
         Mistake: it cannot be read.
     """
     if snapshot == "-":
-        return cluster_in("<stdin>", sys.stdin.buffer.read())
+        return _read("<stdin>", sys.stdin.buffer.read())
     try:
-        return cluster_in(snapshot, Path(snapshot).read_bytes())
+        text = Path(snapshot).read_bytes()
     except OSError as error:
         raise Mistake(f"{snapshot}: {error.strerror}; name a file, or - for stdin") from None
+    return _read(snapshot, text)
+
+
+def _read(source: str, text: bytes) -> Cluster:
+    if len(text) > _LONG and not text.lstrip().startswith(b"{") and sys.stderr.isatty():
+        click.echo(
+            f"reading {source}; what kubectl prints with -o json is read several times faster", err=True
+        )
+    return cluster_in(source, text)

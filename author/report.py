@@ -9,6 +9,7 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote
 
 import click
 
@@ -102,7 +103,7 @@ def _sarif(findings: Sequence[Finding]) -> str:
 
 def _result(finding: Finding) -> Mapping[str, object]:
     position = finding.place.position
-    physical: dict[str, object] = {"artifactLocation": {"uri": finding.place.source}}
+    physical: dict[str, object] = {"artifactLocation": {"uri": quote(finding.place.source)}}
     if position.line:
         physical["region"] = {"startLine": position.line, "startColumn": position.column}
     logical = [{"fullyQualifiedName": finding.place.path}]

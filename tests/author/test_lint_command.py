@@ -121,6 +121,12 @@ def test_sarif_has_each_rule_and_the_place_of_each_result(tmp_path: Path) -> Non
     }
 
 
+def test_sarif_names_what_is_no_path_as_a_uri() -> None:
+    written = json.loads(lint("-", "-o", "sarif", stdin=BAD).output)
+    (location,) = written["runs"][0]["results"][0]["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == "%3Cstdin%3E"
+
+
 def test_github_gets_one_line_for_each_finding_with_its_place(tmp_path: Path) -> None:
     path = a_file(tmp_path, BAD.replace("maxResource:", '"50%, a:b":'))
     (line,) = lint(path, "-o", "github").output.splitlines()

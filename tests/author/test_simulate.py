@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from author.chosen import cluster_at
 from author.simulating import Progress
 from extender.cli import main
 from tests.author.clusters import GPU, a_cluster, a_node, a_pod, a_policy, written
@@ -536,11 +537,34 @@ def test_two_policies_in_one_file_have_an_answer_each(tmp_path: Path) -> None:
     ]
 
 
-def test_a_long_play_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    """One that a person looks at."""
 
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("form", "stream", "told"),
+    [
+        pytest.param("yaml", Terminal(), True, id="long YAML, to a person"),
+        pytest.param("yaml", io.StringIO(), False, id="to nobody"),
+        pytest.param("json", Terminal(), False, id="JSON is fast"),
+    ],
+)
+def test_that_yaml_takes_longer_is_told_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, stream: io.StringIO, *, told: bool
+) -> None:
+    monkeypatch.setattr("author.chosen._LONG", 100)
+    monkeypatch.setattr(sys, "stderr", stream)
+    path = tmp_path / f"cluster.{form}"
+    cluster = a_cluster(*ONE_EACH)
+    path.write_text(written(cluster) if form == "yaml" else json.dumps(cluster))
+    assert len(cluster_at(str(path)).nodes) == 2
+    assert stream.getvalue().startswith("reading ") is told
+
+
+def test_a_long_play_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, patience, shown in (
         (Terminal(), 0.0, True),
         (Terminal(), 60.0, False),
