@@ -152,7 +152,8 @@ class Room:
             if node.allocatable.get(resource)
         )
         leaving = any(taint.key in _LEAVING for taint in node.taints)
-        return leaving, self._kin[demand.kin, name], -left, self._pods[name]
+        kin = self._kin[demand.kin, name] if demand.kin else 0
+        return leaving, kin, -left, self._pods[name]
 
 
 def _refusal(node: Node, pod: Pod) -> str:

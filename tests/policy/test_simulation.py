@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,6 +160,34 @@ def test_the_emptiest_node_is_taken_and_one_that_leaves_last() -> None:
         room.take(name, demand)
         taken.append(name)
     assert taken == ["empty", "empty", "full", "empty", "full", "empty", "full", "leaving"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [
+        pytest.param(({}, {}, {}), "aaa", id="without labels: the emptiest"),
+        pytest.param(({"app": "x"}, {"app": "y"}, {"app": "z"}), "aaa", id="of three kinds: the emptiest"),
+        pytest.param(({"app": "x"}, {"app": "x"}, {"app": "x"}), "aba", id="of one: apart"),
+        pytest.param(
+            tuple({"app": "x", "apps.kubernetes.io/pod-index": index} for index in "012"),
+            "aba",
+            id="of a StatefulSet, whose pods have numbers",
+        ),
+    ],
+)
+def test_pods_of_one_workload_are_put_apart(labels: tuple[dict[str, str], ...], taken: str) -> None:
+    """As kube-scheduler's default spreading by host: before the emptiest node."""
+    room, found = Room(), ""
+    for name, cpu in (("a", "100"), ("b", "4")):
+        room.add_node(a_node(name, allocatable={"cpu": cpu}))
+    for own in labels:
+        pod = a_pod(labels=own, requests={"cpu": "1"})
+        demand = Demand.of(pod)
+        best = room.best(demand, pod, "all", lambda: room.nodes)
+        assert best is not None
+        room.take(best, demand)
+        found += best
+    assert found == taken
 
 
 def test_what_is_on_a_node_that_is_gone_takes_no_room() -> None:
