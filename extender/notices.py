@@ -94,7 +94,7 @@ def _of_pod(pod: Pod, policy: ResourcePolicy, outlook: Outlook) -> Iterator[Noti
         why = "".join(f"; units[{i}] is passed over: {why}" for i, _, why in passed if i < asked)
         note = f"nodes were asked for in units[{asked}] of {of}{why}"
         yield Notice(about, Severity.NORMAL, "WaitingForNodes", note, note)
-    elif passed:
+    elif passed and len(passed) == sum(unit.waits_for_nodes for unit in policy.units):
         why = "; ".join(f"units[{index}]: {why}" for index, _, why in passed)
         note = f"{of} gets no nodes for it now; {why}"
         yield Notice(about, Severity.WARNING, "NotGrowable", note, note)

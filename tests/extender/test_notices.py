@@ -15,6 +15,7 @@ from tests.builders import a_pod, a_policy, a_unit
 ELASTIC = a_policy(a_unit("dc"), *(a_unit(pool, resource="elastic") for pool in ("near", "far")), uid="p")
 WAITS = a_pod("a", unschedulable=True)
 STOCK_OUT = Growth(blocked=Blocked(Obstacle.BACK_OFF, "no stock"))
+FULL = Growth(blocked=Blocked(Obstacle.AT_MAXIMUM, ""))
 ASKED = Growth(asked=1, pods=frozenset({"a"}))
 
 
@@ -91,11 +92,13 @@ def test_another_example_is_no_other_cause_and_another_unit_is() -> None:
             "nodes were asked for in units[1] of ResourcePolicy policy",
             id="W4: a later unit that cannot grow is not the pod's concern",
         ),
+        pytest.param({1: STOCK_OUT}, None, id="W4: another unit may still be asked"),
         pytest.param(
-            {1: STOCK_OUT},
+            {1: STOCK_OUT, 2: FULL},
             "ResourcePolicy policy gets no nodes for it now; units[1]: the cloud refused nodes, and the "
-            "autoscaler waits before it tries again (no stock)",
-            id="W4: nobody is asked",
+            "autoscaler waits before it tries again (no stock); units[2]: its node groups have as many nodes "
+            "as they may have",
+            id="W4: nobody can be asked",
         ),
     ],
 )
@@ -110,4 +113,4 @@ def test_a_pod_that_waits_is_told_for_what(growth: dict[int, Growth], expected: 
 
 def test_of_thousands_of_pods_a_few_are_told() -> None:
     crowd = tuple(a_pod(f"p{index}", unschedulable=True) for index in range(1000))
-    assert len(told(growth={1: STOCK_OUT}, waiting=crowd)) == 20
+    assert len(told(growth={1: STOCK_OUT, 2: FULL}, waiting=crowd)) == 20
