@@ -49,6 +49,10 @@ def test_of_two_policies_for_one_pod_the_younger_names_the_older(site: Site) -> 
     assert "ResourcePolicy a-first" in conflicted["message"]
     assert "for example both" in conflicted["message"]
     assert "ResourcePolicy a-first" in site.told("b-second", "Conflicted")["note"]
+    # As `kubectl describe` looks for it.
+    mine = f"involvedObject.kind=ResourcePolicy,involvedObject.uid={second['metadata']['uid']}"
+    described = site.api.items(f"/api/v1/namespaces/{site.name}/events", fieldSelector=mine)
+    assert "Conflicted" in {event["reason"] for event in described}
 
 
 def test_a_policy_for_pods_that_the_scheduler_never_sends_says_so(site: Site) -> None:
