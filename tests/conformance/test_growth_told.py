@@ -57,15 +57,15 @@ def reason(told: Json, kind: str) -> str:
     return next(str(c["reason"]) for c in told["conditions"] if c["type"] == kind and c["status"] == "True")
 
 
-def note(world: World, name: str, of: str) -> str:
-    """What the Event of this reason says beside a pod or the policy."""
+def note(world: World, name: str, of: str, where: str) -> str:
+    """What the Event of this reason about these units says beside a pod or the policy, once it is there."""
     path = f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events"
 
     def found() -> str:
         events = (e for e in world.plane.api.items(path) if e["regarding"]["name"] == name)
-        return next((str(e["note"]) for e in events if e["reason"] == of), "")
+        return next((str(e["note"]) for e in events if e["reason"] == of and where in e["note"]), "")
 
-    return world.plane.wait(found, what=f"an event {of} beside {name}")
+    return world.plane.wait(found, what=f"an event {of} beside {name}, about {where}")
 
 
 def metrics(port: int) -> dict[str, float]:
@@ -89,9 +89,10 @@ def test_nodes_that_are_asked_for_are_told_until_they_have_their_pods(world: Wor
         told = await_states(world, "WaitingForNodes")
         assert (told["units"][0]["asked"], told["pending"], told["placed"]) == (2, 2, "0/5")
         assert reason(told, "WaitingForNodes") == "NodesAsked"
-        assert note(world, "gpus", "WaitingForNodes") == "nodes were asked for in units[0]"
+        assert note(world, "gpus", "WaitingForNodes", "units[0]") == "nodes were asked for in units[0]"
         assert (
-            note(world, "a", "WaitingForNodes") == "nodes were asked for in units[0] of ResourcePolicy gpus"
+            note(world, "a", "WaitingForNodes", "units[0]")
+            == "nodes were asked for in units[0] of ResourcePolicy gpus"
         )
         world.await_bound("a", "b")
         told = await_states(world, "Growable")
@@ -111,11 +112,12 @@ def test_a_unit_that_cannot_grow_is_told_and_that_the_next_one_was_asked(world: 
         world.create_pods("a")
         told = await_states(world, "NotGrowable", "WaitingForNodes")
         assert "units[0]: " in next(c["message"] for c in told["conditions"] if c["type"] == "NotGrowable")
-        passed = note(world, "a", "WaitingForNodes")
+        passed = note(world, "a", "WaitingForNodes", "units[1]")
         assert passed.startswith(
             "nodes were asked for in units[1] of ResourcePolicy gpus; units[0] is passed over"
         )
-        assert "units[0]: " in note(world, "gpus", "NotGrowable")
+        assert "no stock" in passed
+        assert "no stock" in note(world, "gpus", "NotGrowable", "units[0]: ")
         world.await_bound("a")
         assert world.pool_of("a") == "slow"
         world.await_nothing_asked()
