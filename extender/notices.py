@@ -4,7 +4,7 @@ Owns which causes are told where, and the sentences; must not know how an Event 
 told for as long as it stands; nothing in a sentence moves meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,6 +17,8 @@ from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["About", "Notice", "Severity", "notices"]
 
+_Passed = tuple[int, str, str]
+"""A unit that gets no nodes, why in a word, and in a sentence."""
 _BY_EXAMPLE = frozenset(
     {ConditionType.CONFLICTED, ConditionType.PODS_NOT_SENT, ConditionType.FOREIGN_DELETION_COSTS}
 )
@@ -60,14 +62,15 @@ class Notice:
 def notices(report: Report) -> Iterator[Notice]:
     """Whatever is to be told now."""
     for key, status in report.statuses.items():
-        yield from _of_policy(key, status)
         policy = report.policies.get(key)
+        passed = list(obstacles(policy, report.outlook)) if policy else []
+        yield from _of_policy(key, status, passed)
         if policy is not None:
             for pod in status.waiting[:_PODS_TOLD]:
-                yield from _of_pod(pod, policy, report.outlook)
+                yield from _of_pod(pod, policy, report.outlook, passed)
 
 
-def _of_policy(key: str, status: Status) -> Iterator[Notice]:
+def _of_policy(key: str, status: Status, passed: Sequence[_Passed]) -> Iterator[Notice]:
     namespace, _, name = key.partition("/")
     about = About("scheduling.alibabacloud.com/v1alpha1", "ResourcePolicy", namespace, name, status.uid)
     for condition in status.conditions:
@@ -75,8 +78,18 @@ def _of_policy(key: str, status: Status) -> Iterator[Notice]:
             expected = condition.type is ConditionType.WAITING_FOR_NODES
             severity = Severity.NORMAL if expected else Severity.WARNING
             reason = "NotAccepted" if condition.type is ConditionType.ACCEPTED else str(condition.type)
-            cause = condition.reason if condition.type in _BY_EXAMPLE else condition.message
-            yield Notice(about, severity, reason, condition.message, cause)
+            yield Notice(about, severity, reason, condition.message, _cause(condition, passed))
+
+
+def _cause(condition: Condition, passed: Sequence[_Passed]) -> str:
+    if condition.type is ConditionType.NOT_GROWABLE:
+        return _words(passed)
+    return condition.reason if condition.type in _BY_EXAMPLE else condition.message
+
+
+def _words(passed: Iterable[_Passed]) -> str:
+    """Without what the autoscaler says: it names another node each time."""
+    return ", ".join(f"{index}: {word}" for index, word, _ in passed)
 
 
 def _is_news(condition: Condition) -> bool:
@@ -84,17 +97,19 @@ def _is_news(condition: Condition) -> bool:
     return condition.status is not (condition.type is ConditionType.ACCEPTED)
 
 
-def _of_pod(pod: Pod, policy: ResourcePolicy, outlook: Outlook) -> Iterator[Notice]:
+def _of_pod(
+    pod: Pod, policy: ResourcePolicy, outlook: Outlook, passed: Sequence[_Passed]
+) -> Iterator[Notice]:
     about = About("v1", "Pod", pod.namespace, pod.name, pod.uid)
     of = f"ResourcePolicy {policy.name}"
     units = range(len(policy.units))
     asked = next((unit for unit in units if pod.uid in outlook.of(policy.key, unit).pods), None)
-    passed = list(obstacles(policy, outlook))
     if asked is not None:
-        why = "".join(f"; units[{i}] is passed over: {why}" for i, _, why in passed if i < asked)
+        earlier = [each for each in passed if each[0] < asked]
+        why = "".join(f"; units[{index}] is passed over: {why}" for index, _, why in earlier)
         note = f"nodes were asked for in units[{asked}] of {of}{why}"
-        yield Notice(about, Severity.NORMAL, "WaitingForNodes", note, note)
+        yield Notice(about, Severity.NORMAL, "WaitingForNodes", note, f"{asked}; {_words(earlier)}")
     elif passed and len(passed) == sum(unit.waits_for_nodes for unit in policy.units):
         why = "; ".join(f"units[{index}]: {why}" for index, _, why in passed)
         note = f"{of} gets no nodes for it now; {why}"
-        yield Notice(about, Severity.WARNING, "NotGrowable", note, note)
+        yield Notice(about, Severity.WARNING, "NotGrowable", note, _words(passed))
