@@ -59,6 +59,8 @@ class Request:
     made_at: float
     granted: int | None = None
     """How many of the pods it brings room for; None: for all."""
+    accepted_at: float | None = None
+    """When the autoscaler accepted it, by its own clock, in whole seconds."""
     shown: int = 0
     """How many placeholders stand for its pods, where that is the way to ask."""
     sizes: Mapping[str, Size] = field(default_factory=dict)

@@ -6,6 +6,7 @@ Its shape: autoscaler.md, section 9. Empty fields are left out, and it goes stal
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 import yaml
@@ -71,6 +72,16 @@ class AutoscalerStatus:
     groups: tuple[NodeGroup, ...] = ()
     unreadable: str = ""
     """Why it could not be read, though there may be one."""
+
+    @property
+    def loop_at(self) -> float | None:
+        """When its last loop began, by its own clock; None if it does not say so as we know it."""
+        # Go writes nanoseconds and the zone twice: 2026-11-24 12:00:00.123456789 +0000 UTC
+        parts = self.updated.split()
+        try:
+            return datetime.fromisoformat(f"{parts[0]}T{parts[1][:8]}{parts[2]}").timestamp()
+        except (IndexError, ValueError):
+            return None
 
     @property
     def sizes(self) -> Mapping[str, Size]:

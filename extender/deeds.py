@@ -13,7 +13,7 @@ from policy.objects import Pod
 
 __all__ = ["NOTHING_GREW", "granted", "grown", "refused"]
 
-NOTHING_GREW = "no answer, and no node group grew"
+NOTHING_GREW = "no node group grew in time"
 
 
 def grown(request: Request, sight: Sight, memory: Memory) -> Sequence[NodeGroup]:

@@ -37,8 +37,6 @@ class Memory:
     """When each unanswered request was first seen, and the autoscaler's last loop by then."""
     accepted_at: dict[str, float] = field(default_factory=dict)
     """When each request was first seen Accepted, without more."""
-    loops: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """The autoscaler's last loop, and how many more ended while each request was Accepted, without more."""
     baselines: dict[str, AutoscalerStatus] = field(default_factory=dict)
     """What the autoscaler told of its groups while the request was not yet Accepted."""
     lively: tuple[str, float] = ("", 0.0)
@@ -92,7 +90,6 @@ class Memory:
         kept: tuple[dict[str, Any], ...] = (
             self.asked_since,
             self.accepted_at,
-            self.loops,
             self.baselines,
             self.served,
             self.barren_since,
@@ -183,8 +180,6 @@ class Memory:
             self.served.setdefault(request.name, sight.status.updated)
         elif request.answer is Answer.ACCEPTED:
             self.accepted_at.setdefault(request.name, sight.now)
-            last, ended = self.loops.get(request.name, (sight.status.updated, 0))
-            self.loops[request.name] = sight.status.updated, ended + (sight.status.updated != last)
         elif request.answer in (Answer.ASKED, Answer.SHOWN):
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
             if sight.status.groups and (request.answer is Answer.ASKED or not self.sizes_before(request)):

@@ -125,11 +125,12 @@ class _Metadata(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] = {}
 
 
-class _Condition(msgspec.Struct):
+class _Condition(msgspec.Struct, rename="camel"):
     type: str
     status: str
     reason: str = ""
     message: str = ""
+    last_transition_time: datetime | None = None
 
 
 class _Conditions(msgspec.Struct):
@@ -162,6 +163,11 @@ def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[Answer, 
     return (Answer.ACCEPTED if accepted else Answer.ASKED), ""
 
 
+def _accepted_at(conditions: Iterable[_Condition]) -> float | None:
+    times = (c.last_transition_time for c in conditions if (c.type, c.status) == ("Accepted", "True"))
+    return next((time.timestamp() for time in times if time), None)
+
+
 def _request(written: _Written, answer: Answer, message: str = "") -> Request:
     told = written.metadata.annotations
     return Request(
@@ -169,6 +175,7 @@ def _request(written: _Written, answer: Answer, message: str = "") -> Request:
         policy=told.get(_POLICY, ""),
         record=told.get(_UNIT, ""),
         pods=frozenset(told.get(_PODS, "").split()),
+        accepted_at=_accepted_at(written.status.conditions),
         shape=told.get(_SHAPE, ""),
         answer=answer,
         made_at=written.metadata.creation_timestamp.timestamp(),

@@ -30,8 +30,6 @@ _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
 _LOST_AFTER = 5.0
 """Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
-_LOOPS = 2
-"""Loops of the autoscaler after which an answer that is half there will not be completed."""
 _GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
 _REPLACED_WITHIN = 2.0
@@ -45,6 +43,7 @@ class Why(StrEnum):
     OVERDUE = "its nodes have not taken its pods in time"
     DONE = "its places are taken"
     LOST = "other pods have its nodes"
+    UNSAID = "its answer was lost, and no group grew: asked again if need be"
     UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
     UNSENT = "cut off by a crash before it was sent"
 
@@ -127,25 +126,26 @@ def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | W
         return Settle(request)
     if request.name in memory.idle_since:
         return _idle(request, sight, memory)
-    if _refused_unsaid(request, memory):
-        return Withdraw(replace(request, message=NOTHING_GREW), Why.FAILED)
-    return _late(request, sight, memory)
+    return Withdraw(request, Why.UNSAID) if _is_final(request, sight) else _late(request, sight, memory)
 
 
-def _refused_unsaid(request: Request, memory: Memory) -> bool:
-    """Accepted, silent since, and no group grew: refused, in a write that failed.
+def _is_final(request: Request, sight: Sight) -> bool:
+    """Whether an answer that is half there will not be completed: a later loop than that has ended.
 
-    The loop that accepted it has ended once a second one has: the first may have been that before.
+    Both times are of the autoscaler's clock, so a restart of ours does not matter.
     """
-    _, ended = memory.loops.get(request.name, ("", 0))
-    return request.answer is Answer.ACCEPTED and ended >= _LOOPS
+    loop, accepted = sight.status.loop_at, request.accepted_at
+    if request.answer is not Answer.ACCEPTED or loop is None or accepted is None:
+        return False
+    return loop >= accepted + 1  # both are cut to whole seconds
 
 
 def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
     done = not memory.places(request)
     # A request in flight may have been served already: its purchase must not be taken for that of the next.
     # And nodes that were asked for come, whoever went away meanwhile.
-    awaited = request.answer in IN_FLIGHT or (not done and sight.of(request) is not None)
+    in_flight = request.answer in IN_FLIGHT and not _is_final(request, sight)
+    awaited = in_flight or (not done and sight.of(request) is not None)
     if awaited and sight.now - memory.idle_since[request.name] < _LINGER:
         return None
     return Withdraw(request, Why.DONE if done else Why.UNWANTED)
@@ -181,7 +181,7 @@ def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
         return None
     if sight.now - memory.barren_since.get(request.name, sight.now) >= _LOST_AFTER:
         return Withdraw(request, Why.LOST)
-    accepted = sight.now - memory.accepted_at.get(request.name, sight.now)
+    accepted = sight.now - (request.accepted_at or sight.now)
     half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest
     if not half_answered and sight.now - request.made_at <= _patience(meant[0].policy, memory):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from extender.autoscaler import Answer
-from extender.autoscaler_status import UNKNOWN, NodeGroup, decode_status
+from extender.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, decode_status
 from extender.holds import DELAY
 from extender.request_objects import BOUGHT, name_of, pod_template, provisioning_request, read_requests
 from policy.scale_up import Demand
@@ -224,6 +224,27 @@ def test_the_status_tells_sizes_and_troubles() -> None:
     assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}
     assert status.troubles == "far: cloudProviderError no stock"
     assert replace(near, max_size=3).grew_since((2, 0))
+
+
+@pytest.mark.parametrize(
+    ("updated", "at"),
+    [
+        ("2026-11-24 12:00:00.123456789 +0000 UTC", 1_795_521_600.0),
+        ("2026-11-24 14:00:00 +0200 CEST", 1_795_521_600.0),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_the_status_tells_when_its_loop_began(updated: str, at: float | None) -> None:
+    """A5: as Go writes times."""
+    assert AutoscalerStatus(updated).loop_at == at
+
+
+def test_a_request_tells_when_it_was_accepted() -> None:
+    """A5."""
+    accepted = {**condition("Accepted", "True"), "lastTransitionTime": "2026-11-24T12:00:00Z"}
+    (request,) = read_requests(listed(stored(provisioning_request(DEMAND, {}), [accepted])), listed())
+    assert request.accepted_at == 1_795_521_600.0
 
 
 @pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])

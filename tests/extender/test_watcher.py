@@ -201,17 +201,17 @@ def test_only_a_group_that_grew_tells_of_a_purchase(
     assert bool(world.autoscaler.settled) is settled
 
 
-def test_refused_without_a_word_sends_the_pod_on() -> None:
-    """A6: two loops later nothing has grown, and the write that says so has failed."""
+def test_an_answer_that_was_lost_is_asked_for_again_if_nothing_grew() -> None:
+    """A6: room was found, or none; which, the next answer tells. A watcher that has just begun knows, too."""
     world = World(a_policy(NEAR, FAR))
     world.put(waiting("a"))
     world.round()
-    world.autoscaler.answer(Answer.ACCEPTED)
-    for loop in ("2", "3"):
-        assert world.round() == []
-        world.autoscaler.said = replace(world.autoscaler.said, updated=loop)
-    assert world.round() == []
-    assert world.round() == [(1, ["a"])]
+    (request,) = world.live
+    world.autoscaler.live[request.name] = replace(request, answer=Answer.ACCEPTED, accepted_at=NOW)
+    for loop, asked in (("02:46:40.9", []), ("02:46:41.1", [(0, ["a"])])):
+        world.restart()
+        world.autoscaler.said = replace(world.autoscaler.said, updated=f"1970-01-01 {loop} +0000 UTC")
+        assert world.round() + world.round() == asked
 
 
 def test_what_a_former_watcher_knew_to_be_bought_is_settled_by_the_next() -> None:
