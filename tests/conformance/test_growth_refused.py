@@ -71,7 +71,7 @@ def test_a_pool_out_of_stock_is_passed_over_and_tried_again(world: World) -> Non
         world.await_bound("d")
         assert world.pool_of("d") == "second"
         world.await_nothing_asked()
-        assert [len(world.bought(group.name)) for group in GROUPS] == [1, 1, 2]
+        assert [len(world.bought(name)) for name in ("first", "second", "third")] == [1, 1, 2]
 
 
 def test_a_unit_whose_nodes_are_too_small_for_one_pod_serves_the_others(world: World) -> None:
@@ -92,9 +92,9 @@ def condition(kind: str, second: int) -> dict[str, str]:
     return {"type": kind, "status": "True", "reason": "R", "message": "m", "lastTransitionTime": at}
 
 
-def test_no_request_of_ours_is_started_twice(world: World) -> None:
+def test_no_request_of_ours_is_started_twice(plane: ControlPlane) -> None:
     """A5: manifests/served-once.yaml, whether a watcher lives or not. The class is one that nobody serves."""
-    api = world.plane.api
+    api = plane.api
     request = {
         "apiVersion": "autoscaling.x-k8s.io/v1",
         "kind": "ProvisioningRequest",
