@@ -15,6 +15,7 @@ import pytest
 
 from extender.connection import Connection, connect
 from extender.freshness import Freshness
+from extender.lease import Lease
 from extender.readiness import Readiness
 from extender.reflector import Backoff, Reflector, Resource
 from tests.extender.apiserver import FakeApiServer, Fault
@@ -37,6 +38,7 @@ class Followed:
 
     def __init__(self, api: FakeApiServer, connection: Connection) -> None:
         self.api = api
+        self.connection = connection
         self.clock = Clock()
         self.reflectors: dict[str, Reflector[Any, Any]] = {
             name: Reflector(
@@ -171,6 +173,30 @@ def test_one_resource_that_is_behind_is_enough() -> None:
         followed.api.put(NODES, "", "n")
         followed.becomes(0.0, "nodes")
         assert (followed.freshness.age("pods"), followed.freshness.oldest()) == (10, 10)
+
+
+def test_who_takes_the_lead_lists_the_pods_again_before_it_answers() -> None:
+    """C7: its watch may be behind by a pod that the former leader has just sent on its way."""
+    with following() as followed:
+        reflectors, clock = followed.reflectors, followed.clock
+        pods, connection = reflectors["pods"], followed.connection
+        taken: list[float] = []
+
+        def take() -> None:
+            taken.append(clock.now)
+
+        lease = Lease(connection, "resourcepolicy", "extender", "one", clock, 6, take)
+        readiness = Readiness(
+            reflectors.values(), followed.freshness.oldest, staleness=STALENESS, pods=pods, lease=lease
+        )
+        assert readiness.why_not() == "another replica leads"
+        clock.now += 1
+        lease.try_once()
+        lease.try_once()
+        assert taken == [clock.now]
+        assert readiness.why_not() == "it has just taken the lead and lists the pods again"
+        pods.list_again()
+        wait_for(lambda: readiness.why_not() == "")
 
 
 def test_what_was_not_reached_is_remembered_within_bounds() -> None:
