@@ -11,14 +11,16 @@ from dataclasses import replace
 from itertools import islice
 
 from extender.cache import SEEN_AFTER, Cache
-from policy.doubt import Doubt, Doubting, doubts
+from policy.doubt import Doubt, Doubting, Doubts, doubts
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import MissingLabelError, group_of
 
 __all__ = ["Settling"]
 
+_LOOK = 0.1
 _AGAIN = 1.0
+"""Seconds between two looks, and between two that measure room: doubts may be thousands."""
 
 
 class Settling:
@@ -30,8 +32,9 @@ class Settling:
         self._seconds = seconds
         self._began_at = 0.0
         self._looked_at = 0.0
+        self._measured_at = 0.0
         self._touched = True
-        self._doubts: dict[str, Doubt] = {}
+        self._doubts = Doubts()
         self._held: set[str] = set()
 
     @property
@@ -45,19 +48,17 @@ class Settling:
         self._touched = False
         self._held.clear()
         self._hold_nominated()
-        self._doubts = {}
+        self._doubts = Doubts()
         for uid, doubt in self._found(self._cache.pods()).items():
             # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
             held = self._cache.reservations().get(uid)
             units = doubt.units - {held.unit} if held else doubt.units
             if units:
-                self._doubts[uid] = replace(doubt, units=units)
+                self._doubts.put(replace(doubt, units=units))
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
-        doubt = self._doubts.pop(uid, None)
-        if doubt is not None:
-            self._cache.changes.note(doubt.policy)
+        self._end(uid)
 
     def hold(self, uid: str, *, held: bool) -> None:
         """Whether the pod waits for doubts to end, as filter has just answered."""
@@ -75,8 +76,7 @@ class Settling:
         if not self._doubts:
             return None
         self._look_again()
-        own = {uid: doubt for uid, doubt in self._doubts.items() if doubt.policy == policy.key}
-        return Doubting(self._cache, own) if own else None
+        return Doubting(self._cache, self._doubts) if self._doubts.concern(policy) else None
 
     def look(self) -> Iterable[Pod]:
         """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
@@ -90,13 +90,12 @@ class Settling:
         if self._touched or self._clock() < seen_at or self._cache.heard_by(seen_at):
             return ()
         self._touched = True
-        return [doubt.pod for doubt in islice(self._doubts.values(), 1)]
+        return [doubt.pod for doubt in islice(self._doubts, 1)]
 
-    def _keep(self, doubts: dict[str, Doubt]) -> None:
-        for uid, doubt in self._doubts.items():
-            if doubts.get(uid) != doubt:
-                self._cache.changes.note(doubt.policy)
-        self._doubts = doubts
+    def _end(self, uid: str) -> None:
+        doubt = self._doubts.drop(uid)
+        if doubt is not None:
+            self._cache.changes.note(doubt.policy)
 
     def _hold_nominated(self) -> None:
         """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""
@@ -117,23 +116,26 @@ class Settling:
 
     def _look_again(self) -> None:
         now = self._clock()
-        if now >= self.ends_at:
-            self._keep({})
+        if now - self._looked_at < _LOOK:
             return
-        self._keep({uid: d for uid, d in self._doubts.items() if self._cache.is_pending(uid)})
-        fresh = self._cache.heard_by(self._began_at + SEEN_AFTER)
-        if not fresh or now - self._looked_at < _AGAIN:
-            return
-        # Room that is gone by now was taken by others: no binding under way holds it.
         self._looked_at = now
-        still = self._found(doubt.pod for doubt in self._doubts.values())
-        self._keep(
-            {
-                uid: replace(doubt, units=doubt.units & still[uid].units)
-                for uid, doubt in self._doubts.items()
-                if uid in still and doubt.units & still[uid].units
-            }
-        )
+        for doubt in list(self._doubts):
+            if now >= self.ends_at or not self._cache.is_pending(doubt.pod.uid):
+                self._end(doubt.pod.uid)
+        if self._cache.heard_by(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+            self._measured_at = now
+            self._measure()
+
+    def _measure(self) -> None:
+        """Room that is gone by now was taken by others: no binding under way holds it."""
+        still = self._found(doubt.pod for doubt in self._doubts)
+        for doubt in list(self._doubts):
+            found = still.get(doubt.pod.uid)
+            units = doubt.units & found.units if found else frozenset()
+            if units != doubt.units:
+                self._end(doubt.pod.uid)
+            if units and units != doubt.units:
+                self._doubts.put(replace(doubt, units=units))
 
     def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)

@@ -5,7 +5,8 @@ since when, or for how long. A binding under way means that the scheduler holds 
 shows as free: a pod for which a unit has no room is not on its way there.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ from policy.objects import Node, Pod
 from policy.planning import Shape, shape_of
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import View
-from policy.usage import Group, MissingLabelError, Share, Usage, group_of, total
+from policy.usage import Group, MissingLabelError, Share, Usage, group_of
 
-__all__ = ["Doubt", "Doubting", "doubts", "has_room"]
+__all__ = ["Doubt", "Doubting", "Doubts", "doubts", "has_room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,64 @@ def doubts(policy: ResourcePolicy, pending: Iterable[Pod], view: View) -> list[D
     return found
 
 
+class Doubts:
+    """Doubtful pods, and what they come to in each unit: they may be as many as all that are pending."""
+
+    def __init__(self, doubts: Iterable[Doubt] = ()) -> None:
+        self._by_uid: dict[str, Doubt] = {}
+        self._sums: dict[tuple[str, int, Group], Usage] = {}
+        self._policies: Counter[str] = Counter()
+        for doubt in doubts:
+            self.put(doubt)
+
+    def __iter__(self) -> Iterator[Doubt]:
+        return iter(self._by_uid.values())
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def concern(self, policy: ResourcePolicy) -> bool:
+        """Whether a pod of the policy is in doubt."""
+        return self._policies[policy.key] > 0
+
+    def put(self, doubt: Doubt) -> None:
+        """In place of what was known of the pod."""
+        self.drop(doubt.pod.uid)
+        self._by_uid[doubt.pod.uid] = doubt
+        self._policies[doubt.policy] += 1
+        for place in _places(doubt):
+            self._sums[place] = self._sums.get(place, Usage()).plus(_own(doubt))
+
+    def drop(self, uid: str) -> Doubt | None:
+        """The pod is in doubt no longer; what was known of it."""
+        doubt = self._by_uid.pop(uid, None)
+        if doubt is not None:
+            self._policies[doubt.policy] -= 1
+            for place in _places(doubt):
+                self._sums[place] = self._sums[place].without(_own(doubt))
+        return doubt
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str) -> Usage:
+        """What they come to in a unit and group, the pod with uid `but` left out."""
+        place = policy.key, unit, group
+        usage, own = self._sums.get(place, Usage()), self._by_uid.get(but)
+        return usage.without(_own(own)) if own and place in _places(own) else usage
+
+
+def _places(doubt: Doubt) -> list[tuple[str, int, Group]]:
+    return [(doubt.policy, unit, doubt.group) for unit in doubt.units]
+
+
+def _own(doubt: Doubt) -> Usage:
+    return Usage(1, doubt.pod.requests)
+
+
 @dataclass(frozen=True, slots=True)
 class Doubting(View):
     """A view in which every doubtful pod is counted in every unit that it may be on its way to."""
 
     view: View
-    doubts: Mapping[str, Doubt]
-    """By the pod's uid."""
+    doubts: Doubts
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -82,12 +134,7 @@ class Doubting(View):
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         """See `View`."""
         usage = self.view.usage(policy, unit, group, but)
-        doubtful = total(
-            doubt.pod.requests
-            for uid, doubt in self.doubts.items()
-            if uid != but and (doubt.policy, doubt.group) == (policy.key, group) and unit in doubt.units
-        )
-        return usage.plus(doubtful)
+        return usage.plus(self.doubts.usage(policy, unit, group, but))
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """See `View`."""

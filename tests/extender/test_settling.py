@@ -77,6 +77,7 @@ def test_the_doubt_ends_when_the_pod_is_settled(after: list[object]) -> None:
         world.tell(*after)  # type: ignore[arg-type]
     else:
         world.tell_gone(a_pod("before"))
+    world.clock.now += 0.1
     assert world.ask(a_pod("new")) == 0
 
 
@@ -95,6 +96,7 @@ def test_who_waits_for_a_doubt_preempts_nobody() -> None:
         with pytest.raises(NotReady, match="from before its start"):
             world.extender.preempt(a_pod(name), {"dc-1": ["v"]})
     world.tell(a_pod("before", on="cloud-1"))
+    world.clock.now += 0.1
     preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["v"]})
     assert preempted is not None
     assert preempted.choice.unit == 0

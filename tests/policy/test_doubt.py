@@ -3,14 +3,17 @@
 Owns which pods are in doubt about which units, and that a doubting view differs in its counts alone.
 """
 
+from itertools import product
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from policy.doubt import Doubting, doubts, has_room
+from policy.doubt import Doubt, Doubting, Doubts, doubts, has_room
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Snapshot
-from policy.usage import Usage
+from policy.usage import Usage, total
 from tests.builders import a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -22,7 +25,7 @@ WORLD = a_snapshot(POLICY, nodes=[DC, CLOUD])
 
 def view_of(world: Snapshot, *names: str) -> Doubting:
     found = doubts(POLICY, [a_pod(name, requests={GPU: "1"}) for name in names], world)
-    return Doubting(world, {doubt.pod.uid: doubt for doubt in found})
+    return Doubting(world, Doubts(found))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,26 @@ def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
     assert view.usage(POLICY, 0, ()).pods == 2
     assert view.usage(POLICY, 1, (), but="a") == Usage(1, {GPU: 10**9})
     assert view.usage(POLICY, 0, ("other",)).pods == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.sampled_from([0, 1, 2])), st.booleans())))
+def test_what_doubts_come_to_is_their_sum(steps: list[tuple[str, set[int], bool]]) -> None:
+    kept = Doubts()
+    known: dict[str, Doubt] = {}
+    for number, (name, units, put) in enumerate(steps):
+        pod = a_pod(name, requests={GPU: str(number)})
+        if put:
+            known[name] = Doubt(pod, POLICY.key, (), frozenset(units))
+            kept.put(known[name])
+        else:
+            assert kept.drop(name) == known.pop(name, None)
+    assert {doubt.pod.uid: doubt for doubt in kept} == known
+    assert (len(kept), kept.concern(POLICY)) == (len(known), bool(known))
+    for unit, but in product(range(3), ["", *"abc"]):
+        expected = total(d.pod.requests for u, d in known.items() if unit in d.units and u != but)
+        found = kept.usage(POLICY, unit, (), but)
+        assert found.pods == expected.pods
+        assert found.requests.get(GPU, 0) == expected.requests.get(GPU, 0)
 
 
 def test_all_else_is_as_the_view_behind_it_has_it() -> None:
