@@ -299,10 +299,10 @@ def exchange(
 
 
 @contextmanager
-def serving(api: FakeApiServer, directory: Path) -> Iterator[Live]:
+def serving(api: FakeApiServer, directory: Path, **settings: object) -> Iterator[Live]:
     port = free_port()
     config = directory / "extender.yaml"
-    config.write_text(f"body_limit: {LIMIT}\nsettle: 0\nunknown_node: 0.1\n")
+    config.write_text(json.dumps({"body_limit": LIMIT, "settle": 0, "unknown_node": 0.1, **settings}))
     command: list[str | Path] = [
         Path(sys.executable).with_name("resourcepolicy"), "serve", "--kubeconfig", api.kubeconfig(directory),
         "--config", config, "--bind", f"127.0.0.1:{port}",
