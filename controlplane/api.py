@@ -116,18 +116,18 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | str | None = None,
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        """The response itself, its body unread if `stream`; a refusal is an `ApiError`."""
+        """The response, its body unread if `stream`; a refusal is an `ApiError`. Text is sent as it is."""
         try:
             response = self._pool.request(
                 method,
                 f"{self._server}{path}" + (f"?{urlencode(query)}" if query else ""),
-                body=None if body is None else json.dumps(body).encode(),
+                body=None if body is None else _written(body).encode(),
                 headers=self._headers | {"Content-Type": content_type},
                 preload_content=not stream,
                 timeout=urllib3.Timeout(connect=5, read=None if stream else 30),
@@ -164,6 +164,10 @@ class Api:
             seconds=ESTABLISHED_SECONDS,
             what=f"{path} to be Established",
         )
+
+
+def _written(body: Object | str) -> str:
+    return body if isinstance(body, str) else json.dumps(body)
 
 
 def _root(api_version: str) -> str:
