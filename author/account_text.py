@@ -60,10 +60,17 @@ def _text(account: Account) -> str:
     if account.decisions:
         lines += ["", *_decision(account)]
     if account.again:
-        at = f"{_ago(account.retry_at, account.asked_at)}, " if account.retry_at else ""
-        lines += ["", *_labelled("Tried again", [f"{at}{account.again}."])]
+        lines += ["", *_labelled("Tried again", [f"{_again(account)}."])]
     lines += _heard(account)
     return "\n".join(lines)
+
+
+def _again(account: Account) -> str:
+    if account.retry_at is None:
+        return account.again
+    at = _ago(account.retry_at, account.asked_at)
+    timed = account.decisions[0].reason is Reason.WAITING_FOR_TIMEOUT
+    return f"{at}, {account.again}" if timed else f"{account.again}, {at} at the latest"
 
 
 def _phase(account: Account) -> str:
@@ -110,7 +117,7 @@ def _decision(account: Account) -> Iterator[str]:
 
 def _when(one: Explanation, now: float) -> str:
     verb = "preemption, " if one.verb is Verb.PREEMPT else ""
-    repeated = f", the last of {one.times} alike since {_ago(one.since, now)}" if one.times > 1 else ""
+    repeated = f", the last of {one.times} alike since {_clock(one.since, now)}" if one.times > 1 else ""
     return f"{verb}{_ago(one.at, now)}{repeated}"
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from author.live import Session
+from author.mistakes import Mistake
 from extender.connection import ApiError, Unreachable
 from extender.explanations import decode_explanations
 from policy.verdict import Explanation
@@ -47,7 +48,13 @@ def ask_through(session: Session, namespace: str, pod: str, own: str) -> Asked:
 
 
 def ask_at(url: str, namespace: str, pod: str) -> Asked:
-    """Ask a server at its address."""
+    """Ask a server at its address.
+
+    Raises:
+        Mistake: that is no address.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise Mistake(f"--server {url}: write http://HOST:PORT, for example http://127.0.0.1:8888")
     query = urlencode({"namespace": namespace, "pod": pod})
     try:
         with urllib3.PoolManager(retries=False, timeout=_SECONDS) as http:

@@ -15,7 +15,7 @@ from policy.selectors import spelled
 from policy.taken import Taken, Tally
 from policy.units import Walk
 from policy.verdict import Amount, Explanation, State, Verdict
-from policy.wording import again, conclusion, passed_by, rule_of, why
+from policy.wording import again, conclusion, passed_by, rule_of, untried, why
 
 __all__ = ["describe", "explain"]
 
@@ -64,7 +64,11 @@ def _refusal(taken: Taken) -> Refusal | None:
 def _verdicts(taken: Taken) -> Iterator[Verdict]:
     for index, unit in enumerate(taken.policy.units):
         what = describe(unit)
-        if index >= len(taken.tallies) or taken.walk is None:
+        kept_for = untried(taken.waits, index)
+        if taken.waits is not None and kept_for:
+            reason, rule = taken.waits.reason, rule_of(taken.waits)
+            yield Verdict(index, what, State.WAITING, rule, reason, kept_for)
+        elif index >= len(taken.tallies) or taken.walk is None:
             yield Verdict(index, what, State.NOT_REACHED)
         else:
             yield _verdict(taken, taken.walk, index, what)

@@ -10,7 +10,7 @@ from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.taken import Taken, Tally
 from policy.verdict import Amount, State, Verb
 
-__all__ = ["again", "conclusion", "passed_by", "rule_of", "why"]
+__all__ = ["again", "conclusion", "passed_by", "rule_of", "untried", "why"]
 
 _RULES = {
     Reason.MAX_REACHED: "O2",
@@ -80,6 +80,15 @@ _WAITS = {
     Reason.WAITING_FOR_TERMINATING: "pods are terminating here: waits for the room they leave",
     Reason.WAITING_FOR_PREEMPTION: "preempting pods of lower priority here comes before the next unit",
 }
+_UNTRIED = {
+    Reason.WAITING_FOR_BINDINGS: "pods that the server had not seen yet may be on their way here",
+    Reason.EARLIER_UNIT_FIRST: "comes before the unit of the nominated node, and may have room",
+}
+
+
+def untried(refusal: Refusal | None, index: int) -> str:
+    """Of a unit that a pod is held back for before any is looked at; empty of the others."""
+    return _UNTRIED.get(refusal.reason, "") if refusal is not None and refusal.unit == index else ""
 
 
 def conclusion(taken: Taken, refusal: Refusal | None) -> str:

@@ -357,6 +357,7 @@ def test_the_newest_word_of_a_scheduler_is_told_and_no_other_event(
             id="no pod",
         ),
         pytest.param(["p", "-n", "x"], "no pod p in namespace x (there is none at all)", id="no namespace"),
+        pytest.param(["p", "--server", "127.0.0.1:8888"], "write http://HOST:PORT", id="no URL"),
         pytest.param(["p", "--context", "x"], "name one with --kubeconfig", id="no context"),
         pytest.param(
             ["p", "--snapshot", "-"], "--snapshot asks no cluster: leave --server,", id="two clusters"

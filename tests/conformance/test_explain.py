@@ -204,7 +204,7 @@ ROWS = [
         nominated,
         "O1",
         (
-            "EarlierUnitFirst (O1), Its nominated node alone was refused: units[0] comes first and",
+            "EarlierUnitFirst (O1), units[0] comes before the unit of the nominated node, and may have",
             "It was sent to units[0]",
         ),
     ),
@@ -226,7 +226,8 @@ ROWS = [
         "C7",
         (
             "It is held back: the server had just started, and pods that it has not seen yet may be on their",
-            "as soon as those pods are seen or asked about",
+            "waiting (C7) pods that the server had not seen yet may be on their way here",
+            "as soon as those pods are seen or asked about, in",
         ),
     ),
     Row(

@@ -224,9 +224,9 @@ ROWS = [
     pytest.param(
         Row(
             a_policy(),
-            (NOT_REACHED, NOT_REACHED),
-            ("", ""),
-            "",
+            (WAITING, NOT_REACHED),
+            ("O1", ""),
+            "comes before the unit of the nominated node, and may have room",
             "units[0] comes first and may have room",
             Reason.EARLIER_UNIT_FIRST,
             candidates=("cloud-1",),
@@ -263,6 +263,7 @@ def test_a_pod_held_back_after_a_start_is_told_what_for() -> None:
     told = explained(a_pod(), 2, policy, refuse(["a", "b"], refusal), view)
     assert (told.rule, told.reason) == ("C7", Reason.WAITING_FOR_BINDINGS)
     assert "may be on their way to units[1]" in told.why
+    assert [verdict.state for verdict in told.units] == [NOT_REACHED, WAITING]
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -334,7 +335,7 @@ def test_in_every_world_the_verdicts_are_those_of_the_decision(world: World) -> 
     assert [i for i, state in enumerate(states) if state is USED] == (
         [] if decision.unit is None else [decision.unit]
     )
-    waits = decision.waits if decision.walk else None
+    waits = None if told.reason is Reason.LABEL_MISSING else decision.waits
     assert [i for i, state in enumerate(states) if state is WAITING] == (
         [] if waits is None else [waits.unit]
     )
