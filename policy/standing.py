@@ -56,7 +56,7 @@ def standing(
     governor = found[0] if found else None
     phase = _phase(pod)
     share = view.share(governor, pod.uid) if governor and pod.node_name else None
-    said = list(_placed(pod, governor, share, view)) if pod.node_name else []
+    said = list(_placed(pod, governor, share, view)) if pod.node_name or pod.finished else []
     if governor is None:
         said += _ungoverned(pod, [p for p in policies if p.namespace == pod.namespace])
     else:

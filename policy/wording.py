@@ -111,7 +111,7 @@ def _refused(taken: Taken, refusal: Refusal) -> str:
 
 
 _WAITING = "It is refused: it waits in units[{unit}], and no later unit is used meanwhile."
-_NOWHERE = "It is refused: no unit of {policy} can take it, and nodes in no unit are not used."
+_NOWHERE = "It is refused: no unit of {policy} can take it, and it may use no node outside them."
 _REFUSED = {
     Reason.MAX_REACHED: _NOWHERE,
     Reason.MAX_RESOURCES_REACHED: _NOWHERE,

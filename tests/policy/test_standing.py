@@ -23,6 +23,7 @@ DC, ELSEWHERE = a_node("dc-1", "dc"), a_node("x-1", "x")
 WEB = a_policy(name="web", selector={"app": "web"})
 MINE = {"app": "web"}
 MARKED = a_policy(a_unit("dc", pod_labels={"mark": "x"}))
+TWO = a_policy(selector={"app": "web", "tier": "front"})
 FIVE = tuple(a_policy(name=f"p{i}", selector={"a": "b"}) for i in range(5))
 EARLY = POLICY_CREATED - 1
 
@@ -73,6 +74,17 @@ ROWS = [
     pytest.param(
         Row(a_pod(labels={"app": "db"}), (WEB,), "it selects app=web, and the pod has app=db."),
         id="M2: another value",
+    ),
+    pytest.param(
+        Row(a_pod(labels={"app": "web"}), (TWO,), "it selects tier=front, and the pod has no label tier."),
+        id="M2: the second of two labels",
+    ),
+    pytest.param(
+        Row(placed(labels={"app": "db"}), (WEB,), "No ResourcePolicy selects it"), id="M5: a placed pod"
+    ),
+    pytest.param(
+        Row(a_pod(phase=PodPhase.FAILED, requests=ONE), (a_policy(),), "It has finished (Failed)"),
+        id="C5: a pod that failed before it was placed",
     ),
     pytest.param(
         Row(
