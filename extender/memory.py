@@ -192,8 +192,10 @@ class Memory:
         Last, its own that has no answer yet: it found room elsewhere.
         """
         placed = {pod.uid for governed in sight.governed.values() for pod in governed.placed}
-        own_pods = frozenset[str]().union(*(request.pods for request in sight.requests))
-        self.accounted = placed - own_pods if self.accounted is None else self.accounted & placed
+        if self.accounted is None:
+            theirs = {p.uid for request in sight.requests for p in self._arrivals(request, sight, own=True)}
+            self.accounted = placed - theirs
+        self.accounted = self.accounted & placed
         taken = self.accounted.union(*self.landed.values())
         requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
         served = [request for request in requests if request.answer is Answer.PROVISIONED]

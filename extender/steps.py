@@ -153,10 +153,10 @@ def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
 
 def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
     """Accepted, silent since, and a group was told to grow: bought, and about to be bought again (A5)."""
-    accepted = memory.accepted_at.get(request.name)
-    if request.answer is not Answer.ACCEPTED or accepted is None or sight.now - accepted < SETTLE_AFTER:
+    if request.answer is not Answer.ACCEPTED:
         return False
-    return bool(grown(request, sight, memory))
+    seen_for = sight.now - memory.accepted_at.get(request.name, sight.now)
+    return (seen_for >= SETTLE_AFTER or _is_final(request, sight)) and bool(grown(request, sight, memory))
 
 
 def _by_deeds(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
