@@ -24,7 +24,7 @@ _AGAIN = 1.0
 
 
 class Settling:
-    """Hold the cache's lock around every call. A doubt that ends is noted as a change of its policy."""
+    """Hold the cache's lock around every call."""
 
     def __init__(self, cache: Cache, clock: Callable[[], float], seconds: float) -> None:
         self._cache = cache
@@ -35,6 +35,10 @@ class Settling:
         self._measured_at = 0.0
         self._touched = True
         self._doubts = Doubts()
+        self._known: dict[str, int] = {}
+        """How many pods of each policy were in doubt when those that wait were last woken."""
+        self._ended_at: dict[str, float] = {}
+        """When a doubt of a policy ended last, if none of those that wait was woken for it."""
         self._held: set[str] = set()
 
     @property
@@ -55,6 +59,8 @@ class Settling:
             units = doubt.units - {held.unit} if held else doubt.units
             if units:
                 self._doubts.put(replace(doubt, units=units))
+        self._ended_at.clear()
+        self._known = {policy.key: self._doubts.of(policy.key) for policy in self._cache.policies}
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
@@ -76,18 +82,19 @@ class Settling:
         if not self._doubts:
             return None
         self._look_again()
-        return Doubting(self._cache, self._doubts) if self._doubts.concern(policy) else None
+        return Doubting(self._cache, self._doubts) if self._doubts.of(policy.key) else None
 
     def look(self) -> Iterable[Pod]:
         """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
 
         Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
         """
-        if not self._doubts:
-            return ()
-        self._look_again()
+        if self._doubts:
+            self._look_again()
+        self._wake()
         seen_at = self._began_at + SEEN_AFTER
-        if self._touched or self._clock() < seen_at or self._cache.heard_by(seen_at):
+        silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
+        if self._touched or not self._doubts or not silent:
             return ()
         self._touched = True
         return [doubt.pod for doubt in islice(self._doubts, 1)]
@@ -95,7 +102,19 @@ class Settling:
     def _end(self, uid: str) -> None:
         doubt = self._doubts.drop(uid)
         if doubt is not None:
-            self._cache.changes.note(doubt.policy)
+            self._ended_at[doubt.policy] = self._clock()
+
+    def _wake(self) -> None:
+        """Note a change of each policy whose doubts have halved, or ended a while ago.
+
+        Not for each doubt that ends: as many pods may wait as are in doubt, and each would be tried as often.
+        """
+        for key, at in list(self._ended_at.items()):
+            left = self._doubts.of(key)
+            if 2 * left <= self._known.get(key, 0) or self._clock() - at >= _AGAIN:
+                self._known[key] = left
+                del self._ended_at[key]
+                self._cache.changes.note(key)
 
     def _hold_nominated(self) -> None:
         """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""

@@ -74,9 +74,9 @@ class Doubts:
     def __len__(self) -> int:
         return len(self._by_uid)
 
-    def concern(self, policy: ResourcePolicy) -> bool:
-        """Whether a pod of the policy is in doubt."""
-        return self._policies[policy.key] > 0
+    def of(self, policy: str) -> int:
+        """How many pods of a policy, by its key, are in doubt."""
+        return self._policies[policy]
 
     def put(self, doubt: Doubt) -> None:
         """In place of what was known of the pod."""

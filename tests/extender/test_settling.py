@@ -127,6 +127,19 @@ def test_who_was_held_back_is_woken_when_the_doubt_ends() -> None:
     assert pokes.names == ["new"]
 
 
+def test_who_was_held_back_by_many_is_woken_a_few_times_only() -> None:
+    """E8: a storm of questions, each of which ends a doubt, is not answered by a storm of touches."""
+    before = [a_pod(f"before-{number}") for number in range(64)]
+    world, pokes = woken(*before)
+    for pod in [a_pod("new"), *before]:
+        world.ask(pod, ["cloud-1"])
+        pokes.run(0.5)
+        if pokes.names[-1:] == ["new"]:
+            world.ask(a_pod("new"), ["cloud-1"])
+    pokes.run(2.0)
+    assert 1 <= pokes.names.count("new") <= 8
+
+
 def test_in_a_silent_cluster_one_pod_is_touched_so_that_the_doubts_can_end() -> None:
     """A pod for which the room is gone is not on its way, once the watch has been heard to say so."""
     world, pokes = woken(a_pod("before", requests={GPU: "1"}), a_pod("other", requests={GPU: "1"}))

@@ -73,7 +73,7 @@ def test_what_doubts_come_to_is_their_sum(steps: list[tuple[str, set[int], bool]
         else:
             assert kept.drop(name) == known.pop(name, None)
     assert {doubt.pod.uid: doubt for doubt in kept} == known
-    assert (len(kept), kept.concern(POLICY)) == (len(known), bool(known))
+    assert (len(kept), kept.of(POLICY.key)) == (len(known), len(known))
     for unit, but in product(range(3), ["", *"abc"]):
         expected = total(d.pod.requests for u, d in known.items() if unit in d.units and u != but)
         found = kept.usage(POLICY, unit, (), but)
