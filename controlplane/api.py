@@ -75,7 +75,7 @@ class Api:
         self.request("DELETE", path, options)
 
     def apply(self, documents: Iterable[Object]) -> None:
-        """Create or, where it exists, server-side apply; a CRD is waited for."""
+        """Create or, where it exists, server-side apply; a CRD is waited for until its kind is known."""
         for document in documents:
             try:
                 self.create(document)
@@ -84,7 +84,7 @@ class Api:
                     raise
                 self._server_side_apply(document)
             if document["kind"] == "CustomResourceDefinition":
-                self._await_established(self.path_of(document))
+                self._await_known(document)
 
     def path_of(self, document: Object) -> str:
         return f"{self.collection_of(document)}/{document['metadata']['name']}"
@@ -158,12 +158,27 @@ class Api:
             content_type="application/apply-patch+yaml",
         )
 
-    def _await_established(self, path: str) -> None:
-        wait_for(
-            lambda: _is_true(self.get(path), "Established"),
-            seconds=ESTABLISHED_SECONDS,
-            what=f"{path} to be Established",
-        )
+    def _await_known(self, crd: Object) -> None:
+        """Established, and in the discovery documents, which a busy apiserver writes later."""
+        path, spec = self.path_of(crd), crd["spec"]
+        versions = [version["name"] for version in spec["versions"] if version["served"]]
+
+        def known() -> bool:
+            roots = (f"/apis/{spec['group']}/{version}" for version in versions)
+            plural = spec["names"]["plural"]
+            return _is_true(self.get(path), "Established") and all(
+                self._serves(root, plural) for root in roots
+            )
+
+        wait_for(known, seconds=ESTABLISHED_SECONDS, what=f"{path} to be Established and served")
+
+    def _serves(self, root: str, plural: str) -> bool:
+        try:
+            return any(resource["name"] == plural for resource in self.get(root)["resources"])
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
 
 
 def _written(body: Object | str) -> str:

@@ -170,6 +170,27 @@ def test_applying_twice_changes_what_differs(plane: ControlPlane) -> None:
     assert plane.api.get("/api/v1/namespaces/default/configmaps/twice")["data"] == {"a": "2"}
 
 
+def test_a_kind_is_known_once_its_crd_is_applied(plane: ControlPlane) -> None:
+    """Its paths come from discovery, which a busy apiserver writes only after Established."""
+    schema: Object = {"openAPIV3Schema": {"type": "object"}}
+    version: Object = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    for number in range(10):
+        group = f"g{number}.test"
+        crd: Object = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"things.{group}"},
+            "spec": {
+                "group": group,
+                "scope": "Namespaced",
+                "names": {"plural": "things", "kind": "Thing"},
+                "versions": [version, {**version, "name": "v2", "served": False, "storage": False}],
+            },
+        }
+        plane.api.apply([crd])
+        assert plane.api.collection(f"{group}/v1", "Thing") == f"/apis/{group}/v1/things"
+
+
 @pytest.mark.parametrize("program", ["kube-apiserver", "etcd", "kube-scheduler", "kwok"])
 def test_a_restart_keeps_what_was_created(plane: ControlPlane, program: str) -> None:
     kept: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"of-{program}"}}
