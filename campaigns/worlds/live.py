@@ -144,7 +144,8 @@ class Live:
                 seen, since = there, time.monotonic()
             leaving = any("deletionTimestamp" in pod["metadata"] for pod in pods)
             waiting = leaving or not all(node for node, _ in there.values())
-            return time.monotonic() - since > (quiet if waiting else _RECORDED)
+            calm = time.monotonic() - since > (quiet if waiting else _RECORDED)
+            return calm and not any(map(_is_held, pods))
 
         self._wait(over, f"{world.name} to come to rest", _LONGEST)
 
@@ -179,6 +180,15 @@ def _state(pod: Object) -> tuple[str, str]:
     """Where it is, and through which unit."""
     annotations = pod["metadata"].get("annotations", {})
     return pod["spec"].get("nodeName", ""), annotations.get(RECORD, "")
+
+
+def _is_held(pod: Object) -> bool:
+    """Not tried yet, or waiting for what ends by itself: on a busy machine that takes its time."""
+    if pod["spec"].get("nodeName"):
+        return False
+    conditions = pod["status"].get("conditions") or ()
+    told = next((c.get("message", "") for c in conditions if c["type"] == "PodScheduled"), "waiting up to")
+    return "waiting up to" in told or "waiting for pods that are terminating" in told
 
 
 def _is_up(node: Object) -> bool:
