@@ -67,5 +67,5 @@ def _compared(world: World, live: Live) -> Comparison | Unfinished:
     except TimeoutError as error:
         return Unfinished(world, str(error))
     played, told = real(before, after), simulated(world, before)
-    again = told if world.group else replayed(world, before, after, live.order(world))
+    again = replayed(world, before, after, live.order(world))
     return Comparison(world, before, after, played, told, again)

@@ -24,12 +24,12 @@ from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import Share
 
-__all__ = ["Counts", "asked", "cluster_of", "counted", "real", "simulated"]
+__all__ = ["BOUGHT", "Counts", "asked", "cluster_of", "counted", "real", "simulated"]
 
 Counts = Mapping[str, Mapping[str, int]]
 """By policy and place: `units[0]`, `outside every unit`, `pending`, `nodes bought`. What is 0 is left out."""
 
-_BOUGHT = "nodes bought"
+BOUGHT = "nodes bought"
 _COMMAND = Path(sys.executable).with_name("resourcepolicy")
 
 
@@ -39,7 +39,7 @@ def real(before: Photo, after: Photo) -> Counts:
     cluster = cluster_of(after)
     counts = counted(cluster.pods, cluster.policies, cluster.snapshot(Kinds()).share, there)
     bought = len(after.items("Node")) - len(before.items("Node"))
-    return {name: +Counter({**count, _BOUGHT: bought}) for name, count in counts.items()}
+    return {name: +Counter({**count, BOUGHT: bought}) for name, count in counts.items()}
 
 
 def counted(
@@ -78,7 +78,7 @@ def simulated(world: World, before: Photo) -> Counts:
         count = Counter({f"units[{unit['unit']}]": unit["after"] for unit in outcome["units"]})
         count["outside every unit"] = outcome["outside"]
         if world.group:
-            count[_BOUGHT] = sum(purchase["nodes"] for purchase in outcome["purchases"])
+            count[BOUGHT] = sum(purchase["nodes"] for purchase in outcome["purchases"])
         count["pending"] = sum(pending["pods"] for pending in outcome["pending"])
         counts[outcome["policy"].rpartition("/")[2]] = +count
     return counts

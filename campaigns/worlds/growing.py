@@ -28,7 +28,9 @@ def grow(seed: int) -> World:
     there = [_own(name, number, dice.choice((1, 2, 4))) for number in range(dice.randint(1, 3))]
     before = [_pod(name, "other", 0, there[0])]
     if gpus > 1:  # from it `simulate` knows the size of nodes that are to come
-        there.append(node(f"{name}.cloud.0", group.template()["metadata"]["labels"], gpus=gpus))
+        stays = {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}
+        known = group.template()["metadata"]["labels"]
+        there.append(node(f"{name}.cloud.0", known, gpus=gpus, annotations=stays))
         before.append(_pod(name, "full", gpus, there[-1]))
     deployments = [_deployment(name, f"d{n}", dice.randint(1, gpus)) for n in range(dice.randint(1, 2))]
     arrivals = [Arrival(d["metadata"]["name"], dice.randint(2, 8)) for d in deployments]

@@ -8,14 +8,14 @@ pieces the room is left.
 
 import math
 import tempfile
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from author.scenario import arrivals, moment
 from author.stage import Furnished
-from campaigns.worlds.counts import Counts, asked, cluster_of, counted
+from campaigns.worlds.counts import BOUGHT, Counts, asked, cluster_of, counted
 from campaigns.worlds.live import Photo
 from campaigns.worlds.world import World
 from extender.settings import Settings
@@ -56,12 +56,14 @@ def replayed(world: World, before: Photo, after: Photo, order: Sequence[str]) ->
     taken |= {pod.uid: pod.node_name for pod in cluster_of(after).pods}
     stage = Furnished(was.nodes, was.pods, was.policies, Settings(), now)
     waiting = [pod for pod in was.pods if not (pod.node_name or pod.terminating)]
-    wanted = Wanted([pod for pod, _ in paired], waiting)
+    wanted = Wanted([pod for pod, _ in paired], waiting, 5.0 if world.group else None)
     play = Play(stage, wanted, room=_Steered(taken=taken))
     play.run()
     left = (attempt.pod for attempt in play.pending() if attempt.pod not in waiting)
     there = {pod.uid for pod in was.pods if pod.node_name}
-    return counted([*stage.pods(), *left], was.policies, stage.view.share, there)
+    counts = counted([*stage.pods(), *left], was.policies, stage.view.share, there)
+    bought = sum(len(play.bought(order)) for order in play.orders) if world.group else 0
+    return {name: +Counter({**count, BOUGHT: bought}) for name, count in counts.items()}
 
 
 @dataclass(frozen=True, slots=True)
