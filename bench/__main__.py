@@ -23,19 +23,19 @@ from bench.stacks import BRIEF, kinds, ours
 from controlplane.toolchain import find_toolchain
 
 _HERE = Path(__file__).parent
-_ROUNDS = 3
 _EVENT_RATE, _EVENT_SECONDS = 500, 10.0
 
 
 @click.group(invoke_without_command=True)
 @click.option("--quick", is_flag=True, help="Seconds instead of minutes: whether it runs, not how fast.")
+@click.option("--rounds", default=3, show_default=True, help="In which the extenders take turns.")
 @click.option("--only", default="", help="Only tables whose heading contains this.")
 @click.option("--output", type=click.Path(path_type=Path), help="Instead of bench/RESULTS.md.")
 @click.pass_context
-def main(context: click.Context, output: Path | None, only: str, *, quick: bool) -> None:
+def main(context: click.Context, output: Path | None, only: str, rounds: int, *, quick: bool) -> None:
     """Ours beside a Go peer, fed by the same API server."""
     if context.invoked_subcommand is None:
-        _run(output, only, quick=quick)
+        _run(output, only, 1 if quick else rounds, quick=quick)
 
 
 @main.command()
@@ -65,10 +65,9 @@ def spreading(nodes: int, pods: int, output: Path) -> None:
     click.echo(text)
 
 
-def _run(output: Path | None, only: str, *, quick: bool) -> None:
+def _run(output: Path | None, only: str, rounds: int, *, quick: bool) -> None:
     client, peer = build()
     before = load()
-    rounds = 1 if quick else _ROUNDS
     tables = [t for t in (quick_tables() if quick else full_tables()) if only in t.heading]
     shape = Shape(200, pods=500) if quick else Shape(5_000, pods=50_000)
     parts: list[str] = []

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import yaml
 
 from bench.cluster import POLICY_API
 from bench.stacks import Kind, Stack
-from controlplane import ControlPlane, Object
+from controlplane import ApiError, ControlPlane, Object
 from controlplane.scheduler import SHIPPED, scheduler_configuration
 
 __all__ = ["PODS", "Variant", "bind", "extending", "pile_up", "set_up"]
@@ -118,8 +118,12 @@ def _configure(plane: ControlPlane, variant: Variant) -> None:
 
 
 def _clear(plane: ControlPlane) -> None:
-    plane.api.request("DELETE", PODS, {"gracePeriodSeconds": 0})
-    plane.wait(lambda: not plane.api.items(PODS, limit="1"), what="the pods to be gone", seconds=_SECONDS)
+    def gone() -> bool:
+        with suppress(ApiError):  # a busy API server may take longer for many pods than a request may
+            plane.api.request("DELETE", PODS, {"gracePeriodSeconds": 0})
+        return not plane.api.items(PODS, limit="1")
+
+    plane.wait(gone, what="the pods to be gone", seconds=_SECONDS)
 
 
 def _pod(run: str, index: int) -> Object:

@@ -38,8 +38,6 @@ class Spread:
     """Where the pods of one run went."""
 
     variant: str
-    rate: float
-    """Pods a second."""
     nodes: Counter[int]
     """How many nodes have so many pods."""
     zones: Sequence[int]
@@ -54,11 +52,8 @@ def spreads(nodes: int, pods: int, note: Callable[[str], None]) -> Iterator[Spre
         for variant in _variants(plane.directory):
             pile_up(plane, variant, pods)
             with extending(plane, variant):
-                times = sorted(bind(plane, pods))
-                placed = plane.api.items(PODS)
-            spread = _spread(
-                variant.name, pods / (times[-1] - times[0]), plane.api.items("/api/v1/nodes"), placed
-            )
+                bind(plane, pods)
+            spread = _spread(variant.name, plane.api.items("/api/v1/nodes"), plane.api.items(PODS))
             note(f"{spread.variant}: {dict(spread.nodes)}, {spread.zones}")
             yield spread
 
@@ -68,11 +63,10 @@ def told(found: Iterable[Spread], machine: str) -> str:
     runs = list(found)
     counts = sorted({count for run in runs for count in run.nodes})
     nodes, pods = sum(runs[0].nodes.values()), sum(runs[0].zones)
-    lines = [["", "pods/s", "pods by zone", *(f"{count} pod(s)" for count in counts)]]
+    lines = [["", "pods by zone", *(f"{count} pod(s)" for count in counts)]]
     lines += [["---"] * len(lines[0])]
     lines += [
-        [run.variant, f"{run.rate:.0f}", ", ".join(map(str, run.zones)), *(str(run.nodes[c]) for c in counts)]
-        for run in runs
+        [run.variant, ", ".join(map(str, run.zones)), *(str(run.nodes[c]) for c in counts)] for run in runs
     ]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return _HEAD.format(machine=machine, nodes=nodes, pods=pods) + text
@@ -87,11 +81,11 @@ def _variants(directory: Path) -> Sequence[Variant]:
     )
 
 
-def _spread(variant: str, rate: float, nodes: Iterable[Object], pods: Iterable[Object]) -> Spread:
+def _spread(variant: str, nodes: Iterable[Object], pods: Iterable[Object]) -> Spread:
     zone_of = {node["metadata"]["name"]: node["metadata"]["labels"][_ZONE] for node in nodes}
     on = Counter(dict.fromkeys(zone_of, 0))
     on.update(pod["spec"]["nodeName"] for pod in pods)
     zones = Counter[str]()
     for name, count in on.items():
         zones[zone_of[name]] += count
-    return Spread(variant, rate, Counter(on.values()), [zones[zone] for zone in sorted(zones)])
+    return Spread(variant, Counter(on.values()), [zones[zone] for zone in sorted(zones)])

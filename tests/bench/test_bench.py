@@ -44,12 +44,12 @@ def test_a_refused_row_tells_what_the_brief_answer_costs() -> None:
 
 def test_a_spread_tells_nodes_by_their_pods_and_the_zones() -> None:
     runs = [
-        Spread("all", 99.6, Counter({2: 5}), [4, 6]),
-        Spread("some", 100.0, Counter({1: 1, 2: 3, 3: 1}), [5, 5]),
+        Spread("all", Counter({2: 5}), [4, 6]),
+        Spread("some", Counter({1: 1, 2: 3, 3: 1}), [5, 5]),
     ]
     told = spreads_told(runs, "2026-11-25")
     assert "with 5 KWOK nodes" in told
-    assert "| all | 100 | 4, 6 | 0 | 5 | 0 |\n| some | 100 | 5, 5 | 1 | 3 | 1 |\n" in told
+    assert "| all | 4, 6 | 0 | 5 | 0 |\n| some | 5, 5 | 1 | 3 | 1 |\n" in told
 
 
 def test_prioritize_is_asked_about_what_filter_left(tmp_path: Path) -> None:
