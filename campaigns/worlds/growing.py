@@ -29,7 +29,7 @@ def grow(seed: int) -> World:
     before = [_pod(name, "other", 0, there[0])]
     if gpus > 1:  # from it `simulate` knows the size of nodes that are to come
         stays = {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}
-        known = group.template()["metadata"]["labels"]
+        known = group.template()["metadata"]["labels"] | {"kubernetes.io/hostname": f"{name}.cloud.0"}
         there.append(node(f"{name}.cloud.0", known, gpus=gpus, annotations=stays))
         before.append(_pod(name, "full", gpus, there[-1]))
     deployments = [_deployment(name, f"d{n}", dice.randint(1, gpus)) for n in range(dice.randint(1, 2))]

@@ -57,6 +57,7 @@ class Live:
         self._make(world)
         try:
             self._settle(world)
+            self._wait(lambda: self._nodes_are_up(world), f"the nodes of {world.name} to be as new")
             for name in world.leaving:
                 self._api.delete(f"{_pods(world)}/{name}", grace_seconds=600)
             before = self._photo(world)

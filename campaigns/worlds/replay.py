@@ -62,7 +62,7 @@ def replayed(world: World, before: Photo, after: Photo, order: Sequence[str]) ->
     left = (attempt.pod for attempt in play.pending() if attempt.pod not in waiting)
     there = {pod.uid for pod in was.pods if pod.node_name}
     counts = counted([*stage.pods(), *left], was.policies, stage.view.share, there)
-    bought = sum(len(play.bought(order)) for order in play.orders) if world.group else 0
+    bought = sum(len(order.nodes) for order in play.orders) if world.group else 0
     return {name: +Counter({**count, BOUGHT: bought}) for name, count in counts.items()}
 
 

@@ -13,7 +13,6 @@ from policy.objects import Pod
 from policy.quantity import format_quantity
 from policy.resourcepolicy import ResourcePolicy, Unit
 from policy.selectors import spelled
-from policy.simulation.growth import Order, template
 from policy.simulation.outcome import Outcome, Pending, Purchase, Removal, Spill, Step, UnitCount
 from policy.simulation.play import Attempt, Play
 from policy.simulation.stage import Stage
@@ -117,14 +116,7 @@ def _pending(play: Play, attempts: list[Attempt]) -> Iterator[Pending]:
 def _purchases(play: Play, policy: ResourcePolicy) -> Iterator[Purchase]:
     for order in play.orders:
         if order.policy.key == policy.key:
-            nodes = play.bought(order)
-            like = _like(play, order)
-            yield Purchase(order.at, order.unit, len(order.seekers), len(nodes), like)
-
-
-def _like(play: Play, order: Order) -> str:
-    model = template(order.policy, order.unit, play.stage.view, order.seekers[0].pod)
-    return model.like if model else ""
+            yield Purchase(order.at, order.unit, len(order.seekers), len(order.nodes), order.like)
 
 
 def _steps(play: Play, policy: ResourcePolicy, attempts: list[Attempt]) -> Iterator[Step]:

@@ -48,6 +48,10 @@ class Order:
     policy: ResourcePolicy
     unit: int
     seekers: tuple[Seeker, ...]
+    nodes: tuple[Node, ...] = ()
+    """What comes of it, once it is placed."""
+    like: str = ""
+    """The node whose size they have; empty: there was none in the unit."""
 
 
 @dataclass(frozen=True, slots=True)

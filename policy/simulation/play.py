@@ -7,10 +7,10 @@ that changes an answer: a timer (O5), terminating pods that are gone (O6), nodes
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policy.filter import Decision
-from policy.objects import Node, Pod
+from policy.objects import Pod
 from policy.planning import in_order
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
@@ -203,9 +203,19 @@ class Play:
         stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
         seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
         for order in orders(self.stage, seekers, asked, stuck, self.lasted):
-            self.orders.append(order)
+            placed = self._placed_order(order)
+            self.orders.append(placed)
             if self.wanted.nodes_start is not None:
-                self._coming.append((self.stage.now + self.wanted.nodes_start, order))
+                self._coming.append((self.stage.now + self.wanted.nodes_start, placed))
+
+    def _placed_order(self, order: Order) -> Order:
+        """With the nodes that it means, sized by those that the unit has now."""
+        model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
+        if model is None:
+            return order
+        named = f"new-{order.policy.name}-{order.unit}-{len(self.orders)}"
+        nodes = packed(model, order.seekers, lambda number: f"{named}-{number}")
+        return replace(order, nodes=tuple(nodes), like=model.like)
 
     def _lives(self, order: Order) -> bool:
         """Whether its pods still wait for it: those whose time is over ask for the next unit (W4)."""
@@ -243,15 +253,8 @@ class Play:
         """Nodes that were bought are there."""
         due = [order for at, order in self._coming if at <= self.stage.now]
         self._coming = [(at, order) for at, order in self._coming if at > self.stage.now]
-        nodes = [node for order in due for node in self.bought(order)]
+        nodes = [node for order in due for node in order.nodes]
         for node in nodes:
             self.stage.add_node(node)
             self.room.add_node(node)
         return bool(nodes)
-
-    def bought(self, order: Order) -> list[Node]:
-        """The nodes that an order means."""
-        model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
-        place = self.orders.index(order)
-        named = f"new-{order.policy.name}-{order.unit}-{place}"
-        return packed(model, order.seekers, lambda number: f"{named}-{number}") if model else []

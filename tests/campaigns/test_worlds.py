@@ -12,6 +12,7 @@ import pytest
 from campaigns.worlds.campaign import Comparison, Unfinished, compared
 from campaigns.worlds.counts import Counts, real
 from campaigns.worlds.draw import draw
+from campaigns.worlds.growing import grow
 from campaigns.worlds.live import Photo
 from campaigns.worlds.replay import replayed
 from campaigns.worlds.report import Report
@@ -37,6 +38,15 @@ def test_every_mode_kind_of_cap_and_overlap_is_drawn() -> None:
     assert any(unit.pod_labels for unit in units)
     assert any("zone" in unit.node_selector for unit in units)
     assert {policy.match_label_keys for policy in policies} == {(), ("pod-template-hash",), ("team",)}
+
+
+def test_a_world_that_grows_has_a_group_whose_nodes_are_its_own() -> None:
+    for seed in range(50):
+        world = grow(seed)
+        assert world.group is not None
+        assert world.group.labels["world"] == world.name
+        names = [node["metadata"]["labels"]["kubernetes.io/hostname"] for node in world.nodes]
+        assert names == [node["metadata"]["name"] for node in world.nodes]
 
 
 def comparison(simulated: Counts, again: Counts) -> Comparison:
