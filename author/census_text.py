@@ -45,10 +45,15 @@ def _policy(shown: Shown) -> Iterator[str]:
     yield from _units(shown, placed)
     if counts.pending:
         more = f" and {len(counts.pending) - _NAMED} more" if len(counts.pending) > _NAMED else ""
-        yield f"  pending: {', '.join(counts.pending[:_NAMED])}{more}; `resourcepolicy explain POD` says why"
+        line = f"pending: {', '.join(counts.pending[:_NAMED])}{more}; `resourcepolicy explain POD` says why"
+        yield from _indented(line)
     if any(period.pods for period in counts.periods):
         yield ""
         yield from _periods(counts)
+
+
+def _indented(line: str) -> list[str]:
+    return textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _headline(counts: Census, placed: int) -> str:

@@ -98,7 +98,8 @@ def test_json_holds_the_figures() -> None:
 def test_more_units_and_groups_than_fit_are_shown_in_80_columns() -> None:
     units = [{"nodeSelector": {"pool": f"p{i}" + "x" * 40}, "max": 1_000_000} for i in range(9)]
     first = {**OWN, "max": 9, "maxResources": {"nvidia.com/gpu": 8, "cpu": "500"}}
-    items = [a_policy(first, *units, matchLabelKeys=["pod-template-hash"]), *PODS]
+    waiting = [a_pod(f"web-5d69f47b86-j6zq{number}") for number in range(5)]
+    items = [a_policy(first, *units, matchLabelKeys=["pod-template-hash"]), *PODS, *waiting]
     text = from_snapshot(items=items)
     assert max(map(len, text.splitlines())) <= 80
     assert "2 of 9 pods" in text
