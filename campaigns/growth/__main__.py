@@ -28,17 +28,26 @@ _PATIENCE = {"provisioningrequest": 60.0, "placeholder": 240.0}
 @click.option("--backend", type=click.Choice(sorted(_PATIENCE)), default="provisioningrequest")
 @click.option("--kill", is_flag=True, help="SIGKILL the watcher at random, again and again.")
 @click.option("--alone", default=0, show_default=True, help="As many rounds without us before, side by side.")
+@click.option("--held", is_flag=True, help="Pods are born held, by an annotation of their template.")
 @click.option("--at-once", default=1, show_default=True, help="Rounds side by side; waits get longer.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Logs, if a round went wrong, into here.")
 def main(
-    rounds: int, seed: int, backend: str, alone: int, at_once: int, keep: Path | None, *, kill: bool
+    rounds: int,
+    seed: int,
+    backend: str,
+    alone: int,
+    at_once: int,
+    keep: Path | None,
+    *,
+    held: bool,
+    kill: bool,
 ) -> None:
     """Random demand over three elastic units on the real autoscaler."""
     lanes = max(at_once, alone)
     known = {group.name: dict(group.labels) for group in node_groups(lanes)}
     settings = {"watcher": {"backend": backend, "node_groups": known, "retry_first": 5}}
-    with staged(settings, _PATIENCE[backend], lanes) as stage:
-        before = _played(replace(stage, settings=None, patience=75), alone, seed, lanes)
+    with staged(settings, _PATIENCE[backend], lanes, held=held) as stage:
+        before = _played(replace(stage, settings=None, patience=75, held=False), alone, seed, lanes)
         stage.programs.start_watcher(settings)
         with killing(stage, seed) if kill else nullcontext():
             ours = _played(stage, rounds, seed, at_once)

@@ -33,6 +33,8 @@ class Stage:
     settings: Settings | None
     patience: float
     lane: int = 0
+    held: bool = False
+    """Whether pods are born held, so that the autoscaler never sees one that is not."""
 
     @property
     def taint(self) -> Object:
@@ -65,7 +67,7 @@ def _taint(lane: int) -> Object:
 
 
 @contextmanager
-def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
+def staged(settings: Settings, patience: float, lanes: int, *, held: bool) -> Iterator[Stage]:
     """All but the watcher runs, and the autoscaler has done its first loop."""
     with ControlPlane() as plane, Programs(plane) as programs:
         programs.install()
@@ -74,7 +76,7 @@ def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
         programs.start_extender({"settle": 0})
         plane.start_autoscaler(node_groups(lanes), *_SHORT)
         plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")
-        yield Stage(plane, programs, settings, patience)
+        yield Stage(plane, programs, settings, patience, held=held)
 
 
 @contextmanager

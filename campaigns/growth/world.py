@@ -18,6 +18,7 @@ from controlplane.nodes import GPU
 
 __all__ = ["create_pods", "namespaces", "placed", "world"]
 
+DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
 POLICY_API = "scheduling.alibabacloud.com/v1alpha1"
 _POLICY = "resourcepolicy.io/policy"
 _TEMPLATES = "/api/v1/namespaces/resourcepolicy/podtemplates"
@@ -122,6 +123,10 @@ def _pod(stage: Stage, namespace: str, name: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "annotations": {DELAY: "1h"} if stage.held else {},
+        },
         "spec": {"containers": [container], "tolerations": [stage.taint]},
     }
