@@ -95,7 +95,9 @@ def measure(
     for shape in dict.fromkeys(table.shape for table in tables):
         with ExitStack() as running:
             api = running.enter_context(serving(shape, directory))
-            stacks = [running.enter_context(started(kind, api)) for kind in kinds]
+            cells = [cell for table in tables if table.shape == shape for cell in table.cells]
+            taking_part = [kind for kind in kinds if any(_takes_part(kind, cell) for cell in cells)]
+            stacks = [running.enter_context(started(kind, api)) for kind in taking_part]
             waited = max(stack.wait_ready() for stack in stacks)
             note(f"{shape}: all ready after {waited:.1f} s")
             session = _Session(client, api, stacks)
@@ -119,7 +121,7 @@ def _cells(session: _Session, cells: Sequence[Cell], rounds: int) -> dict[Cell, 
     return samples
 
 
-def _takes_part(stack: Stack, cell: Cell) -> bool:
+def _takes_part(stack: Stack | Kind, cell: Cell) -> bool:
     """The brief one differs in refusals alone."""
     return stack.name != BRIEF or cell.app == "full"
 
