@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from author.cluster import Said
 from author.inquiry import Inquiry
-from extender.autoscaler import Answer, Request
-from extender.holds import DELAY, MARK
-from extender.settings import Settings
+from cluster.settings import Settings
 from policy.resourcepolicy import ResourcePolicy
 from policy.standing import Phase, Standing, standing
 from policy.usage import recorded_unit
 from policy.verdict import Explanation, Verb
+from watcher.autoscaler import Answer, Request
+from watcher.holds import DELAY, MARK
 
 __all__ = ["Account", "Purchase", "account"]
 

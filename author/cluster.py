@@ -15,7 +15,7 @@ import yaml
 
 from author.kubectlyaml import load
 from author.mistakes import Mistake
-from extender.apiobjects import NodeObject, PodObject, node_of, pod_of
+from cluster.apiobjects import NodeObject, PodObject, node_of, pod_of
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy

@@ -12,7 +12,7 @@ import msgspec
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from author.live import POLICIES, Session, in_namespace
-from extender.connection import ApiError, Unreachable
+from cluster.connection import ApiError, Unreachable
 
 __all__ = ["completion", "for_kubectl", "namespaces", "pods", "policies"]
 

@@ -11,7 +11,7 @@ import urllib3
 
 from author.live import Session
 from author.mistakes import Mistake
-from extender.connection import ApiError, Unreachable
+from cluster.connection import ApiError, Unreachable
 from extender.explanations import decode_explanations
 from policy.verdict import Explanation
 

@@ -13,7 +13,7 @@ from author.account_text import SHOWN
 from author.chosen import cluster_at
 from author.inquiry import Inquiry, inquire_live, inquire_snapshot
 from author.mistakes import Mistake
-from extender.settings import Settings, load_settings
+from cluster.settings import Settings, load_settings
 
 __all__ = ["Asked", "run"]
 

@@ -11,11 +11,11 @@ import msgspec
 
 from author.cluster import Said
 from author.live import Session
-from extender.autoscaler import Request
-from extender.connection import ApiError
-from extender.placeholder_objects import names_of, read_placeholders
-from extender.request_objects import OWNED, read_requests
+from cluster.connection import ApiError
 from policy.objects import Pod
+from watcher.autoscaler import Request
+from watcher.placeholder_objects import names_of, read_placeholders
+from watcher.request_objects import OWNED, read_requests
 
 __all__ = ["Heard", "events_of", "optional", "requests_for"]
 

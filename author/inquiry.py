@@ -18,15 +18,15 @@ from author.live import POLICIES, Session, in_namespace, read_cluster
 from author.mistakes import Mistake
 from author.scenario import moment
 from author.stage import Furnished
-from extender.autoscaler import Request
-from extender.connection import ApiError
-from extender.settings import Settings
+from cluster.connection import ApiError
+from cluster.settings import Settings
 from policy.fit import admits, has_free
 from policy.match import governing
 from policy.objects import Pod
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import View
 from policy.verdict import Explanation
+from watcher.autoscaler import Request
 
 __all__ = ["Inquiry", "inquire_live", "inquire_snapshot"]
 

@@ -17,7 +17,7 @@ from author.mistakes import Mistake
 from author.report import FORMATS
 from author.workloads import workloads_in
 from author.yamltext import documents_in, read
-from extender.settings import load_settings
+from cluster.settings import load_settings
 from policy.duration import parse_duration
 from policy.lint.documents import NODES_START, Document, Given, Path, Position
 from policy.lint.findings import Severity

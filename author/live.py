@@ -14,7 +14,7 @@ import msgspec
 
 from author.cluster import Cluster, cluster_of, whole
 from author.mistakes import Mistake
-from extender.connection import ApiError, Connection, NotConfigured, Unreachable, connect, namespace_of
+from cluster.connection import ApiError, Connection, NotConfigured, Unreachable, connect, namespace_of
 from policy.lint.documents import Document
 
 __all__ = ["POLICIES", "Session", "in_namespace", "live_cluster", "live_workloads", "read_cluster"]

@@ -18,7 +18,7 @@ from author.live import Session, read_cluster
 from author.mistakes import Mistake
 from author.scenario import moment
 from author.stage import Furnished
-from extender.settings import Settings, load_settings
+from cluster.settings import Settings, load_settings
 from policy.census import census
 from policy.conditions import about_pods
 from policy.match import governing, is_sent

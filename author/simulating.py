@@ -19,7 +19,7 @@ from author.cluster import Cluster
 from author.mistakes import Mistake
 from author.scenario import Arrivals, arrivals, moment, policies_in
 from author.stage import Furnished
-from extender.settings import Settings, load_settings
+from cluster.settings import Settings, load_settings
 from policy.duration import parse_duration
 from policy.match import governing
 from policy.objects import Pod

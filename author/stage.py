@@ -7,9 +7,9 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from extender.cache import Cache
+from cluster.cache import Cache
+from cluster.settings import Settings
 from extender.service import Extender
-from extender.settings import Settings
 from policy.filter import Decision
 from policy.objects import Node, Phase, Pod
 from policy.resourcepolicy import ResourcePolicy

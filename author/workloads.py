@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from author.mistakes import Mistake
-from extender.apiobjects import PodObject, pod_of
+from cluster.apiobjects import PodObject, pod_of
 from policy.lint.documents import Document, Path, Workload
 from policy.objects import Pod
 

@@ -1,5 +1,4 @@
-"""The shell around `policy`: what kube-scheduler, the API server and cluster-autoscaler are told.
+"""`resourcepolicy serve`: kube-scheduler asks which nodes a pod may use, `policy` decides, this answers.
 
-Arrows point one way: `cli` starts `server` or `watching`, which construct everything; nothing here is
-imported by `policy`.
+Must not know `watcher`: the two meet in the objects of the cluster only.
 """

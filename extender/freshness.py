@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from extender.connection import ApiError, Connection, Unreachable
-from extender.reflector import Reflector
-from extender.rounds import Rounds
+from cluster.connection import ApiError, Connection, Unreachable
+from cluster.reflector import Reflector
+from cluster.rounds import Rounds
 
 __all__ = ["Freshness"]
 

@@ -6,7 +6,7 @@ Owns the patches; must not know when they are due.
 import logging
 from collections.abc import Callable, Mapping
 
-from extender.connection import ApiError, Connection, Unreachable
+from cluster.connection import ApiError, Connection, Unreachable
 from policy.objects import Pod
 from policy.usage import RECORD
 

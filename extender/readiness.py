@@ -5,8 +5,8 @@ Owns the reasons not to; must not know what is answered.
 
 from collections.abc import Callable, Iterable
 
-from extender.lease import Lease
-from extender.reflector import Reflector
+from cluster.lease import Lease
+from cluster.reflector import Reflector
 
 __all__ = ["Readiness"]
 

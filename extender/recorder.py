@@ -7,8 +7,8 @@ how the unit was found.
 from collections.abc import Callable
 from itertools import islice
 
-from extender.cache import Cache
-from extender.rounds import Rounds
+from cluster.cache import Cache
+from cluster.rounds import Rounds
 from policy.objects import Pod
 
 __all__ = ["Recorder"]

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from extender.attempts import Attempt
-from extender.cache import SEEN_AFTER, Cache
+from cluster.attempts import Attempt
+from cluster.cache import SEEN_AFTER, Cache
+from cluster.rounds import Rounds
 from extender.metrics import Metrics
-from extender.rounds import Rounds
 from policy.objects import Pod
 from policy.planning import plan
 from policy.resourcepolicy import ResourcePolicy

@@ -9,20 +9,20 @@ import time
 from pathlib import Path
 from threading import Event, Thread
 
+from cluster.cache import Cache
+from cluster.clock import SteadyClock
+from cluster.connection import connect
+from cluster.informers import Informers
+from cluster.leading import lease_of
+from cluster.settings import Settings
 from extender.app import Application
-from extender.cache import Cache
-from extender.clock import SteadyClock
-from extender.connection import connect
 from extender.freshness import Freshness
-from extender.informers import Informers
-from extender.leading import lease_of
 from extender.metrics import Metrics
 from extender.pods import Annotator
 from extender.readiness import Readiness
 from extender.recorder import Recorder
 from extender.requeue import Requeue
 from extender.service import Extender
-from extender.settings import Settings
 
 __all__ = ["Server"]
 

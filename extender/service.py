@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 
-from extender.attempts import Attempt
-from extender.cache import Cache
+from cluster.attempts import Attempt
+from cluster.cache import Cache
 from extender.decisions import Decisions
 from extender.settling import Settling
 from policy import filter as filter_verb

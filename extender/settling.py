@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 
-from extender.cache import SEEN_AFTER, Cache
+from cluster.cache import SEEN_AFTER, Cache
 from policy.doubt import Doubt, Doubting, Doubts, doubts
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy

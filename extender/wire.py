@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from extender.apiobjects import PodObject, pod_of
+from cluster.apiobjects import PodObject, pod_of
 from policy.filter import Refused
 from policy.objects import Pod
 from policy.options import RefusedNodes

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
-from extender.cache import Cache
+from cluster.cache import Cache
 from faults.apiserver import ApiServer
 from faults.scheduler import Binding, Ticket
 from policy.objects import Pod

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from extender.cache import Cache
+from cluster.cache import Cache
 from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from extender.cache import Cache
-from extender.lease import Lease
+from cluster.cache import Cache
+from cluster.lease import Lease
+from cluster.reflector import Reflector
+from cluster.settings import Settings
 from extender.metrics import Metrics
 from extender.readiness import Readiness
 from extender.recorder import Recorder
-from extender.reflector import Reflector
 from extender.requeue import Requeue
 from extender.service import Extender, NotReady
-from extender.settings import Settings
 from faults.apiserver import ApiServer, Object, Resource
 from faults.loop import Loop
 from faults.scheduler import Answer, Ticket

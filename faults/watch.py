@@ -1,7 +1,7 @@
 """A list and watch of one resource as a client lives it: late, twice, broken, listed again.
 
 Owns when changes arrive, in the order of their history; must not know what the client does with them. The
-real one is extender/reflector.py.
+real one is cluster/reflector.py.
 """
 
 from collections.abc import Callable, Sequence

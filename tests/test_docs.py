@@ -13,12 +13,12 @@ import yaml
 from click import Group
 from click.testing import CliRunner
 
-from extender.cli import main
+from cluster.settings import Settings
+from command.cli import main
 from extender.metrics import Metrics
-from extender.settings import Settings
-from extender.watcher_metrics import WatcherMetrics
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import ResourcePolicy
+from watcher.watcher_metrics import WatcherMetrics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,7 +27,7 @@ RULE_ID = re.compile(r"\b([MUOCPLWE]\d{1,2})\b")
 
 
 def sources() -> Iterator[Path]:
-    for folder in ("policy", "extender", "config", "manifests"):
+    for folder in ("policy", "cluster", "extender", "watcher", "config", "manifests"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".yaml"})
 
 
@@ -106,7 +106,7 @@ def test_each_line_of_the_log_that_a_page_explains_is_written_by_the_code() -> N
     rows = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[2:]
     said = {
         node.value
-        for path in (ROOT / "extender").glob("*.py")
+        for path in (ROOT / "watcher").glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

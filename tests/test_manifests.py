@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from extender.settings import Settings
+from cluster.settings import Settings
 from policy.resourcepolicy import NextUnits, PreemptPolicy, ResourceKind, ResourcePolicy, Strategy
 
 Json = dict[str, Any]

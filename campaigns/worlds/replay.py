@@ -18,7 +18,7 @@ from author.stage import Furnished
 from campaigns.worlds.counts import BOUGHT, Counts, asked, cluster_of, counted
 from campaigns.worlds.live import Photo
 from campaigns.worlds.world import World
-from extender.settings import Settings
+from cluster.settings import Settings
 from policy.objects import Pod
 from policy.simulation.play import Play, Wanted
 from policy.simulation.room import Demand, Room

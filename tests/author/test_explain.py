@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from extender.cli import main
+from command.cli import main
 from extender.explanations import encode_explanations
-from extender.request_objects import pod_template, provisioning_request
 from policy.explanation import explain as told_by
 from policy.filter import decide
 from policy.objects import Pod
@@ -28,7 +27,8 @@ from tests.author.clusters import GPU, LONG_AGO, a_cluster, a_node, a_pod, a_pol
 from tests.builders import a_node as node
 from tests.builders import a_policy as policy
 from tests.builders import a_snapshot, a_unit
-from tests.extender.apiserver import FakeApiServer, Fault
+from tests.cluster.apiserver import FakeApiServer, Fault
+from watcher.request_objects import pod_template, provisioning_request
 
 Json = dict[str, Any]
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from extender.cli import main
+from command.cli import main
 from policy.lint.findings import Code
 from tests.author.examples import EXAMPLES
-from tests.extender.apiserver import FakeApiServer, Fault
+from tests.cluster.apiserver import FakeApiServer, Fault
 
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
 GOOD = next(example.passing for example in EXAMPLES if example.code == Code.NEVER_OPENS)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from author.page import page
-from extender.cli import main
+from command.cli import main
 from policy.simulation.outcome import Outcome, Pending, Removal, Spill, Step, UnitCount
 from tests.author.clusters import a_cluster, a_node, a_pod, a_policy, written
 

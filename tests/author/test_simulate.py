@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 
 from author.chosen import cluster_at
 from author.simulating import Progress
-from extender.cli import main
+from command.cli import main
 from tests.author.clusters import GPU, a_cluster, a_node, a_pod, a_policy, written
-from tests.extender.apiserver import FakeApiServer, Fault
+from tests.cluster.apiserver import FakeApiServer, Fault
 
 Json = dict[str, Any]
 

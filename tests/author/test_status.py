@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from extender.cli import main
+from command.cli import main
 from tests.author.clusters import a_cluster, a_node, a_pod, a_policy, written
 from tests.author.test_explain import complaint
-from tests.extender.apiserver import FakeApiServer
+from tests.cluster.apiserver import FakeApiServer
 
 Json = dict[str, Any]
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from author.mistakes import Mistake
 from author.yamltext import decoded, documents_in
-from extender.cli import main
+from command.cli import main
 from tests.author.examples import found_in
 
 HEAD = """apiVersion: scheduling.alibabacloud.com/v1alpha1

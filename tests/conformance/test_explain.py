@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from click.testing import CliRunner
 
-from extender.cli import main
+from command.cli import main
 from policy.reasons import Reason
 from tests.conformance.objects import Site
 from tests.conformance.test_preemption import Priorities

@@ -16,9 +16,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from extender.connection import ApiError, Connection, connect
-from extender.reflector import Reflector, Resource
-from tests.extender.apiserver import FakeApiServer
+from cluster.connection import ApiError, Connection, connect
+from cluster.reflector import Reflector, Resource
+from tests.cluster.apiserver import FakeApiServer
 
 # Nothing else writes leases into a namespace of ours (configmaps would get kube-root-ca.crt).
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"

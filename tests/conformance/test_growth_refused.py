@@ -13,7 +13,6 @@ import pytest
 from campaigns.growth.stock import out_of_stock
 from controlplane import ControlPlane, NodeGroup
 from controlplane.api import ApiError
-from extender.request_objects import OWNED
 from tests.conformance.growing import (
     COMMAND,
     DELAY,
@@ -28,6 +27,7 @@ from tests.conformance.growing import (
     extended_plane,
     most,
 )
+from watcher.request_objects import OWNED
 
 GROUPS = [
     *(NodeGroup(name, {"pool": name}, gpus=1) for name in ("first", "second", "third")),

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
-from extender.connection import ApiError, Connection, Unreachable, connect
+from cluster.connection import ApiError, Connection, Unreachable, connect
+from tests.cluster.apiserver import FakeApiServer
 from tests.conformance.proxy import ApiProxy
 from tests.conformance.test_fake_apiserver_contract import LEASES, Leases, wait_until
-from tests.extender.apiserver import FakeApiServer
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What `kubectl get rpol` tells, written by the watcher with its own rights on the real API (M4, M8).
 
-Owns the conditions as they are stored; what they say in each case is tests/extender/test_status.py's.
+Owns the conditions as they are stored; what they say in each case is tests/watcher/test_status.py's.
 """
 
 import time
@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
+from cluster.connection import connect
 from controlplane import Object
-from extender.connection import connect
-from extender.events import Events
-from extender.notices import About, Notice, Severity
 from tests.conformance.objects import Site, condition
+from watcher.events import Events
+from watcher.notices import About, Notice, Severity
 
 pytestmark = pytest.mark.usefixtures("watcher")
 

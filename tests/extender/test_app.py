@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from extender.app import Application
 from extender.metrics import Metrics
 from tests.builders import a_node, a_policy, a_unit
-from tests.extender.apiserver import FakeApiServer, Fault
+from tests.cluster.apiserver import FakeApiServer, Fault
 from tests.extender.test_service import CAPPED, CLOUD, DC, World
 from tests.extender.test_wire import HERE, MADE, REASONS, VALID, asking, named
 

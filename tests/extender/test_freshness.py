@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from extender.connection import Connection, connect
+from cluster.connection import Connection, connect
+from cluster.lease import Lease
+from cluster.reflector import Backoff, Reflector, Resource
 from extender.freshness import Freshness
-from extender.lease import Lease
 from extender.readiness import Readiness
-from extender.reflector import Backoff, Reflector, Resource
-from tests.extender.apiserver import FakeApiServer, Fault
-from tests.extender.test_reflector import DEADLINE, Recorder, Thing, to_item, wait_for
+from tests.cluster.apiserver import FakeApiServer, Fault
+from tests.cluster.test_reflector import DEADLINE, Recorder, Thing, to_item, wait_for
 
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 STALENESS = 30.0

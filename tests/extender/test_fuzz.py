@@ -19,14 +19,14 @@ import urllib3
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cluster.cache import Cache
+from cluster.connection import Connection, Stream
+from cluster.informers import Informers
 from extender.app import Application
-from extender.cache import Cache
-from extender.connection import Connection, Stream
-from extender.informers import Informers
 from extender.metrics import Metrics
 from policy.options import Kinds
+from tests.cluster.test_reflector import Waits
 from tests.extender.test_app import LIMIT, VERBS, verb_of
-from tests.extender.test_reflector import Waits
 from tests.extender.test_service import CAPPED, CLOUD, DC, World
 from tests.extender.test_wire import HERE, REASONS, VALID, asking, nested, places, values
 

@@ -3,7 +3,7 @@
 Owns what the recorder promises (L3); the writes are counted, not made.
 """
 
-from extender.cache import Cache
+from cluster.cache import Cache
 from extender.recorder import Recorder
 from policy.objects import Node, Pod
 from policy.options import Kinds

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.extender.apiserver import FakeApiServer
+from tests.cluster.apiserver import FakeApiServer
 from tests.extender.test_app import Live, await_true, serving
 from tests.extender.test_wire import asking
 

@@ -13,7 +13,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from extender.cache import Cache
+from cluster.cache import Cache
 from extender.service import Extender, NotReady
 from policy.filter import Decision
 from policy.objects import Node, Phase, Pod

@@ -14,7 +14,7 @@ from time import monotonic
 
 import pytest
 
-from tests.extender.apiserver import FakeApiServer
+from tests.cluster.apiserver import FakeApiServer
 from tests.extender.test_app import DEADLINE, await_true, free_port
 
 ASKS_FOR_FOUR = "workers = 4\nworker_class = 'sync'\npreload_app = True\nbind = '0.0.0.0:1'\nthreads = 2\n"
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from extender.server import Server
 from extender.serving import serve
-from extender.settings import Settings
+from cluster.settings import Settings
 
 kubeconfig, bind, file = sys.argv[1:]
 serve(lambda: Server(Path(kubeconfig), Settings(settle=0)), bind, Path(file))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.extender.apiserver import FakeApiServer
+from tests.cluster.apiserver import FakeApiServer
 from tests.extender.test_app import DEADLINE, LIMIT, VERBS, Answer, Live, await_true, exchange, serving
 from tests.extender.test_head import LINES, head_of
 from tests.extender.test_wire import MADE, VALID, asking

@@ -1,6 +1,6 @@
 """What a unit holds and whether it takes another pod: the sums behind the status (L5).
 
-Owns the table of one unit, `dc`, of one policy; the words for it are tests/extender/test_unit_states.py's.
+Owns the table of one unit, `dc`, of one policy; the words for it are tests/watcher/test_unit_states.py's.
 """
 
 from collections.abc import Collection, Mapping

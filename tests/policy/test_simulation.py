@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from author.stage import Furnished
-from extender.settings import Settings, WatcherSettings
+from cluster.settings import Settings, WatcherSettings
 from policy.filter import decide
 from policy.fit import admits, has_free
 from policy.match import governing

@@ -1,0 +1,48 @@
+"""Where placed pods were placed through, as long as nothing else tells (L3, U5).
+
+Owns the record of each pod, and which of them still have to be written on their pods; must not know who
+writes them. Part of the cache, and under its lock.
+"""
+
+from collections.abc import Iterator
+
+from cluster.index import PolicyIndex
+from policy.objects import Pod
+from policy.snapshot import Reservation
+from policy.usage import needs_record, record_of
+
+__all__ = ["Origins"]
+
+
+class Origins:
+    """By the pod's uid."""
+
+    def __init__(self) -> None:
+        self.unrecorded: dict[str, tuple[Pod, str]] = {}
+        """Pods that do not carry their record yet; whoever writes it removes the entry."""
+        self._records: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def get(self, uid: str) -> str:
+        """What stands in for the annotation while the pod does not carry it; empty if nothing does."""
+        return self._records.get(uid, "")
+
+    def bound(self, pod: Pod, slot: Reservation, index: PolicyIndex) -> None:
+        """A pod for which a slot was held got its node, perhaps one of the slot's unit."""
+        if pod.node_name in index.nodes_in(slot.unit):
+            record = self._records[pod.uid] = record_of(index.policy, slot.unit)
+            if needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
+                self.unrecorded[pod.uid] = pod, record
+
+    def lose_node(self, pod: Pod, index: PolicyIndex) -> None:
+        """Its node will not tell any more in which unit the pod counts."""
+        share = index.share(pod.uid)
+        if share is not None and share.counted:
+            self._records.setdefault(pod.uid, record_of(index.policy, share.unit))
+
+    def drop(self, uid: str) -> None:
+        """The pod is gone."""
+        self._records.pop(uid, None)
+        self.unrecorded.pop(uid, None)

@@ -1,0 +1,123 @@
+"""The settings file of both programs: what may stand in it, its defaults, all errors at once.
+
+Owns the names and defaults of config/extender.yaml; must not know who reads a value.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from policy.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
+from policy.resourcepolicy import ResourceKind
+
+__all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
+
+
+class InvalidSettings(ValueError):  # noqa: N818  named for the state of the file
+    """The file cannot be used; the message holds every fault."""
+
+
+def _expression(written: str) -> str:
+    try:
+        re.compile(written)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return written
+
+
+_Expression = Annotated[str, AfterValidator(_expression)]
+
+
+class Backend(StrEnum):
+    """How the autoscaler is asked for nodes."""
+
+    AUTO = "auto"
+    PROVISIONING_REQUEST = "provisioningrequest"
+    PLACEHOLDER = "placeholder"
+    NONE = "none"
+
+
+# NAMESPACE/NAME, or nothing.
+_LEASE = "^([a-z0-9-]+/[a-z0-9.-]+)?$"
+
+# No label at all would make every node virtual.
+_Labels = Annotated[Mapping[str, str], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class WatcherSettings(_Part):
+    """What only `resourcepolicy watch` reads. Times are in seconds."""
+
+    backend: Backend = Backend.AUTO
+    lease: str = Field(default="", pattern=_LEASE)
+    namespace: str = "resourcepolicy"
+    autoscaler_namespace: str = "kube-system"
+    gpu_labels: tuple[str, ...] = (
+        "aliyun.accelerator/nvidia_name",
+        "cloud.google.com/gke-accelerator",
+        "k8s.amazonaws.com/accelerator",
+        "accelerator",
+        "cluster-api/accelerator",
+    )
+    node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
+    period: float = Field(default=0.2, gt=0)
+    managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
+    """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""
+    hold: float = Field(default=1800.0, ge=60)
+    retry_first: float = Field(default=60.0, gt=0)
+    retry_longest: float = Field(default=600.0, gt=0)
+    answer_longest: float = Field(default=60.0, gt=0)
+    """A live autoscaler that leaves a request unanswered for so long does not serve requests (A8)."""
+    arrival_longest: float = Field(default=900.0, gt=0)
+    """Nodes that were bought and have not taken their pods by then count as not coming (A6)."""
+
+
+class Settings(_Part):
+    """config/extender.yaml. Times are in seconds, sizes in bytes."""
+
+    on_conflict: OnConflict = OnConflict.OLDEST
+    outside_units: OutsideUnits = OutsideUnits.NEVER
+    scored_nodes: ScoredNodes = ScoredNodes.ALL
+    refused_nodes: RefusedNodes = RefusedNodes.ALL
+    resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
+    reservation: float = Field(default=600.0, gt=0)
+    settle: float = Field(default=60.0, ge=0)
+    staleness: float = Field(default=30.0, ge=20)
+    """At least the time that an idle watch needs to tell its place (cluster/reflector.py)."""
+    lease: str = Field(default="", pattern=_LEASE)
+    lease_duration: int = Field(default=6, ge=3, le=60)
+    """The other times of a Lease follow from it (cluster/lease.py)."""
+    unknown_node: float = Field(default=0.5, ge=0, le=60)
+    body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
+    watcher: WatcherSettings = WatcherSettings()
+
+    @property
+    def kinds(self) -> Kinds:
+        """How kinds of nodes are told (U2)."""
+        return Kinds({**Kinds().selectors, **self.resources})
+
+
+def load_settings(path: Path | None) -> Settings:
+    """The settings in a YAML file; an empty or absent one means every default.
+
+    Raises:
+        InvalidSettings: it cannot be read, is no YAML, or has unknown or wrong entries.
+    """
+    if path is None:
+        return Settings()
+    try:
+        written = yaml.safe_load(path.read_text())
+        return Settings.model_validate({} if written is None else written)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise InvalidSettings(f"{path}: " + "; ".join(faults)) from None
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidSettings(" ".join(f"{path}: {error}".split())) from None

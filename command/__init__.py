@@ -1,0 +1,1 @@
+"""The command `resourcepolicy`, which joins the programs and the tools for authors."""

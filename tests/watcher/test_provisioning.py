@@ -1,0 +1,253 @@
+"""The objects that ask cluster-autoscaler, and what is read of its answers.
+
+Must not know when they are written; that they work is tests/conformance/test_watcher.py. Facts:
+autoscaler.md, sections 5 and 9.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policy.scale_up import Demand
+from policy.usage import record_of
+from tests.builders import a_pod, a_policy, a_unit
+from watcher.autoscaler import Answer
+from watcher.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, decode_status
+from watcher.holds import DELAY
+from watcher.request_objects import BOUGHT, name_of, pod_template, provisioning_request, read_requests
+
+Json = dict[str, Any]
+
+POLICY = a_policy(a_unit("dc"), a_unit("far", resource="elastic"))
+PODS = (a_pod("a"), a_pod("b"))
+DEMAND = Demand(POLICY, 1, PODS)
+SIZES = {"far": (2, 1)}
+GPU = {"nvidia.com/gpu": "1"}
+WRITTEN: Json = {
+    "metadata": {"name": "a", "labels": {"app": "x"}, "annotations": {DELAY: "8760h"}},
+    "spec": {
+        "affinity": {"podAntiAffinity": {}},
+        "containers": [
+            {
+                "name": "c",
+                "image": "i",
+                "env": [{"name": "A", "value": "b"}],
+                "resources": {"requests": GPU, "limits": GPU, "claims": []},
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+            }
+        ],
+        "initContainers": [{"name": "i", "image": "i", "restartPolicy": "Always", "resources": {}}],
+        "nodeSelector": {"zone": "z"},
+        "schedulerName": "default-scheduler",
+        "serviceAccountName": "default",
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "volumes": [{"name": "v"}],
+    },
+}
+
+
+def template() -> Json:
+    return pod_template(DEMAND, WRITTEN, {"kind": "cloud"}, SIZES)
+
+
+def test_the_template_keeps_what_decides_about_nodes_and_nothing_else() -> None:
+    """Section 5. Labels are what affinity terms select."""
+    assert template()["template"] == {
+        "metadata": {"labels": {"app": "x"}},
+        "spec": {
+            "affinity": {"podAntiAffinity": {}},
+            "containers": [{"name": "c", "image": "i", "resources": {"requests": GPU, "limits": GPU}}],
+            "initContainers": [{"name": "i", "image": "i", "restartPolicy": "Always", "resources": {}}],
+            "nodeSelector": {"zone": "z", "kind": "cloud", "pool": "far"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        },
+    }
+
+
+def test_the_hold_never_enters_the_template() -> None:
+    """The trap of section 5: the request would be held as well, for ever."""
+    assert DELAY not in json.dumps(template())
+
+
+def test_the_request_counts_its_pods_and_refers_to_the_template() -> None:
+    """A2."""
+    request = provisioning_request(DEMAND, SIZES)
+    name = template()["metadata"]["name"]
+    assert request["metadata"]["name"] == name
+    assert request["spec"]["podSets"] == [{"podTemplateRef": {"name": name}, "count": 2}]
+
+
+def test_the_name_is_that_of_the_pods_and_the_unit_whatever_their_order() -> None:
+    """A3, W3."""
+    edited = a_policy(a_unit("far", resource="elastic", max=5), a_unit("dc"))
+    assert name_of(Demand(POLICY, 1, PODS[::-1])) == name_of(DEMAND)
+    assert name_of(Demand(edited, 0, PODS)) == name_of(DEMAND)
+    assert name_of(Demand(POLICY, 1, PODS[:1])) != name_of(DEMAND)
+    assert name_of(Demand(POLICY, 0, PODS)) != name_of(DEMAND)
+
+
+def test_a_label_is_valid_however_long_the_name_of_the_policy() -> None:
+    """Names may have 253 characters, label values 63."""
+    policy = a_policy(a_unit("dc"), name="p" * 62 + "." + "q" * 80)
+    label = provisioning_request(Demand(policy, 0, PODS), {})["metadata"]["labels"][
+        "resourcepolicy.io/policy"
+    ]
+    assert label == "p" * 62
+
+
+def stored(written: Json, conditions: Sequence[Json] = (), name: str = "") -> Json:
+    metadata = {**written["metadata"], "creationTimestamp": "2026-11-24T12:00:00Z"}
+    return {
+        "metadata": {**metadata, **({"name": name} if name else {})},
+        "status": {"conditions": conditions},
+    }
+
+
+def listed(*objects: Json) -> bytes:
+    return json.dumps({"items": objects}).encode()
+
+
+def condition(kind: str, status: str, reason: str = "") -> Json:
+    return {"type": kind, "status": status, "reason": reason, "message": "said"}
+
+
+def test_what_a_restart_needs_is_read_back() -> None:
+    """W3."""
+    (request,) = read_requests(listed(stored(provisioning_request(DEMAND, SIZES))), listed())
+    assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
+    assert request.pods == {"a", "b"}
+    assert request.sizes == SIZES
+    assert request.answer is Answer.ASKED
+
+
+@pytest.mark.parametrize(
+    ("conditions", "answer"),
+    [
+        pytest.param([], Answer.ASKED, id="no word yet"),
+        pytest.param([condition("Accepted", "True")], Answer.ACCEPTED, id="accepted"),
+        pytest.param(
+            [condition("Accepted", "True"), condition("Provisioned", "True", "CapacityIsProvisioned")],
+            Answer.PROVISIONED,
+            id="bought",
+        ),
+        pytest.param(
+            [condition("Provisioned", "True", "CapacityIsFound")], Answer.PROVISIONED, id="found (A7)"
+        ),
+        pytest.param(
+            [condition("Provisioned", "True"), condition("BookingExpired", "True")],
+            Answer.PROVISIONED,
+            id="bought long ago",
+        ),
+        pytest.param([condition("Provisioned", "False")], Answer.FAILED, id="no capacity (A6)"),
+        pytest.param([condition("Failed", "True")], Answer.FAILED, id="failed for good"),
+        pytest.param(
+            [condition("Provisioned", "True"), condition("CapacityRevoked", "True")],
+            Answer.FAILED,
+            id="taken back",
+        ),
+    ],
+)
+def test_conditions_are_answers(conditions: list[Json], answer: Answer) -> None:
+    """A6, A7, A9."""
+    body = listed(stored(provisioning_request(DEMAND, {}), conditions))
+    assert [request.answer for request in read_requests(body, listed())] == [answer]
+
+
+@pytest.mark.parametrize(
+    ("requested", "kept", "answer"),
+    [
+        pytest.param(True, [""], Answer.ASKED, id="a request beside its template"),
+        pytest.param(False, [""], Answer.UNSENT, id="a template alone: killed before the request"),
+        pytest.param(True, ["", BOUGHT], Answer.BOUGHT, id="killed before the request was deleted"),
+        pytest.param(False, ["", BOUGHT], Answer.PROVISIONED, id="bought, and the request deleted"),
+        pytest.param(False, [BOUGHT], Answer.PROVISIONED, id="killed while it was withdrawn"),
+    ],
+)
+def test_what_a_crash_leaves_tells_how_far_it_had_come(
+    kept: list[str], answer: Answer, *, requested: bool
+) -> None:
+    """W3: every order of writes can be cut off."""
+    name = name_of(DEMAND)
+    requests = listed(*([stored(provisioning_request(DEMAND, {}))] if requested else []))
+    templates = listed(*(stored(template(), name=name + suffix) for suffix in kept))
+    (request,) = read_requests(requests, templates)
+    assert (request.name, request.answer) == (name, answer)
+
+
+def test_a_bought_request_is_as_old_as_its_first_record() -> None:
+    """A4: nodes that came since are its own, also those that came before it was known to be bought."""
+    later = stored(template(), name=name_of(DEMAND) + BOUGHT)
+    later["metadata"]["creationTimestamp"] = "2026-11-24T12:00:09Z"
+    (request,) = read_requests(listed(), listed(stored(template()), later))
+    (first,) = read_requests(listed(), listed(stored(template())))
+    assert request.answer is Answer.PROVISIONED
+    assert request.made_at == first.made_at
+
+
+STATUS = """
+autoscalerStatus: Running
+nodeGroups:
+- name: near
+  health:
+    status: Healthy
+    nodeCounts: {registered: {total: 2, ready: 2, notStarted: 0}}
+    cloudProviderTarget: 3
+    minSize: 0
+    maxSize: 10
+    lastProbeTime: 2026-11-24T12:00:00Z
+  scaleUp: {status: InProgress}
+- name: far
+  health: {cloudProviderTarget: 0, maxSize: 10}
+  scaleUp:
+    status: Backoff
+    backoffInfo: {errorCode: cloudProviderError, errorMessage: no stock}
+- name: new
+"""
+
+
+def config_map(text: str | None) -> bytes:
+    annotations = {"cluster-autoscaler.kubernetes.io/last-updated": "2026-11-24 12:00:00 +0000 UTC"}
+    data = {} if text is None else {"data": {"status": text}}
+    return json.dumps({"metadata": {"annotations": annotations}, **data}).encode()
+
+
+def test_the_status_tells_sizes_and_troubles() -> None:
+    """A9, section 9: empty fields are left out."""
+    status = decode_status(config_map(STATUS))
+    near, far, new = status.groups
+    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10)
+    assert far.backoff == "cloudProviderError no stock"
+    assert new == NodeGroup("new")
+    assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}
+    assert status.troubles == "far: cloudProviderError no stock"
+    assert replace(near, max_size=3).grew_since((2, 0))
+
+
+@pytest.mark.parametrize(
+    ("updated", "at"),
+    [
+        ("2026-11-24 12:00:00.123456789 +0000 UTC", 1_795_521_600.0),
+        ("2026-11-24 14:00:00 +0200 CEST", 1_795_521_600.0),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_the_status_tells_when_its_loop_began(updated: str, at: float | None) -> None:
+    """A5: as Go writes times."""
+    assert AutoscalerStatus(updated).loop_at == at
+
+
+def test_a_request_tells_when_it_was_accepted() -> None:
+    """A5."""
+    accepted = {**condition("Accepted", "True"), "lastTransitionTime": "2026-11-24T12:00:00Z"}
+    (request,) = read_requests(listed(stored(provisioning_request(DEMAND, {}), [accepted])), listed())
+    assert request.accepted_at == 1_795_521_600.0
+
+
+@pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])
+def test_a_status_that_says_nothing_claims_no_groups(text: str | None) -> None:
+    """A8: just after its start, or of another kind."""
+    assert decode_status(config_map(text)).groups == UNKNOWN.groups

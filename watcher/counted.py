@@ -1,0 +1,52 @@
+"""An autoscaler whose requests are counted, by what became of them.
+
+Owns which call is which outcome; must not know why it is made, nor how an autoscaler is told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from policy.scale_up import Demand
+from watcher.autoscaler import Autoscaler, Request
+from watcher.autoscaler_status import AutoscalerStatus
+
+__all__ = ["Counted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An `Autoscaler` around another one. `count` takes the policy's key and the outcome."""
+
+    inner: Autoscaler
+    count: Callable[[str, str], None]
+
+    def available(self) -> bool:
+        """See `Autoscaler`."""
+        return self.inner.available()
+
+    def status(self) -> AutoscalerStatus:
+        """See `Autoscaler`."""
+        return self.inner.status()
+
+    def requests(self) -> Sequence[Request]:
+        """See `Autoscaler`."""
+        return self.inner.requests()
+
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        """See `Autoscaler`."""
+        name = self.inner.ask(demand, status)
+        self.count(demand.policy.key, "asked")
+        return name
+
+    def shrink(self, request: Request, places: int) -> None:
+        """See `Autoscaler`."""
+        self.inner.shrink(request, places)
+
+    def settle(self, request: Request) -> None:
+        """See `Autoscaler`."""
+        self.inner.settle(request)
+
+    def withdraw(self, request: Request) -> None:
+        """See `Autoscaler`."""
+        self.inner.withdraw(request)
+        self.count(request.policy, request.answer)

@@ -1,0 +1,97 @@
+"""cluster-autoscaler asked by ProvisioningRequest: the adapter behind `Autoscaler`.
+
+Owns the calls, their order and what each tolerates; must not know when to ask, or for what.
+Facts: autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cluster.connection import ApiError, Connection
+from policy.options import Kinds
+from policy.scale_up import Demand
+from watcher.autoscaler import Request
+from watcher.autoscaler_status import AutoscalerStatus, read_status
+from watcher.availability import Availability
+from watcher.collection import Collection
+from watcher.records import Records
+from watcher.request_objects import OWNED, name_of, provisioning_request, read_requests
+
+__all__ = ["ProvisioningRequests"]
+
+_GROUP = "/apis/autoscaling.x-k8s.io/v1"
+_RESOURCE = "provisioningrequests"
+_FORBIDDEN = 403
+_NOT_FOUND = 404
+
+
+class ProvisioningRequests:
+    """See `Autoscaler`. `clock` is monotonic."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Callable[[], float],
+        kinds: Kinds,
+        namespace: str,
+        autoscaler_namespace: str,
+    ) -> None:
+        self._connection = connection
+        self._availability = Availability(self._missing, clock, "ProvisioningRequest")
+        self._requests = Collection(connection, f"{_GROUP}/namespaces/{namespace}/{_RESOURCE}", OWNED)
+        self._records = Records(connection, kinds, namespace)
+        self._autoscaler_namespace = autoscaler_namespace
+
+    def available(self) -> bool:
+        """Whether the API server serves ProvisioningRequests, and lets us read ours."""
+        return self._availability.now()
+
+    def status(self) -> AutoscalerStatus:
+        """See `Autoscaler`."""
+        return read_status(self._connection, self._autoscaler_namespace)
+
+    def requests(self) -> Sequence[Request]:
+        """Read anew each time: what was just written is in it, so nothing is asked twice (W3)."""
+        # Records last: a request that goes meanwhile has left its record there before.
+        requests = self._requests.list()
+        return read_requests(requests, self._records.read())
+
+    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+        """Template first: a request without one would be served in vain."""
+        self._records.write(demand, status.sizes)
+        self._requests.create(provisioning_request(demand, status.sizes))
+        return name_of(demand)
+
+    def shrink(self, request: Request, places: int) -> None:
+        """Nothing: a request is immutable, and answered before anything could change."""
+
+    def settle(self, request: Request) -> None:
+        """On record first: a crash between the two leaves a request that is known to be bought."""
+        self._records.bought(request)
+        self._requests.delete(request.name)
+
+    def withdraw(self, request: Request) -> None:
+        """The request first: without its template the autoscaler would only stumble over it."""
+        self._requests.delete(request.name)
+        self._records.drop(request.name)
+
+    def _missing(self) -> str:
+        if not self._is_served():
+            return f"the API server does not serve ProvisioningRequests ({_GROUP})"
+        try:
+            self.requests()
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            return f"our account lacks rights, see manifests/rbac.yaml: {error.message}"
+        return ""
+
+    def _is_served(self) -> bool:
+        try:
+            served = msgspec.json.decode(self._connection.get(_GROUP))
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return False
+        return any(resource["name"] == _RESOURCE for resource in served["resources"])

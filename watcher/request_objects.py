@@ -1,0 +1,205 @@
+"""ProvisioningRequest and PodTemplate: written from a demand, and read back as requests.
+
+Owns names, labels, annotations and shapes of these objects; must not know how they are sent, nor when.
+Facts: autoscaler.md, section 5. All that a restart needs is on the objects (W3, A3).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from policy.scale_up import Demand
+from policy.usage import record_of
+from watcher.autoscaler import Answer, Request, shape_of
+from watcher.autoscaler_status import Size
+
+__all__ = [
+    "BOUGHT",
+    "OWNED",
+    "granted",
+    "name_of",
+    "pod_template",
+    "provisioning_request",
+    "read_records",
+    "read_requests",
+]
+
+OWNED = {"app.kubernetes.io/managed-by": "resourcepolicy-watcher"}
+BOUGHT = "-bought"
+"""Ends the name of the PodTemplate that keeps a bought request on record once it is deleted itself."""
+
+_CLASS = "best-effort-atomic-scale-up.autoscaling.x-k8s.io"
+_LABEL_LENGTH = 63
+_POLICY = "resourcepolicy.io/policy"
+_UNIT = "resourcepolicy.io/unit"
+_PODS = "resourcepolicy.io/pods"
+_SHAPE = "resourcepolicy.io/shape"
+_SIZES = "resourcepolicy.io/sizes"
+_GRANTED = "resourcepolicy.io/granted"
+
+_Json = dict[str, Any]
+
+
+def name_of(demand: Demand) -> str:
+    """The same for the same pods in the same unit, in any process (A3)."""
+    unit = demand.policy.units[demand.unit].fingerprint
+    parts = [demand.policy.key, unit, sorted(pod.uid for pod in demand.pods)]
+    return f"rp-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
+
+
+def pod_template(
+    demand: Demand, pod: Mapping[str, Any], kind: Mapping[str, str], sizes: Mapping[str, Size]
+) -> _Json:
+    """The template made from a pod as the API has it, pinned to the unit.
+
+    `kind` are the labels that tell the unit's kind of node. Only what decides about nodes is copied: the hold
+    annotation above all must not be, or the request is held as well. Labels come along for the affinity
+    terms that select them.
+    """
+    pinned = {**kind, **demand.policy.units[demand.unit].node_selector}
+    spec = pod["spec"]
+    kept = {key: spec[key] for key in ("affinity", "overhead", "resources", "tolerations") if spec.get(key)}
+    containers = {
+        key: [_container(c) for c in spec[key]] for key in ("containers", "initContainers") if spec.get(key)
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "PodTemplate",
+        "metadata": _metadata(demand, sizes),
+        "template": {
+            "metadata": {"labels": pod["metadata"].get("labels") or {}},
+            "spec": {**kept, **containers, "nodeSelector": {**(spec.get("nodeSelector") or {}), **pinned}},
+        },
+    }
+
+
+def provisioning_request(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
+    """The request that refers to the template of the same name."""
+    template = {"name": name_of(demand)}
+    return {
+        "apiVersion": "autoscaling.x-k8s.io/v1",
+        "kind": "ProvisioningRequest",
+        "metadata": _metadata(demand, sizes),
+        "spec": {
+            "provisioningClassName": _CLASS,
+            "podSets": [{"podTemplateRef": template, "count": len(demand.pods)}],
+        },
+    }
+
+
+def granted(request: Request) -> Mapping[str, str]:
+    """The annotation of a record that only some of the pods were granted a place; empty if all were."""
+    return {} if request.granted is None else {_GRANTED: str(request.granted)}
+
+
+def read_requests(requests: bytes, templates: bytes) -> list[Request]:
+    """Every request of ours in two lists of the API: the objects themselves, and what is left of others."""
+    by_name = {written.metadata.name: written for written in _items(requests)}
+    records = read_records(templates)
+    bought = {record.name for record in records if record.answer is Answer.PROVISIONED}
+    found = [_request(w, *_answer(w.status.conditions, bought=name in bought)) for name, w in by_name.items()]
+    return found + [record for record in records if record.name not in by_name]
+
+
+def read_records(templates: bytes) -> list[Request]:
+    """What the records alone tell: a request was bought, or nothing is known to have been sent."""
+    kept = {written.metadata.name: written for written in _items(templates)}
+    found = [
+        _request(kept[name + BOUGHT], Answer.PROVISIONED, "bought, as its group's size told")
+        if name + BOUGHT in kept
+        else _request(kept[name], Answer.UNSENT)
+        for name in sorted({name.removesuffix(BOUGHT) for name in kept})
+    ]
+    made_at = {name: written.metadata.creation_timestamp.timestamp() for name, written in kept.items()}
+    return [replace(request, made_at=made_at.get(request.name, request.made_at)) for request in found]
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    creation_timestamp: datetime
+    annotations: dict[str, str] = {}
+
+
+class _Condition(msgspec.Struct, rename="camel"):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class _Conditions(msgspec.Struct):
+    conditions: list[_Condition] = []
+
+
+class _Written(msgspec.Struct):
+    metadata: _Metadata
+    status: _Conditions = msgspec.field(default_factory=_Conditions)
+
+
+class _List(msgspec.Struct):
+    items: list[_Written]
+
+
+def _items(body: bytes) -> Sequence[_Written]:
+    return msgspec.json.decode(body, type=_List).items
+
+
+def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[Answer, str]:
+    said = {condition.type: condition for condition in conditions}
+    for kind in ("Provisioned", "Failed", "CapacityRevoked"):
+        if kind in said and (said[kind].status == "False") == (kind == "Provisioned"):
+            return Answer.FAILED, f"{said[kind].reason}: {said[kind].message}"
+    if "Provisioned" in said:
+        return Answer.PROVISIONED, said["Provisioned"].reason
+    if bought:
+        return Answer.BOUGHT, ""
+    accepted = "Accepted" in said and said["Accepted"].status == "True"
+    return (Answer.ACCEPTED if accepted else Answer.ASKED), ""
+
+
+def _accepted_at(conditions: Iterable[_Condition]) -> float | None:
+    times = (c.last_transition_time for c in conditions if (c.type, c.status) == ("Accepted", "True"))
+    return next((time.timestamp() for time in times if time), None)
+
+
+def _request(written: _Written, answer: Answer, message: str = "") -> Request:
+    told = written.metadata.annotations
+    return Request(
+        name=written.metadata.name.removesuffix(BOUGHT),
+        policy=told.get(_POLICY, ""),
+        record=told.get(_UNIT, ""),
+        pods=frozenset(told.get(_PODS, "").split()),
+        accepted_at=_accepted_at(written.status.conditions),
+        shape=told.get(_SHAPE, ""),
+        answer=answer,
+        made_at=written.metadata.creation_timestamp.timestamp(),
+        granted=int(told[_GRANTED]) if _GRANTED in told else None,
+        sizes=msgspec.json.decode(told.get(_SIZES) or "{}", type=dict[str, Size]),
+        message=message,
+    )
+
+
+def _metadata(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
+    # Labels are for people and selectors: what is read back may be too long for one, and is annotated.
+    labels = {_POLICY: demand.policy.name[:_LABEL_LENGTH].rstrip(".-"), _UNIT: str(demand.unit)}
+    annotations = {
+        _POLICY: demand.policy.key,
+        _UNIT: record_of(demand.policy, demand.unit),
+        _PODS: " ".join(sorted(pod.uid for pod in demand.pods)),
+        _SHAPE: shape_of(demand.pods[0]),
+        _SIZES: json.dumps(dict(sizes), sort_keys=True),
+    }
+    return {"name": name_of(demand), "labels": {**OWNED, **labels}, "annotations": annotations}
+
+
+def _container(written: Mapping[str, Any]) -> _Json:
+    kept = {key: written[key] for key in ("name", "image", "restartPolicy") if written.get(key)}
+    resources = written.get("resources") or {}
+    amounts = {key: resources[key] for key in ("requests", "limits") if resources.get(key)}
+    return {**kept, "resources": amounts}
