@@ -58,6 +58,13 @@ class HoldWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships 
         super().__init__(*args, **kwargs)
         self._waiting = Semaphore(self.cfg.threads // 2)
 
+    def set_accept_enabled(self, enabled: Any) -> None:  # noqa: ANN401  as above
+        """Once it ends, who comes is refused at once: gunicorn lets them wait for the answers under way."""
+        super().set_accept_enabled(enabled)
+        if not (enabled or self.alive):
+            for listener in self.sockets:
+                listener.close()
+
     def handle(self, conn: Any) -> Any:  # noqa: ANN401  as above
         """Serve requests while they come; whether to keep the connection. Runs in a thread of the pool."""
         if self.cfg.is_ssl:
