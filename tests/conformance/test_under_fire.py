@@ -180,7 +180,7 @@ def test_a_server_that_starts_among_bindings_under_way_counts_them(site: Site) -
 
 
 @pytest.mark.timeout(600)
-def test_the_api_server_restarts_three_times_in_a_burst(own_plane: ControlPlane) -> None:
+def test_the_api_server_restarts_in_a_burst_and_twice_after_it(own_plane: ControlPlane) -> None:
     """C7, E4: nobody loses count, neither we nor the scheduler, and all that may run run."""
     extender = Extender(own_plane)
     extender.start()
