@@ -78,7 +78,7 @@ def test_a_server_that_dies_once_more_still_keeps_it(site: Site, proxy: ApiProxy
         for name in ("second", "third", "fourth"):
             site.extender.restart()
             create(site, name)
-        site.placed("second")
+        site.plane.wait(site.by_pool, what="one of them to be placed")
         held.let_go()
         site.placed("first", "second", "third", "fourth")
     assert counted.largest == 2
