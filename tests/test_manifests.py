@@ -73,7 +73,7 @@ def test_one_command_installs_every_manifest_and_names_the_optional_ones() -> No
     text = (MANIFESTS / "kustomization.yaml").read_text()
     files = {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
     listed = set(yaml.safe_load(text)["resources"])
-    optional = {"placeholder.yaml", "virtual-node-toleration.yaml"}
+    optional = {"hold-at-birth.yaml", "placeholder.yaml", "virtual-node-toleration.yaml"}
     assert files - listed == optional
     assert listed <= files
     assert all(f"# - {name}" in text for name in optional)
