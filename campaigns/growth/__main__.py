@@ -16,7 +16,7 @@ import click
 from campaigns.growth.demand import draw
 from campaigns.growth.play import Outcome, play
 from campaigns.growth.report import fault_of, is_right, table
-from campaigns.growth.stage import Stage, killing, node_groups, staged
+from campaigns.growth.stage import Stage, hold_at_birth, killing, node_groups, staged
 from demo.cluster import WATCHER
 
 _PATIENCE = {"provisioningrequest": 60.0, "placeholder": 240.0}
@@ -28,7 +28,7 @@ _PATIENCE = {"provisioningrequest": 60.0, "placeholder": 240.0}
 @click.option("--backend", type=click.Choice(sorted(_PATIENCE)), default="provisioningrequest")
 @click.option("--kill", is_flag=True, help="SIGKILL the watcher at random, again and again.")
 @click.option("--alone", default=0, show_default=True, help="As many rounds without us before, side by side.")
-@click.option("--held", is_flag=True, help="Pods are born held, by an annotation of their template.")
+@click.option("--held", is_flag=True, help="Pods are born held: manifests/hold-at-birth.yaml.")
 @click.option("--at-once", default=1, show_default=True, help="Rounds side by side; waits get longer.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Logs, if a round went wrong, into here.")
 def main(
@@ -46,11 +46,12 @@ def main(
     lanes = max(at_once, alone)
     known = {group.name: dict(group.labels) for group in node_groups(lanes)}
     settings = {"watcher": {"backend": backend, "node_groups": known, "retry_first": 5}}
-    with staged(settings, _PATIENCE[backend], lanes, held=held) as stage:
-        before = _played(replace(stage, settings=None, patience=75, held=False), alone, seed, lanes)
+    with staged(settings, _PATIENCE[backend], lanes) as stage:
+        before = _played(replace(stage, settings=None, patience=75), alone, seed, lanes)
         stage.programs.start_watcher(settings)
-        with killing(stage, seed) if kill else nullcontext():
-            ours = _played(stage, rounds, seed, at_once)
+        own_stage = hold_at_birth(stage) if held else stage
+        with killing(own_stage, seed) if kill else nullcontext():
+            ours = _played(own_stage, rounds, seed, at_once)
         if keep and not all(map(is_right, ours)):
             _keep(stage, keep)
     click.echo(table(_parts(backend, before, ours, kill=kill)))

@@ -7,7 +7,7 @@ of different lanes share the autoscaler and the watcher, and no nodes.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import yaml
@@ -16,7 +16,7 @@ from controlplane import ControlPlane, NodeGroup
 from controlplane.api import Object
 from demo.cluster import MANIFESTS, WATCHER, Programs, Settings
 
-__all__ = ["Stage", "killing", "node_groups", "staged"]
+__all__ = ["Stage", "hold_at_birth", "killing", "node_groups", "staged"]
 
 _STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
 _SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
@@ -67,7 +67,7 @@ def _taint(lane: int) -> Object:
 
 
 @contextmanager
-def staged(settings: Settings, patience: float, lanes: int, *, held: bool) -> Iterator[Stage]:
+def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
     """All but the watcher runs, and the autoscaler has done its first loop."""
     with ControlPlane() as plane, Programs(plane) as programs:
         programs.install()
@@ -76,7 +76,13 @@ def staged(settings: Settings, patience: float, lanes: int, *, held: bool) -> It
         programs.start_extender({"settle": 0})
         plane.start_autoscaler(node_groups(lanes), *_SHORT)
         plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")
-        yield Stage(plane, programs, settings, patience, held=held)
+        yield Stage(plane, programs, settings, patience)
+
+
+def hold_at_birth(stage: Stage) -> Stage:
+    """Have pods held as they are created."""
+    stage.plane.api.apply(yaml.safe_load_all((MANIFESTS / "hold-at-birth.yaml").read_text()))
+    return replace(stage, held=True)
 
 
 @contextmanager

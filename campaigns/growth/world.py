@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from random import Random
 
 from campaigns.growth.demand import DC, POOLS, Policy, Round
@@ -15,10 +16,10 @@ from campaigns.growth.stock import out_of_stock
 from controlplane.api import Object
 from controlplane.autoscaler import GROUP_LABEL
 from controlplane.nodes import GPU
+from watcher.holds import DELAY
 
 __all__ = ["create_pods", "namespaces", "placed", "world"]
 
-DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
 POLICY_API = "scheduling.alibabacloud.com/v1alpha1"
 _POLICY = "resourcepolicy.io/policy"
 _TEMPLATES = "/api/v1/namespaces/resourcepolicy/podtemplates"
@@ -40,6 +41,8 @@ def world(stage: Stage, round_: Round) -> Iterator[None]:
     for name, policy in zip(names, round_.policies, strict=True):
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         api.create(_manifest(stage, name, policy))
+        if stage.held:
+            stage.plane.wait(partial(_is_born_held, stage, name), what="admission to know the policy")
     without = round_.out_of_stock
     with out_of_stock(stage.plane, stage.pool(without)) if without else nullcontext():
         yield
@@ -118,15 +121,17 @@ def _create(stage: Stage, namespace: str, policy: Policy, dice: Random) -> None:
         stage.plane.api.create(_pod(stage, namespace, next(names)))
 
 
+def _is_born_held(stage: Stage, namespace: str) -> bool:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    born = stage.plane.api.request("POST", path, _pod(stage, namespace, "first"), query={"dryRun": "All"})
+    return DELAY in born["metadata"].get("annotations", {})
+
+
 def _pod(stage: Stage, namespace: str, name: str) -> Object:
     container = {"name": "c", "image": "none", "resources": {"limits": {GPU: "1"}}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "annotations": {DELAY: "1h"} if stage.held else {},
-        },
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {"containers": [container], "tolerations": [stage.taint]},
     }
