@@ -17,7 +17,7 @@ from watcher.outlook import Blocked
 from watcher.setbacks import Setbacks
 from watcher.sight import Governed, Sight
 
-__all__ = ["Memory"]
+__all__ = ["Memory", "full_since"]
 
 
 _BOOTING = 120.0
@@ -247,6 +247,20 @@ class Memory:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
             return True
         return self.deaf and all(r.answer in (Answer.UNSENT, Answer.ASKED) for r in sight.requests)
+
+
+def full_since(request: Request, sight: Sight) -> float:
+    """Since when the unit of a request may have been full, at the earliest.
+
+    By what the API tells of its nodes and pods, so that a watcher that was restarted does not wait anew.
+    """
+    meant = sight.of(request)
+    if meant is None:
+        return sight.now
+    names = sight.view.nodes_in(meant[0].policy, meant[1])
+    came = (sight.view.nodes[name].created for name in names)
+    taken = (pod.bound_at or pod.created for name in names for pod in sight.view.pods_on(name))
+    return max((request.made_at, *came, *taken))
 
 
 def _is_on_its_node(pod: Pod, request: Request, sight: Sight) -> bool:

@@ -15,7 +15,7 @@ from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scale_up import Demand, demands, wants_nodes
 from watcher.autoscaler import IN_FLIGHT, Answer, Request, shape_of
 from watcher.deeds import NOTHING_GREW, granted, grown, refused
-from watcher.memory import Memory
+from watcher.memory import Memory, full_since
 from watcher.sight import Governed, Sight
 
 __all__ = ["SETTLE_AFTER", "Ask", "Settle", "Shrink", "Step", "Why", "Withdraw", "steps", "wanted"]
@@ -30,6 +30,8 @@ _LINGER = 10.0
 """Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
 _LOST_AFTER = 5.0
 """Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
+_LOOKED_FOR = 1.0
+"""Seconds of these in which we have seen it: the autoscaler may know of a node's GPU before we do."""
 _GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
 _REPLACED_WITHIN = 2.0
@@ -175,11 +177,17 @@ def _by_deeds(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle
     return Shrink(request, wanted) if wanted < request.shown else None
 
 
+def _is_lost(request: Request, sight: Sight, memory: Memory) -> bool:
+    """Whether other pods have what it brought."""
+    seen = sight.now - memory.barren_since.get(request.name, sight.now)
+    return seen >= _LOOKED_FOR and sight.now - full_since(request, sight) >= _LOST_AFTER
+
+
 def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
     meant = sight.of(request)
     if meant is None:
         return None
-    if sight.now - memory.barren_since.get(request.name, sight.now) >= _LOST_AFTER:
+    if _is_lost(request, sight, memory):
         return Withdraw(request, Why.LOST)
     accepted = sight.now - (request.accepted_at or sight.now)
     half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest

@@ -493,8 +493,30 @@ def test_a_node_that_others_took_is_asked_for_again() -> None:
     assert world.round(6) == []  # its GPU may be on its way
     world.autoscaler.said = AutoscalerStatus("4", (NodeGroup("near", 1, 1, ready=1),))
     assert world.round(2) == []
-    assert world.round(3) == []
-    assert world.round(3) == [(0, ["a"])]
+    assert world.round(0.5) == []
+    assert world.round(1) == [(0, ["a"])]
+
+
+@pytest.mark.parametrize("restarts", [0, 2, 4], ids="restarted {} s after".format)
+def test_a_node_that_others_took_a_moment_ago_is_given_five_seconds(restarts: int) -> None:
+    """W1, A4: from when it was taken, as the API tells it: a watcher that is restarted does not wait anew."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", 1, 1, ready=1),))
+    world.answered(Answer.PROVISIONED)
+    thief = a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
+    world.put(room("new", "near"), replace(thief, bound_at=world.clock()))
+    asked_after = next(second for second in range(1, 30) if world_after(world, second, restarts))
+    assert 5 <= asked_after <= 8
+
+
+def world_after(world: World, second: int, restarts: int) -> bool:
+    """Play a second in which the autoscaler does a loop; whether anything was asked for in it."""
+    if second == restarts:
+        world.restart()
+    world.autoscaler.said = AutoscalerStatus(f"loop {second}", (NodeGroup("near", 1, 1, ready=1),))
+    return bool(world.round(0.5) + world.round(0.5))
 
 
 @pytest.mark.parametrize(
