@@ -3,6 +3,8 @@
 Rules: W1, W3. A node that a pod cannot use is no room, and a unit that it cannot use is not grown for it.
 """
 
+from typing import Any
+
 import pytest
 
 from policy.affinity import Terms, allows, may_allow
@@ -53,3 +55,14 @@ def label(key: str, operator: str, *values: str) -> Terms:
 )
 def test_a_node_to_come_is_judged_by_what_its_unit_tells(terms: tuple[Terms, ...], *, expected: bool) -> None:
     assert may_allow(terms, {"pool": "a"}) is expected
+
+
+def test_the_apis_spelling_is_read() -> None:
+    """Values may be written as numbers, and left out where an operator takes none."""
+    labels: list[dict[str, Any]] = [
+        {"key": "cores", "operator": "Gt", "values": [7]},
+        {"key": "gpu", "operator": "Exists"},
+    ]
+    fields = [{"key": "metadata.name", "operator": "In", "values": ["n"]}]
+    expected = Terms((("cores", "Gt", ("7",)), ("gpu", "Exists", ())), (("metadata.name", "In", ("n",)),))
+    assert Terms.of(labels, fields) == expected

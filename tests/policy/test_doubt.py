@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.doubt import Doubt, Doubting, Doubts, doubts, has_room
+from policy.filter import Decision, agreed
+from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Snapshot
 from policy.usage import Usage, total
@@ -113,3 +115,26 @@ def edited(**fields: Any) -> ResourcePolicy:  # noqa: ANN401  a policy's fields
 def test_a_slot_follows_its_unit_when_the_policy_is_edited(policy: ResourcePolicy, unit: int | None) -> None:
     carried = a_reservation(a_pod("p"), POLICY, 0).carried_over(POLICY, policy)
     assert (carried.unit if carried else None) == unit
+
+
+@pytest.mark.parametrize(
+    ("seen", "feared", "held_in"),
+    [
+        pytest.param(0, 0, None, id="C7: the same unit whether or not they are bound"),
+        pytest.param(None, None, None, id="C7: refused in either case"),
+        pytest.param(0, 1, 0, id="C7: they may have its slot, and it would overflow"),
+        pytest.param(1, None, 1, id="C7: they may have its slot, and it would be refused"),
+        pytest.param(None, 1, 1, id="C7: it may be waiting for a slot that is gone"),
+    ],
+)
+def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
+    seen: int | None, feared: int | None, held_in: int | None
+) -> None:
+    by_the_view = Decision(nodes=["dc-1"], unit=seen)
+    decision = agreed(["dc-1"], POLICY, by_the_view, Decision(unit=feared))
+    if held_in is None:
+        assert decision is by_the_view
+        return
+    assert not decision.nodes
+    assert decision.waits is not None
+    assert (decision.waits.reason, decision.waits.unit) == (Reason.WAITING_FOR_BINDINGS, held_in)

@@ -51,6 +51,14 @@ def asking(gpus: str = "2", **labels: str) -> Pod:
             a_policy(), [placed("a", "7"), asking("2")], [EIGHT], False, id="L5: too little left for it"
         ),
         pytest.param(
+            a_policy(), [a_pod("a", requests={GPU: "9"}, terminating=True)], [EIGHT], True,
+            id="L5: a pod that is leaving waits for nothing",
+        ),
+        pytest.param(
+            GROUPED, [a_pod("a", requests={GPU: "9"})], [EIGHT], True,
+            id="L5, C2: nor does one that lacks the label of its group",
+        ),
+        pytest.param(
             a_policy(), [placed("a", "7"), asking("2"), a_pod("b", requests={GPU: "1"})], [EIGHT], True,
             id="L5: of two that wait one fits",
         ),

@@ -253,6 +253,14 @@ def test_a_label_that_pods_are_selected_by_is_not_written(
     )
 
 
+def test_a_change_without_labels_asks_nobody_who_selects() -> None:
+    """L1, L2: a cost alone, and what is taken off a pod that no policy governs any more."""
+    cost = Change(a_pod(on="cloud-1"), THREE_UNITS, 1, {}, {COST: "-100"})
+    orphan = Change(a_pod(on="cloud-1"), annotations={COST: None})
+    assert allowed(cost, None) == (cost, ())
+    assert allowed(orphan, None) == (orphan, ())
+
+
 def test_a_node_that_was_deleted_leaves_the_cost_of_its_pods() -> None:
     """Its pods are gone soon; who of them goes first decides nothing."""
     world = a_snapshot(THREE_UNITS, nodes=[a_node("dc-1", "dc")])

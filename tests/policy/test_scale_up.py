@@ -10,7 +10,7 @@ import pytest
 
 from policy.affinity import Terms
 from policy.objects import Effect, Node, Phase, Pod, Taint
-from policy.planning import in_order, plan
+from policy.planning import free_nodes, in_order, plan
 from policy.resourcepolicy import NextUnits, ResourcePolicy, Unit
 from policy.scale_up import Demand, demands, wants_nodes
 from policy.snapshot import Reservation, Snapshot
@@ -280,3 +280,21 @@ def test_a_plan_says_who_is_seated_where() -> None:
         ("r", "el-1"),
     ]
     assert planned.growing == ()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "placed", "expected"),
+    [
+        pytest.param([EL], [], ["el-1"], id="W1: a node with room"),
+        pytest.param([EL], ["a", "b"], [], id="W1: its room is taken"),
+        pytest.param([replace(EL, ready=False)], [], [], id="W1: it does not take pods"),
+        pytest.param([DC], [], [], id="W1: a node of another unit"),
+        pytest.param([replace(EL, name="z"), EL], [], ["el-1", "z"], id="W1: in the order of their names"),
+    ],
+)
+def test_which_nodes_of_a_unit_could_take_a_pod(
+    nodes: list[Node], placed: list[str], expected: list[str]
+) -> None:
+    pods = [a_pod(name, on="el-1", requests=ONE_GPU) for name in placed]
+    view = a_snapshot(AFTER_DC, nodes=nodes, pods=pods)
+    assert list(free_nodes(view, AFTER_DC, 1, waiting("p"))) == expected
