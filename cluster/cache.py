@@ -31,7 +31,7 @@ from cluster.nodes import Nodes
 from cluster.origins import Origins
 from cluster.placed import Placed
 from cluster.policies import Policies
-from policy.doubt import has_room
+from policy.expiry import SEEN_AFTER, is_idle
 from policy.history import History
 from policy.objects import Node, Pod
 from policy.options import Kinds
@@ -39,13 +39,11 @@ from policy.resourcepolicy import Rejected, ResourcePolicy
 from policy.snapshot import Reservation
 from policy.usage import Group, Share, Usage, share_of
 
-__all__ = ["SEEN_AFTER", "Cache"]
+__all__ = ["Cache"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
 _EXPIRE_PERIOD = 1.0
-SEEN_AFTER = 5.0
-"""Seconds in which the watch has certainly shown what made the scheduler place a pod."""
 
 
 class Cache:
@@ -100,6 +98,10 @@ class Cache:
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """See `View`."""
         return self._indexes[policy.key].nodes_in(unit)
+
+    def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
+        """See `View`."""
+        return self._indexes[policy.key].first_units()
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         """See `View`."""
@@ -178,33 +180,18 @@ class Cache:
             self._note_change(reservation.policy)
 
     def expire(self) -> None:
-        """Give back slots that nobody will use; a nomination holds its slot (E7).
-
-        A slot that is a few seconds old and whose unit has no room for the pod is such a one: for a binding
-        under way the scheduler holds room that we still see as free. The others go when they are held for too
-        long.
-        """
+        """Give back slots that nobody will use."""
         now = self._clock()
         if now - self._expired_at < _EXPIRE_PERIOD:
             return
         self._expired_at = now
-        self._adrift.expire(now - self._reservation_seconds)
-        for uid, reservation in list(self._reservations.items()):
-            if self._is_idle(reservation, now):
+        lasts = self._reservation_seconds
+        self._adrift.expire(now - lasts)
+        for uid, slot in list(self._reservations.items()):
+            policy, known = self._indexes[slot.policy].policy, self._pods.get(uid)
+            seen = self.heard_by(slot.made_at + SEEN_AFTER)
+            if is_idle(slot, policy, known, self, now, seen=seen, lasts=lasts):
                 self.forget(uid)
-
-    def _is_idle(self, reservation: Reservation, now: float) -> bool:
-        pod, age = reservation.pod, now - reservation.made_at
-        seen = self.heard_by(reservation.made_at + SEEN_AFTER)
-        if seen and pod.uid not in self._pods:
-            return True  # it was gone before the watch began
-        nominated = self._pods.get(pod.uid, pod).nominated_node
-        promise = self.history(pod.uid).promise
-        if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
-            return False
-        if age >= self._reservation_seconds:
-            return True
-        return seen and not has_room(pod, self._indexes[reservation.policy].policy, reservation.unit, self)
 
     def remember(self, attempt: Attempt, history: History) -> None:
         """Keep what the last call about a pod leaves for the next."""

@@ -44,6 +44,7 @@ class PolicyIndex:
         self._clock = clock
         self._kinds = kinds
         self._nodes: list[set[str]] = [set() for _ in policy.units]
+        self._first_units: dict[str, int] = {}
         self._shares: dict[str, Share] = {}
         self._tallies: dict[tuple[int, Group], _Tally] = {}
         self._terminating: list[int] = [0 for _ in policy.units]
@@ -51,6 +52,9 @@ class PolicyIndex:
 
     def nodes_in(self, unit: int) -> set[str]:
         return self._nodes[unit]
+
+    def first_units(self) -> Mapping[str, int]:
+        return self._first_units
 
     def units_of(self, name: str) -> tuple[int, ...]:
         """The units that a node is in, in order."""
@@ -64,11 +68,15 @@ class PolicyIndex:
             if inside != (node.name in nodes):
                 changed = True
                 (nodes.add if inside else nodes.discard)(node.name)
+        if changed:
+            self._first_units.pop(node.name, None)
+            self._first_units.update((node.name, unit) for unit in self.units_of(node.name)[:1])
         return changed
 
     def drop_node(self, name: str) -> None:
         for nodes in self._nodes:
             nodes.discard(name)
+        self._first_units.pop(name, None)
 
     def share(self, uid: str) -> Share | None:
         return self._shares.get(uid)

@@ -124,9 +124,9 @@ class Application:
         if filtered is None:
             return Answer(wire.encode_kept(asked, asked.names), "passed", pod)
         decision = filtered.decision
-        if decision.nodes:
+        if decision.refused is None:
             return Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
-        refusal = decision.waits or decision.refused[0].refusal
+        refusal = decision.waits or decision.refused.first
         body = wire.encode_refused(asked, decision.refused, self._refused_nodes)
         return Answer(body, refusal.reason, pod)
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from cluster.attempts import Attempt
-from cluster.cache import SEEN_AFTER, Cache
+from cluster.cache import Cache
 from cluster.rounds import Rounds
 from extender.metrics import Metrics
+from policy.expiry import SEEN_AFTER
 from policy.objects import Pod
 from policy.planning import plan
 from policy.resourcepolicy import ResourcePolicy

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 
-from cluster.cache import SEEN_AFTER, Cache
+from cluster.cache import Cache
 from policy.doubt import Doubt, Doubting, Doubts, doubts
+from policy.expiry import SEEN_AFTER
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import MissingLabelError, group_of

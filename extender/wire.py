@@ -160,18 +160,19 @@ def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
     return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
 
 
-def encode_refused(
-    asked: Candidates, refused: Sequence[Refused], told: RefusedNodes = RefusedNodes.ALL
-) -> bytes:
+def encode_refused(asked: Candidates, refused: Refused, told: RefusedNodes = RefusedNodes.ALL) -> bytes:
     """ExtenderFilterResult that keeps none. Preemption there, and on nodes left out, would not help (E3)."""
     kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
-    failed: dict[str, str] = {}
-    for some in refused:
-        if told is RefusedNodes.ONE:
-            failed[next(iter(some.nodes))] = f"of the {some.refusal.text}"
-        else:
-            failed.update(dict.fromkeys(some.nodes, some.refusal.text))
-    return _encode({**kept, "FailedAndUnresolvableNodes": failed})
+    return _encode({**kept, "FailedAndUnresolvableNodes": _failed(refused, told)})
+
+
+def _failed(refused: Refused, told: RefusedNodes) -> Mapping[str, str | msgspec.Raw]:
+    if told is RefusedNodes.ONE:
+        firsts = {unit: refused.nodes[refused.units.index(unit)] for unit in refused.reasons}
+        return {name: f"of the {refused.reasons[unit].text}" for unit, name in firsts.items()}
+    # Encoded once, not once for each node.
+    texts = {unit: msgspec.Raw(_encode(refusal.text)) for unit, refusal in refused.reasons.items()}
+    return dict(zip(refused.nodes, map(texts.__getitem__, refused.units), strict=True))
 
 
 def encode_error(message: str) -> bytes:

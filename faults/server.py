@@ -134,8 +134,8 @@ class Server:
         if filtered is None:
             return Answer(candidates)
         decision, policy = filtered.decision, filtered.policy
-        if not decision.nodes:
-            refusals = {some.refusal.text for some in decision.refused}
+        if decision.refused is not None:
+            refusals = {refusal.text for refusal in decision.refused.reasons.values()}
             return Answer(refusal=", ".join(sorted(refusals)))
         if decision.unit is None:
             return Answer(decision.nodes)

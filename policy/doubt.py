@@ -131,6 +131,10 @@ class Doubting(View):
         """See `View`."""
         return self.view.nodes_in(policy, unit)
 
+    def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
+        """See `View`."""
+        return self.view.first_units(policy)
+
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         """See `View`."""
         usage = self.view.usage(policy, unit, group, but)

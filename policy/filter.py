@@ -24,10 +24,18 @@ __all__ = ["Decision", "Refused", "agreed", "decide", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nodes that are refused for the same reason."""
+    """Why not, for every node that was asked about: by its unit, as a node then costs one look-up."""
 
-    refusal: Refusal
-    nodes: AbstractSet[str]
+    nodes: Sequence[str]
+    units: Sequence[int | None]
+    """Of each node, the first unit that has it; None if none has."""
+    reasons: Mapping[int | None, Refusal]
+    """By those units, in their order. Not empty."""
+
+    @property
+    def first(self) -> Refusal:
+        """The reason of the first unit."""
+        return next(iter(self.reasons.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,8 @@ class Decision:
     unit: int | None = None
     """Their unit; None on a refusal, and for nodes outside every unit (U6)."""
     group: Group = ()
-    refused: Sequence[Refused] = ()
-    """On a refusal: every node that was asked about, under its one reason."""
+    refused: Refused | None = None
+    """None if a node is kept."""
     waits: Refusal | None = None
     """On a refusal: what the pod waits for, if it waits."""
     retry_at: float = math.inf
@@ -57,7 +65,8 @@ class Decision:
 
 def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
     """The same "no" for every node."""
-    return Decision(refused=(Refused(refusal, frozenset(candidates)),), waits=refusal)
+    refused = Refused(candidates, [None] * len(candidates), {None: refusal})
+    return Decision(refused=refused, waits=refusal)
 
 
 def agreed(candidates: Sequence[str], policy: ResourcePolicy, seen: Decision, feared: Decision) -> Decision:
@@ -92,18 +101,18 @@ def decide(
         return Decision(
             nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome, usages=asking.usages
         )
-    members, outside = asking.by_unit()
+    units = asking.first_units()
+    present = set(units)
+    outside = _outside(candidates, units) if None in present else ()
     unknown = view.unknown(outside)
-    overflows = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
-    if overflows and outcome.waits is None:
-        nodes = [name for name in candidates if name in outside and name in view.nodes]
-    else:
-        nodes = []
+    prefers = policy.strategy is Strategy.PREFER and outside_units is OutsideUnits.LAST
+    overflows = prefers and outcome.waits is None
+    nodes = [name for name in outside if overflows and name in view.nodes]
     if nodes:
         return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome, usages=asking.usages)
     return Decision(
         group=asking.group,
-        refused=_reasons(policy, outcome, members, outside),
+        refused=Refused(candidates, units, _reasons(policy, outcome, present)),
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
@@ -192,24 +201,24 @@ class _Asking:
                 return index
         return None
 
-    def by_unit(self) -> tuple[list[AbstractSet[str]], AbstractSet[str]]:
-        """The candidates that each unit is the first to have, and those that none has."""
-        left = set(self.candidates)
-        found: list[AbstractSet[str]] = []
-        for index in range(len(self.policy.units)):
-            found.append(left & self.view.nodes_in(self.policy, index))
-            left -= found[-1]
-        return found, left
+    def first_units(self) -> list[int | None]:
+        """Of each candidate, the first unit that has it."""
+        return list(map(self.view.first_units(self.policy).get, self.candidates))
+
+
+def _outside(candidates: Sequence[str], units: Sequence[int | None]) -> list[str]:
+    return [name for name, unit in zip(candidates, units, strict=True) if unit is None]
 
 
 def _reasons(
-    policy: ResourcePolicy, outcome: Walk, members: Sequence[AbstractSet[str]], outside: AbstractSet[str]
-) -> tuple[Refused, ...]:
-    """For each node its unit's cap, else what the pod waits for, else that it is in no unit."""
+    policy: ResourcePolicy, outcome: Walk, present: AbstractSet[int | None]
+) -> dict[int | None, Refusal]:
+    """For the nodes of each unit its cap, else what the pod waits for, else that they are in no unit."""
     nowhere = outcome.waits or Refusal(Reason.OUTSIDE_UNITS, policy)
-    reasons = [outcome.full.get(index, nowhere) for index in range(len(members))]
-    pairs = zip([*reasons, nowhere], [*members, outside], strict=True)
-    return tuple(Refused(reason, nodes) for reason, nodes in pairs if nodes)
+    reasons: dict[int | None, Refusal] = {
+        index: outcome.full.get(index, nowhere) for index in range(len(policy.units)) if index in present
+    }
+    return reasons | {None: nowhere} if None in present else reasons
 
 
 def _leaving_last(names: list[str], leaving: AbstractSet[str]) -> list[str]:

@@ -75,6 +75,9 @@ class View(Protocol):
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
         """The names of the unit's nodes (U3)."""
 
+    def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
+        """The first unit of every node that is in one, to be read at once: it goes on changing."""
+
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         """What the group uses of the unit, reservations included, the pod with uid `but` left out (C1)."""
 
@@ -140,6 +143,11 @@ class Snapshot:
         """See `View`."""
         written = policy.units[unit]
         return {node.name for node in self.nodes.values() if in_unit(node, written, self.kinds)}
+
+    def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
+        """See `View`."""
+        units = {name: units_of(node, policy, self.kinds) for name, node in self.nodes.items()}
+        return {name: found[0] for name, found in units.items() if found}
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
         """See `View`."""

@@ -113,7 +113,7 @@ LAYERS = {
         {"conditions", "snapshot", "verdict"},
         {"census", "lost_gpus", "placement", "planning", "preempt", "prioritize", "standing"},
         {"doubt", "filter", "occupancy", "scale_up"},
-        {"lint", "simulation", "taken"},
+        {"expiry", "lint", "simulation", "taken"},
         {"wording"},
         {"explanation"},
     ],

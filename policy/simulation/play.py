@@ -127,10 +127,11 @@ class Play:
         decision = self._decide(attempt, candidates)
         if decision is None:
             self._place(attempt, candidates[0], None)
-        elif decision.nodes:
+        elif decision.refused is None:
             self._place(attempt, decision.nodes[0], decision.unit)
         else:
-            attempt.refusals = tuple(dict.fromkeys(some.refusal.text for some in decision.refused))
+            reasons = decision.refused.reasons.values()
+            attempt.refusals = tuple(dict.fromkeys(refusal.text for refusal in reasons))
             attempt.waits, attempt.retry_at = decision.waits, decision.retry_at
 
     def _overflow(self) -> None:

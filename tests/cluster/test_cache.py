@@ -368,6 +368,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     def the_indexes_equal_a_recount(self) -> None:
         recount = self._recount()
         for policy in self.policies.values():
+            assert self.cache.first_units(policy) == recount.first_units(policy)
             for unit in range(len(policy.units)):
                 assert self.cache.nodes_in(policy, unit) == recount.nodes_in(policy, unit)
                 assert self.cache.terminating(policy, unit) == recount.terminating(policy, unit)

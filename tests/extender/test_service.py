@@ -109,7 +109,8 @@ class World:
         decision = filtered.decision
         if decision.nodes:
             return "outside" if decision.unit is None else decision.unit
-        return (decision.waits or decision.refused[0].refusal).reason
+        assert decision.refused is not None
+        return (decision.waits or decision.refused.first).reason
 
     @property
     def held(self) -> dict[str, int]:

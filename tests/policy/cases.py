@@ -102,5 +102,6 @@ def outcome(decision: Decision) -> Outcome:
         return "outside" if decision.unit is None else decision.unit
     if decision.waits is not None:
         return decision.waits.reason
-    reasons = {some.refusal.reason for some in decision.refused}
+    assert decision.refused is not None
+    reasons = {refusal.reason for refusal in decision.refused.reasons.values()}
     return reasons.pop() if len(reasons) == 1 else " and ".join(sorted(reasons))

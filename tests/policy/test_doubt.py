@@ -91,6 +91,7 @@ def test_all_else_is_as_the_view_behind_it_has_it() -> None:
     assert view.nodes == world.nodes
     assert view.leaving == world.leaving
     assert view.nodes_in(POLICY, 1) == {"cloud-1"}
+    assert view.first_units(POLICY) == {"dc-1": 0, "cloud-1": 1}
     assert view.terminating(POLICY, 0)
     assert view.emptied_at(POLICY, 0) == world.emptied_at(POLICY, 0)
     assert list(view.pods_on("dc-1")) == [leaving]

@@ -38,7 +38,12 @@ def decide(world: World) -> Decision:
 
 def in_any_order(decision: Decision) -> Decision:
     """The nodes are in the order of the question; everything else is compared as it is."""
-    return replace(decision, nodes=sorted(decision.nodes))
+    refused = decision.refused
+    if refused is not None:
+        units = dict(zip(refused.nodes, refused.units, strict=True))
+        names = sorted(units)
+        refused = replace(refused, nodes=names, units=[units[name] for name in names])
+    return replace(decision, nodes=sorted(decision.nodes), refused=refused)
 
 
 def amended(policy: ResourcePolicy, **fields: object) -> ResourcePolicy:
@@ -51,12 +56,14 @@ def test_the_answer_is_part_of_one_unit_or_a_reason_for_every_node(world: World)
     assert set(decision.nodes) <= set(world.room)
     assert len(set(decision.nodes)) == len(decision.nodes)
     if decision.nodes:
-        assert not decision.refused
+        assert decision.refused is None
         units = [units_of(node, world.policy, KINDS) for node in world.nodes if node.name in decision.nodes]
         assert all(decision.unit in found if decision.unit is not None else not found for found in units)
     else:
         assert decision.unit is None
-        assert sorted(name for some in decision.refused for name in some.nodes) == sorted(world.room)
+        assert decision.refused is not None
+        assert sorted(decision.refused.nodes) == sorted(world.room)
+        assert set(decision.refused.units) == set(decision.refused.reasons)
     event(f"answers {outcome(decision)}")
 
 

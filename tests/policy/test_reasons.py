@@ -101,8 +101,11 @@ BOTH_FULL = a_policy(DC_2, a_unit("cloud", max=0))
     ],
 )
 def test_every_refused_node_has_its_reason(ask: Ask, expected: dict[str, tuple[Reason, int]]) -> None:
-    refused = {name: some.refusal for some in ask.decision.refused for name in some.nodes}
-    assert {name: (refusal.reason, refusal.unit) for name, refusal in refused.items()} == expected
+    refused = ask.decision.refused
+    assert refused is not None
+    told = {name: refused.reasons[unit] for name, unit in zip(refused.nodes, refused.units, strict=True)}
+    assert {name: (refusal.reason, refusal.unit) for name, refusal in told.items()} == expected
+    assert set(refused.reasons) == set(refused.units)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,10 @@ def test_every_refused_node_has_its_reason(ask: Ask, expected: dict[str, tuple[R
 def test_the_text_stays_when_counts_move(more: int) -> None:
     """A sentence that changes requeues the pod for ever (E8)."""
     crowd = [a_pod(f"p{i}", on="dc-1") for i in range(more)]
-    decision = Ask(BOTH_FULL, pods=(ONE, TWO, *crowd)).decision
-    assert {some.refusal.text for some in decision.refused} == {
+    refused = Ask(BOTH_FULL, pods=(ONE, TWO, *crowd)).decision.refused
+    assert refused is not None
+    assert [refusal.text for refusal in refused.reasons.values()] == [
         "node(s) in units[0] of ResourcePolicy policy, which is full: max 2 pod(s)",
         "node(s) in units[1] of ResourcePolicy policy, which is full: max 0 pod(s)",
         "node(s) in no unit of ResourcePolicy policy",
-    }
+    ]

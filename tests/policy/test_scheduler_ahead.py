@@ -63,14 +63,14 @@ def test_a_name_that_is_no_node_yet_is_not_judged(ask: Ask, unknown: list[str]) 
 def test_the_answer_is_part_of_the_question(ask: Ask, nodes: list[str]) -> None:
     decision = ask.decision
     assert list(decision.nodes) == nodes
-    assert bool(decision.refused) is not bool(nodes)
+    assert (decision.refused is None) is bool(nodes)
 
 
 def test_one_refusal_for_every_node() -> None:
     """M4: what `on_conflict: reject` says."""
     conflict = Refusal(Reason.CONFLICT, CAPPED)
-    everywhere = Refused(conflict, frozenset({"a", "b"}))
-    assert refuse(["a", "b"], conflict) == Decision(refused=(everywhere,), waits=conflict)
+    everywhere = Refused(["a", "b"], [None, None], {None: conflict})
+    assert refuse(["a", "b"], conflict) == Decision(refused=everywhere, waits=conflict)
 
 
 TIMED, TRIED = History(refused_since={0: 5.0}), History(preempted_in_vain=frozenset({1}))

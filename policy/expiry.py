@@ -1,0 +1,42 @@
+"""When a slot is given back though nobody said that its pod will not come (E7).
+
+Owns that judgement on one reservation; must not know when it is made. A binding under way holds room that an
+older view still shows as free: a pod whose unit has none for it is not on its way there.
+"""
+
+from policy.doubt import has_room
+from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.snapshot import Reservation, View
+
+__all__ = ["SEEN_AFTER", "is_idle"]
+
+SEEN_AFTER = 5.0
+"""Seconds in which the watch has certainly shown what made the scheduler place a pod."""
+
+
+def is_idle(
+    slot: Reservation,
+    policy: ResourcePolicy,
+    known: Pod | None,
+    view: View,
+    now: float,
+    *,
+    seen: bool,
+    lasts: float,
+) -> bool:
+    """Whether nobody will use the slot.
+
+    `known` is the pod as the watch shows it, None if it does not; `seen`, whether the watch has told of pods
+    since `SEEN_AFTER` seconds after the slot was handed out; `lasts`, the seconds that it is held at most.
+    """
+    if seen and known is None:
+        return True  # it was gone before the watch began
+    age = now - slot.made_at
+    nominated = (known or slot.pod).nominated_node
+    promise = view.history(slot.pod.uid).promise
+    if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
+        return False
+    if age >= lasts:
+        return True
+    return seen and not has_room(slot.pod, policy, slot.unit, view)
