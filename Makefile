@@ -22,7 +22,7 @@ test-fast: check  ## seconds, no Go: for daily work
 faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses
 	$(BIN)/python -m faults --runs $(or $(RUNS),1000)
 
-bench: install  ## ours against a Go peer, on this machine: about ten minutes, into bench/RESULTS.md
+bench: install  ## ours against a Go peer, on this machine: about twelve minutes, into bench/RESULTS.md
 	$(BIN)/python -m bench
 
 check: install  ## style, types

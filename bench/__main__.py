@@ -12,18 +12,20 @@ import click
 
 from bench import live as live_run
 from bench import spreading as spreading_run
-from bench.cells import full_tables, quick_tables
+from bench.cells import Cell, full_tables, quick_tables
 from bench.cluster import Shape
 from bench.machine import described, load
+from bench.parts import parts
 from bench.programs import build
-from bench.report import costs_table, head, table
+from bench.report import costs_table, head, parts_table, table
 from bench.rest import costs
-from bench.rounds import measure
-from bench.stacks import BRIEF, kinds, ours
+from bench.rounds import Samples, measure
+from bench.stacks import brief, kinds
 from controlplane.toolchain import find_toolchain
 
 _HERE = Path(__file__).parent
 _EVENT_RATE, _EVENT_SECONDS = 500, 10.0
+_REPEATS, _QUICK_REPEATS = 200, 20
 
 
 @click.group(invoke_without_command=True)
@@ -70,21 +72,28 @@ def _run(output: Path | None, only: str, rounds: int, *, quick: bool) -> None:
     before = load()
     tables = [t for t in (quick_tables() if quick else full_tables()) if only in t.heading]
     shape = Shape(200, pods=500) if quick else Shape(5_000, pods=50_000)
-    parts: list[str] = []
+    written: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         stacks = kinds(peer, directory)
-        brief = ours(BRIEF, directory, refused_nodes="one")
-        for measured, samples in measure(tables, client, [*stacks, brief], directory, rounds, _note):
-            parts.append(table(measured, samples))
-            click.echo(parts[-1])
+        taking_turns = [*stacks, brief(directory)]
+        calls: dict[Cell, Samples] = {}
+        for measured, samples in measure(tables, client, taking_turns, directory, rounds, _note):
+            calls |= samples
+            written.append(table(measured, samples))
+            click.echo(written[-1])
+        if only in "Where the time goes":
+            asked = [cell for table in tables for cell in table.cells if cell.bare]
+            found = parts(asked, tables[0].shape.nodes, _QUICK_REPEATS if quick else _REPEATS)
+            written.append(parts_table(list(found), calls))
+            click.echo(written[-1])
         if only in "At rest":
             seconds = 1.0 if quick else _EVENT_SECONDS
-            parts.append(costs_table(shape, list(costs(shape, stacks, directory, _EVENT_RATE, seconds))))
-            click.echo(parts[-1])
-    parts.insert(0, head(described(find_toolchain().version), (before, load()), rounds))
+            written.append(costs_table(shape, list(costs(shape, stacks, directory, _EVENT_RATE, seconds))))
+            click.echo(written[-1])
+    written.insert(0, head(described(find_toolchain().version), (before, load()), rounds))
     if output or not (quick or only):
-        (output or _HERE / "RESULTS.md").write_text("\n".join(parts))
+        (output or _HERE / "RESULTS.md").write_text("\n".join(written))
 
 
 def _note(text: str) -> None:

@@ -41,6 +41,11 @@ class Cell:
         return self.count or max(60, min(400, 1_000_000 // self.names))
 
     @property
+    def bare(self) -> bool:
+        """Whether nothing but filter calls is measured, as fast as they come."""
+        return not (self.prioritized or self.rate or self.pause_us)
+
+    @property
     def asked(self) -> str:
         return "filter + prioritize" if self.prioritized else "filter"
 

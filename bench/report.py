@@ -4,23 +4,29 @@ Owns the words and numbers that a reader sees. Must not know how anything was me
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from bench.cells import Cell, Table
 from bench.cluster import Shape
+from bench.parts import Parts
 from bench.rest import Cost
 from bench.rounds import Samples
 from bench.stacks import BRIEF
 
-__all__ = ["costs_table", "head", "table"]
+__all__ = ["costs_table", "head", "parts_table", "table"]
 
 _P50, _P99 = 0.5, 0.99
-_BRIEF = "ours, one told"
+_BRIEF = "ours, brief"
 _NAMES = {"ours": "ours", "go": "Go", "go-gogc800": "Go, GOGC=800"}
 
 _JSON_ONLY = """
 This benchmark's API server speaks JSON. A real one sends Go's client nodes and pods as protobuf, which is
 cheaper for it, at the start and with every event.
+"""
+
+_PARTS = """
+A filter call of ours, in microseconds: the p50 above; what of it the client takes to decode the answer; what
+the application takes (timed alone, in one process, medians); and the way, which is what is left: both bodies
+through two HTTP libraries and the kernel.
 """
 
 
@@ -37,7 +43,8 @@ answer decoded; its own work is in every number, and what of it is decoding, the
 in the column *decoding*. *Go* is `bench/peer` (net/http, encoding/json, client-go
 informers, the same index of units as ours; it reserves nothing, counts no metrics); *ratio* is ours/Go, and
 in brackets ours/Go with GOGC=800. Below 1, ours is faster. Only numbers within a row compare.
-*{_BRIEF}* is ours with the setting `refused_nodes: one`.
+*{_BRIEF}* is ours with the settings `refused_nodes: one` and `scored_nodes: sampled`, and in brackets its
+ratio of p50 to Go.
 """
 
 
@@ -48,6 +55,21 @@ def table(measured: Table, samples: Mapping[Cell, Samples]) -> str:
     if any(BRIEF in samples[cell].by_stack for cell in measured.cells):
         columns.append(_BRIEF)
     return f"## {measured.heading}\n\n{_written(columns, rows)}"
+
+
+def parts_table(found: Sequence[Parts], calls: Mapping[Cell, Samples]) -> str:
+    """The parts of a filter call: the application's, timed alone, the client's decoding, and the rest."""
+    columns = ["names", "answer", "call", "client's decoding", "the way", "application"]
+    columns += ["of it: decode", "decide and remember", "encode"]
+    rows = []
+    for one in found:
+        stack, samples = BRIEF if one.brief else "ours", calls[one.cell]
+        call, decoding = samples.quantile(stack, _P50), samples.decoding(stack)
+        inside = (one.whole, one.decoding, one.deciding, one.encoding)
+        numbers = [f"{number:,.0f}" for number in (call, decoding, call - decoding - one.whole, *inside)]
+        answer = "refused" if one.cell.app == "full" else "placed"
+        rows.append([f"{one.cell.names:,}", f"{answer}, brief" if one.brief else answer, *numbers])
+    return f"## Where the time goes\n{_PARTS}\n{_written(columns, rows)}"
 
 
 def costs_table(shape: Shape, costs: Sequence[Cost]) -> str:
@@ -72,8 +94,11 @@ def _row(cell: Cell, samples: Samples) -> list[str]:
         f"{_ratio(samples, 'go', share):.2f} ({_ratio(samples, 'go-gogc800', share):.2f})"
         for share in (_P50, _P99)
     ]
-    decoding = f"{median(samples.decoding):,.0f}"
-    brief = [_quantiles(samples, BRIEF)] if BRIEF in samples.by_stack else []
+    decoding = f"{samples.decoding('ours'):,.0f}"
+    brief = []
+    if BRIEF in samples.by_stack:
+        ratio = samples.quantile(BRIEF, _P50) / samples.quantile("go", _P50)
+        brief = [f"{_quantiles(samples, BRIEF)} ({ratio:.2f})"]
     return [f"{cell.names:,}", str(cell.rate or "none"), *shown, *ratios, decoding, *brief]
 
 

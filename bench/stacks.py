@@ -19,10 +19,10 @@ from bench.cluster import Shape
 from controlplane.processes import Process, free_ports, listening
 from controlplane.waiting import wait_for
 
-__all__ = ["BRIEF", "Api", "Kind", "Stack", "kinds", "ours", "serving", "started"]
+__all__ = ["BRIEF", "Api", "Kind", "Stack", "brief", "kinds", "ours", "serving", "started"]
 
 BRIEF = "ours-brief"
-"""Ours with `refused_nodes: one`."""
+"""Ours with `refused_nodes: one` and `scored_nodes: sampled`."""
 
 _COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 _PYTHON = Path(sysconfig.get_path("scripts")) / "python"
@@ -47,6 +47,11 @@ def kinds(peer: Path, directory: Path) -> tuple[Kind, Kind, Kind]:
         Kind("go", [str(peer)]),
         Kind("go-gogc800", [str(peer)], {"GOGC": "800"}),
     )
+
+
+def brief(directory: Path) -> Kind:
+    """Ours, where as few names as can be go back."""
+    return ours(BRIEF, directory, refused_nodes="one", scored_nodes="sampled")
 
 
 def ours(name: str, directory: Path, **settings: str) -> Kind:

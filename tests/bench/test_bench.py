@@ -10,12 +10,13 @@ import pytest
 
 from bench.cells import Cell, full_tables, quick_tables, requests
 from bench.cluster import kept, node_name
+from bench.parts import Parts, parts
 from bench.programs import build
-from bench.report import table
+from bench.report import parts_table, table
 from bench.rounds import DifferentAnswers, Samples, measure
 from bench.spreading import Spread
 from bench.spreading import told as spreads_told
-from bench.stacks import BRIEF, kinds, ours
+from bench.stacks import BRIEF, brief, kinds
 
 STACKS = ("ours", "go", "go-gogc800")
 
@@ -28,7 +29,8 @@ def test_quantiles_are_those_of_all_rounds() -> None:
 def test_a_row_tells_ours_and_how_it_compares() -> None:
     [measured] = [t for t in full_tables() if t.heading == "1 unit"]
     samples = {
-        cell: Samples({"ours": [10.0], "go": [20.0], "go-gogc800": [40.0]}, [3.0]) for cell in measured.cells
+        cell: Samples({"ours": [10.0], "go": [20.0], "go-gogc800": [40.0]}, {"ours": [3.0]})
+        for cell in measured.cells
     }
     assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 |" in table(
         measured, samples
@@ -38,8 +40,31 @@ def test_a_row_tells_ours_and_how_it_compares() -> None:
 def test_a_refused_row_tells_what_the_brief_answer_costs() -> None:
     [measured] = [t for t in full_tables() if t.heading == "Every node refused"]
     times = {"ours": [10.0], "go": [20.0], "go-gogc800": [40.0], BRIEF: [4.0]}
-    told = table(measured, {cell: Samples(times, [3.0]) for cell in measured.cells})
-    assert "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 | 4 / 4 |" in told
+    told = table(measured, {cell: Samples(times, {"ours": [3.0]}) for cell in measured.cells})
+    assert (
+        "| 500 | none | 10 / 10 | 20 / 20 | 40 / 40 | 0.50 (0.25) | 0.50 (0.25) | 3 | 4 / 4 (0.20) |" in told
+    )
+
+
+def test_what_is_left_of_a_call_is_the_way() -> None:
+    cell = Cell(100, app="full", prioritized=False)
+    samples = Samples({BRIEF: [100.0]}, {BRIEF: [7.0]})
+    told = parts_table(
+        [Parts(cell, brief=True, decoding=1, deciding=2, encoding=3, whole=10)], {cell: samples}
+    )
+    assert "| 100 | refused, brief | 100 | 7 | 83 | 10 | 1 | 2 | 3 |" in told
+
+
+def test_every_part_of_each_way_to_answer_is_timed() -> None:
+    cells = [Cell(200, prioritized=False), Cell(200, app="full", prioritized=False)]
+    found = list(parts(cells, nodes=300, repeats=3))
+    assert [(one.cell.app, one.brief) for one in found] == [
+        ("two", False),
+        ("two", True),
+        ("full", False),
+        ("full", True),
+    ]
+    assert all(min(one.decoding, one.deciding, one.encoding, one.whole) > 0 for one in found)
 
 
 def test_a_spread_tells_nodes_by_their_pods_and_the_zones() -> None:
@@ -75,14 +100,14 @@ def test_all_answer_alike(tmp_path: Path) -> None:
     """`measure` compares them with each other, and with what is right, before it measures."""
     client, peer = build()
     tables = quick_tables()
-    stacks = [*kinds(peer, tmp_path), ours(BRIEF, tmp_path, refused_nodes="one")]
+    stacks = [*kinds(peer, tmp_path), brief(tmp_path)]
     found = list(measure(tables, client, stacks, tmp_path, 1, lambda _: None))
     assert [measured for measured, _ in found] == list(tables)
     for measured, samples in found:
         for cell in measured.cells:
-            brief = {BRIEF} if cell.app == "full" else set()
-            assert set(samples[cell].by_stack) == {*STACKS, *brief}
-        assert all(time > 0 for cell in measured.cells for time in samples[cell].decoding)
+            took_part = set(STACKS) if cell.prioritized else {*STACKS, BRIEF}
+            assert set(samples[cell].by_stack) == set(samples[cell].decodings) == took_part
+            assert all(samples[cell].decoding(stack) > 0 for stack in took_part)
         assert all(len(s) == 20 for cell in samples.values() for s in cell.by_stack.values())
 
 
