@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.machine import used
 from bench.schedulers import Variant, bind, extending, pile_up, set_up
-from bench.stacks import kinds
+from bench.stacks import brief, kinds
 from controlplane import ControlPlane
 
 __all__ = ["Measured", "measure", "told"]
@@ -29,6 +29,7 @@ after: {loads[1]:.2f} (its own share is about 2).
 A real kube-scheduler, apiserver and etcd with {nodes} KWOK nodes; {pods} pods are there when the scheduler
 starts. Pods bound per second: median of {rounds} runs (lowest to highest). The other columns are milliseconds
 of CPU per pod, by program, from the start of the scheduler until 3 s after the last pod was bound.
+*brief* is with the settings `refused_nodes: one` and `scored_nodes: sampled`.
 
 """
 
@@ -76,6 +77,7 @@ def _variants(peer: Path, directory: Path) -> Sequence[Variant]:
         Variant(_NONE),
         Variant("Go, filter", go),
         Variant(_WITH_MOST, ours),
+        Variant("ours, filter, brief", brief(directory)),
         Variant("Go, filter + prioritize", go, prioritized=True),
         Variant("ours, filter + prioritize", ours, prioritized=True),
     )
