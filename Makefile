@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: bench faults demo test test-fast check install programs lock clean
+.PHONY: bench coverage faults demo test test-fast check install programs lock clean
 
 demo: install programs  ## the main job: the story of the guide, there and back, on a real control plane (KEEP=1 leaves it up)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
@@ -21,6 +21,10 @@ test-fast: check  ## seconds, no Go: for daily work
 
 faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses
 	$(BIN)/python -m faults --runs $(or $(RUNS),1000)
+
+coverage: install  ## every branch of policy/, by its own tests; fails below 100 %
+	$(BIN)/coverage run --source=policy -m pytest --quiet -m "not plane" tests/policy tests/author
+	$(BIN)/coverage report --fail-under=100
 
 bench: install  ## ours against a Go peer, on this machine: about twelve minutes, into bench/RESULTS.md
 	$(BIN)/python -m bench

@@ -25,7 +25,7 @@ from policy.match import governing
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.simulation.conclude import conclude, counts
-from policy.simulation.growth import node_like, template
+from policy.simulation.growth import most_common, node_like, template
 from policy.simulation.outcome import Outcome
 from policy.simulation.play import Play, Wanted
 
@@ -150,7 +150,7 @@ def _add_nodes(
     for written in setting.asked.add_nodes:
         policy, unit, number = _addition(written, subjects)
         pod = next((p for p in coming.new if stage.governing(p) == policy), None)
-        model = template(policy, unit, stage.view, pod)
+        model = template(policy, unit, stage.view, pod) if pod else most_common(policy, unit, stage.view)
         if model is None:
             raise Mistake(
                 f"--add-nodes {written}: units[{unit}] has no node to take the size from; "

@@ -18,7 +18,17 @@ from policy.snapshot import View
 from policy.units import limit_reached
 from policy.usage import group_of
 
-__all__ = ["Order", "Seeker", "Template", "closed", "node_like", "orders", "packed", "template"]
+__all__ = [
+    "Order",
+    "Seeker",
+    "Template",
+    "closed",
+    "most_common",
+    "node_like",
+    "orders",
+    "packed",
+    "template",
+]
 
 _PASSING = frozenset(
     {
@@ -105,19 +115,25 @@ def _orders_of(
         yield Order(at, policy, unit, tuple(some))
 
 
-def template(policy: ResourcePolicy, unit: int, view: View, pod: Pod | None) -> Template | None:
-    """What a new node of the unit is like; None: nothing is known of its size."""
-    members = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
-    sizes = Counter(frozenset(node.allocatable.items()) for node in members)
-    if sizes:
-        (size, _), *_ = sizes.most_common(1)
-        model = next(node for node in members if frozenset(node.allocatable.items()) == size)
-        taints = tuple(taint for taint in model.taints if taint.key not in _PASSING)
-        return Template(replace(model, taints=taints, unschedulable=False, ready=True), model.name)
-    if pod is None:
-        return None
+def template(policy: ResourcePolicy, unit: int, view: View, pod: Pod) -> Template:
+    """What a new node of the unit is like: as those that it has, else as large as the pod."""
+    found = most_common(policy, unit, view)
+    if found is not None:
+        return found
     labels = {**pod.node_selector, **policy.units[unit].node_selector}
     return Template(Node("", labels=labels, allocatable=dict(pod.requests)), "")
+
+
+def most_common(policy: ResourcePolicy, unit: int, view: View) -> Template | None:
+    """A new node like those that the unit has; None if it has none."""
+    members = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
+    sizes = Counter(frozenset(node.allocatable.items()) for node in members)
+    if not sizes:
+        return None
+    (size, _), *_ = sizes.most_common(1)
+    model = next(node for node in members if frozenset(node.allocatable.items()) == size)
+    taints = tuple(taint for taint in model.taints if taint.key not in _PASSING)
+    return Template(replace(model, taints=taints, unschedulable=False, ready=True), model.name)
 
 
 def node_like(model: Template, name: str) -> Node:

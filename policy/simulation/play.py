@@ -212,8 +212,6 @@ class Play:
     def _placed_order(self, order: Order) -> Order:
         """With the nodes that it means, sized by those that the unit has now."""
         model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
-        if model is None:
-            return order
         named = f"new-{order.policy.name}-{order.unit}-{len(self.orders)}"
         nodes = packed(model, order.seekers, lambda number: f"{named}-{number}")
         return replace(order, nodes=tuple(nodes), like=model.like)

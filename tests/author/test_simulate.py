@@ -63,8 +63,8 @@ class Row:
     more: tuple[str, ...] = ()
 
 
-def timed(timeout: str, *units: Json) -> Json:
-    return a_policy(*units, whenTryNextUnits={"policy": "TimeoutOrExceedMax", "timeout": timeout})
+def timed(timeout: str, *units: Json, **fields: Any) -> Json:  # noqa: ANN401
+    return a_policy(*units, whenTryNextUnits={"policy": "TimeoutOrExceedMax", "timeout": timeout}, **fields)
 
 
 ROWS = [
@@ -535,6 +535,33 @@ def test_two_policies_in_one_file_have_an_answer_each(tmp_path: Path) -> None:
         ("default/web", [1, 2]),
         ("default/db", [3, 0]),
     ]
+
+
+def of_web_and_db(tmp_path: Path, web: Json, db: Json) -> tuple[Json, Json]:
+    """The answers for two policies and a new pod of each, in a data centre that is full and a free cloud."""
+    (tmp_path / "p.yaml").write_text("---\n".join(map(written, (web, db))))
+    there = a_pod("web-7d9-a", "dc-1", spec={"priority": -1}), a_pod("db-7d9-a", "dc-2", of="db")
+    nodes = a_node("dc-1", "dc"), a_node("dc-2", "dc"), a_node("cloud-1", "cloud", 8)
+    args = ("--policy", tmp_path / "p.yaml", "--snapshot", "-", "--scale", "web=2", "--scale", "db=2")
+    result = simulate(*args, "-o", "json", stdin=written(a_cluster(*nodes, *there)))
+    of_web, of_db = json.loads(result.output)[0]["outcomes"]
+    return of_web, of_db
+
+
+def test_the_pods_of_each_policy_go_on_when_their_own_timer_ends(tmp_path: Path) -> None:
+    """O5: the end of the shorter one is not the end of the other."""
+    web = timed("10m", {**DC, "max": 9}, CLOUD)
+    db = timed("20m", {**DC, "max": 9}, CLOUD, name="db", selector={"app": "db"})
+    outcomes = of_web_and_db(tmp_path, web, db)
+    assert [[spill["at"] for spill in outcome["spills"]] for outcome in outcomes] == [[600.0], [1200.0]]
+
+
+def test_preemption_is_told_of_the_policy_that_asks_for_it(tmp_path: Path) -> None:
+    """P1: and not beside another policy."""
+    web = a_policy(DC, CLOUD)
+    db = a_policy(DC, CLOUD, name="db", selector={"app": "db"}, preemptPolicy="BeforeNextUnit")
+    of_web, of_db = of_web_and_db(tmp_path, web, db)
+    assert (len(of_web["notes"]), len(of_db["notes"])) == (0, 1)
 
 
 class Terminal(io.StringIO):
