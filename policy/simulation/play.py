@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from policy.filter import Decision
-from policy.objects import Pod
+from policy.objects import Node, Pod
 from policy.planning import in_order
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
@@ -80,17 +80,16 @@ class Play:
 
     def run(self) -> None:
         """Until nothing changes any more."""
-        self._started = self.stage.now
-        self._furnish()
+        self.furnish()
         arriving = [*in_order(self.wanted.waiting), *self.wanted.arriving]
         for number, pod in enumerate(arriving, 1):
-            self._arrive(number, pod)
+            self.arrive(pod)
             self.progress(number, len(arriving))
         self._overflow()
-        self._buy()
+        self.buy()
         while self._next_moment():
             self._overflow()
-            self._buy()
+            self.buy()
 
     @property
     def lasted(self) -> float:
@@ -101,7 +100,9 @@ class Play:
         """Those that are not placed, in order."""
         return [attempt for attempt in self.attempts if not attempt.node]
 
-    def _furnish(self) -> None:
+    def furnish(self) -> None:
+        """Take over what is on the stage. What follows may be told event by event instead of `run`."""
+        self._started = self.stage.now
         for node in self.stage.view.nodes.values():
             self.room.add_node(node)
         for pod in self.stage.pods():
@@ -109,16 +110,15 @@ class Play:
                 self.room.take(pod.node_name, self._demand(pod))
         self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
 
-    def _demand(self, pod: Pod) -> Demand:
-        return Demand.of(pod)
-
-    def _arrive(self, number: int, pod: Pod) -> None:
+    def arrive(self, pod: Pod) -> Attempt:
+        """A pod comes, and is tried for the first time."""
         policy = self.stage.governing(pod)
-        attempt = Attempt(number, pod, self._demand(pod), policy)
+        attempt = Attempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
         self.attempts.append(attempt)
-        self._try(attempt)
+        self.retry(attempt)
+        return attempt
 
-    def _try(self, attempt: Attempt) -> None:
+    def retry(self, attempt: Attempt) -> None:
         """One scheduling attempt."""
         candidates = self._candidates(attempt)
         attempt.refusals, attempt.waits, attempt.retry_at = (), None, math.inf
@@ -128,18 +128,44 @@ class Play:
         if decision is None:
             self._place(attempt, candidates[0], None)
         elif decision.refused is None:
-            self._place(attempt, decision.nodes[0], decision.unit)
+            self._place(attempt, self._taken(attempt, decision), decision.unit)
         else:
             reasons = decision.refused.reasons.values()
             attempt.refusals = tuple(dict.fromkeys(refusal.text for refusal in reasons))
             attempt.waits, attempt.retry_at = decision.waits, decision.retry_at
+
+    def leave(self, pods: Iterable[Pod]) -> None:
+        """Pods are gone from their nodes."""
+        for pod in pods:
+            self.stage.remove(pod)
+            self.room.give(pod.node_name, self._demand(pod))
+
+    def come(self, nodes: Iterable[Node]) -> None:
+        """Nodes are there, and nothing is on them."""
+        for node in nodes:
+            self.stage.add_node(node)
+            self.room.add_node(node)
+
+    def buy(self) -> None:
+        """Ask for nodes, once for each pod and unit (W3)."""
+        asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
+        stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
+        seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
+        for order in orders(self.stage, seekers, asked, stuck, self.lasted):
+            placed = self._placed_order(order)
+            self.orders.append(placed)
+            if self.wanted.nodes_start is not None:
+                self._coming.append((self.stage.now + self.wanted.nodes_start, placed))
+
+    def _demand(self, pod: Pod) -> Demand:
+        return Demand.of(pod)
 
     def _overflow(self) -> None:
         """Others may have reached the cap below which a pod waits: it may go on, and is asked again (E9)."""
         while True:
             waiting = [attempt for attempt in self.pending() if self._is_released(attempt)]
             for attempt in waiting:
-                self._try(attempt)
+                self.retry(attempt)
             if not any(attempt.node for attempt in waiting):
                 return
 
@@ -159,6 +185,11 @@ class Play:
             self.unplayed.add((waits.policy.key, waits.unit))
             decision = self.stage.decide(attempt.pod, candidates)
         return decision
+
+    def _taken(self, attempt: Attempt, decision: Decision) -> str:
+        """Of the nodes that it may use the best: one in several units may be another unit's best."""
+        best = self._best(attempt, attempt.policy, decision.unit) if attempt.policy else None
+        return best if best and best in decision.nodes else decision.nodes[0]
 
     def _candidates(self, attempt: Attempt) -> list[str]:
         """For each unit its best node: a unit has room if one of its nodes fits, whichever it is."""
@@ -198,17 +229,6 @@ class Play:
             reasons.append(refusal.text if refusal else f"no node of units[{index}] has room")
         return tuple(reasons)
 
-    def _buy(self) -> None:
-        """Ask for nodes, once for each pod and unit (W3)."""
-        asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
-        stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
-        seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
-        for order in orders(self.stage, seekers, asked, stuck, self.lasted):
-            placed = self._placed_order(order)
-            self.orders.append(placed)
-            if self.wanted.nodes_start is not None:
-                self._coming.append((self.stage.now + self.wanted.nodes_start, placed))
-
     def _placed_order(self, order: Order) -> Order:
         """With the nodes that it means, sized by those that the unit has now."""
         model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
@@ -235,16 +255,14 @@ class Play:
         changed = self._leave() | self._come()
         for attempt in pending:
             if changed or attempt.retry_at <= self.stage.now:
-                self._try(attempt)
+                self.retry(attempt)
         return True
 
     def _leave(self) -> bool:
         """Terminating pods are gone when their time is over (O6)."""
         if not self._terminating or self.stage.now < self._started + _TERMINATION:
             return False
-        for pod in self._terminating:
-            self.stage.remove(pod)
-            self.room.give(pod.node_name, self._demand(pod))
+        self.leave(self._terminating)
         self._terminating = []
         return True
 
@@ -253,7 +271,5 @@ class Play:
         due = [order for at, order in self._coming if at <= self.stage.now]
         self._coming = [(at, order) for at, order in self._coming if at > self.stage.now]
         nodes = [node for order in due for node in order.nodes]
-        for node in nodes:
-            self.stage.add_node(node)
-            self.room.add_node(node)
+        self.come(nodes)
         return bool(nodes)

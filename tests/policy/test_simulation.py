@@ -197,6 +197,17 @@ def test_what_is_on_a_node_that_is_gone_takes_no_room() -> None:
     assert room.why_not(demand, a_pod()) == {}
 
 
+def test_the_best_node_of_its_unit_is_taken_not_that_of_a_full_one() -> None:
+    """U5: the node in both units is what the first has best, and the second has a better one."""
+    both = a_node("both", "a", labels={"zone": "1"}, allocatable={"cpu": "2", "pods": "9"})
+    emptier = a_node("emptier", "a", allocatable={"cpu": "8", "pods": "9"})
+    policy = a_policy(a_unit(nodeSelector={"zone": "1"}, max=0), a_unit("a"))
+    pod = a_pod(requests={"cpu": "1"}, created=NOW)
+    play = Play(Furnished([both, emptier], (), (policy,), ALL_SENT, NOW), Wanted([pod]))
+    play.run()
+    assert [(attempt.node, attempt.unit) for attempt in play.placed] == [("emptier", 1)]
+
+
 def test_other_policies_pods_are_no_part_of_an_answer() -> None:
     """Pods that no policy governs, and those of another, are placed and not told."""
     mine = a_policy(a_unit("a"), name="mine", selector={"app": "mine"}, mode=NextUnits.TIMEOUT, timeout="1m")
