@@ -3,7 +3,9 @@
 Owns arguments and the exit code, 1 if a difference is not explained. Must not know: what a world is made of.
 """
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,7 +21,11 @@ from campaigns.worlds.report import Report
 @click.option("--seed", default=0, show_default=True, help="The first seed; the others follow it.")
 @click.option("--at-once", default=8, show_default=True, help="Worlds that share the plane at a time.")
 @click.option("--growing", is_flag=True, help="Worlds of which cluster-autoscaler grows a unit: nodes, too.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Where to put snapshots of worlds that differ.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Where to put worlds that differ.",
+)
 def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: bool) -> None:
     """Play random worlds on a real control plane and by `simulate`, and compare the pods of each unit."""
     report = Report()
@@ -28,16 +34,22 @@ def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: boo
         for comparison in compared(worlds, at_once):
             report.add(comparison)
             bar.update(1)
-            if keep and isinstance(comparison, Comparison) and not comparison.agrees:
+            if keep and isinstance(comparison, Comparison) and _differs(comparison):
                 _keep(comparison, keep)
     click.echo(str(report))
     sys.exit(bool(report.unexplained or report.unfinished))
 
 
+def _differs(comparison: Comparison) -> bool:
+    return not comparison.agrees or bool(comparison.replayed.otherwise)
+
+
 def _keep(comparison: Comparison, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    for name, photo in (("before", comparison.before), ("after", comparison.after)):
-        (directory / f"{comparison.world.name}-{name}.json").write_text(str(photo))
+    played = comparison.played
+    told = json.dumps([asdict(each) for each in played.happened], indent=1)
+    for name, text in (("before", played.before), ("after", played.after), ("attempts", told)):
+        (directory / f"{comparison.world.name}-{name}.json").write_text(str(text))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,22 @@ Owns the plane and what is compared. Must not know: how a comparison is shown.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import yaml
+
+from campaigns.worlds.attempts import FLAGS
 from campaigns.worlds.counts import Counts, real, simulated
-from campaigns.worlds.live import Live, Photo
-from campaigns.worlds.replay import replayed
+from campaigns.worlds.live import Live, Played
+from campaigns.worlds.replay import Replayed, replayed
 from campaigns.worlds.world import World
-from controlplane import ControlPlane
-from demo.cluster import Programs
+from controlplane import ControlPlane, NodeGroup, PlaneOptions
+from demo.cluster import MANIFESTS, Programs
 
 __all__ = ["Comparison", "Unfinished", "compared"]
+
+_STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,10 @@ class Comparison:
     """One world and its two ends."""
 
     world: World
-    before: Photo
-    after: Photo
+    played: Played
     real: Counts
     simulated: Counts
-    replayed: Counts
+    replayed: Replayed
     """By `simulate`, given the order and the nodes of reality."""
 
     @property
@@ -36,7 +41,7 @@ class Comparison:
     @property
     def explained(self) -> bool:
         """Whether nothing differs but the scheduler's choice among nodes, and among pods."""
-        return self.real == self.replayed
+        return self.real == self.replayed.counts and not self.replayed.otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +54,33 @@ class Unfinished:
 
 def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison | Unfinished]:
     """One for each world, as they are done. If some have groups, cluster-autoscaler and our watcher run."""
-    with ControlPlane() as plane, Programs(plane) as programs, ThreadPoolExecutor(at_once) as playing:
-        programs.install()
-        programs.start_extender()
-        groups = [world.group for world in worlds if world.group]
-        if groups:
-            plane.start_autoscaler(groups)
-            programs.start_watcher({"watcher": {"node_groups": {g.name: dict(g.labels) for g in groups}}})
-        live = Live(plane, programs)
+    groups = [world.group for world in worlds if world.group]
+    with _staged(groups) as live, ThreadPoolExecutor(at_once) as playing:
         for done in as_completed([playing.submit(_compared, world, live) for world in worlds]):
             yield done.result()
 
 
+@contextmanager
+def _staged(groups: Sequence[NodeGroup]) -> Iterator[Live]:
+    options = PlaneOptions(flags={"kube-scheduler": FLAGS})
+    with ControlPlane(options) as plane, Programs(plane) as programs:
+        programs.install()
+        programs.start_extender()
+        if groups:
+            for name in ("served-once", "hold-at-birth"):
+                plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
+            plane.start_autoscaler(groups)
+            plane.wait(
+                lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop"
+            )
+            programs.start_watcher({"watcher": {"node_groups": {g.name: dict(g.labels) for g in groups}}})
+        yield Live(plane, programs)
+
+
 def _compared(world: World, live: Live) -> Comparison | Unfinished:
     try:
-        before, after = live.played(world)
+        played = live.played(world)
     except TimeoutError as error:
         return Unfinished(world, str(error))
-    played, told = real(before, after), simulated(world, before)
-    again = replayed(world, before, after, live.order(world))
-    return Comparison(world, before, after, played, told, again)
+    counts = real(played.before, played.after)
+    return Comparison(world, played, counts, simulated(world, played.before), replayed(world, played))

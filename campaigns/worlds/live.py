@@ -5,21 +5,21 @@ Worlds share a plane: pods see the nodes of their own world only, and policies t
 """
 
 import json
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from campaigns.worlds.attempts import Left, Tried, happened
 from campaigns.worlds.world import GONE_AFTER, TIMEOUT, Arrival, World
 from controlplane import ControlPlane, Object
-from demo.cluster import EXTENDER, Programs
+from demo.cluster import Programs
 from policy.usage import RECORD
 
-__all__ = ["Live", "Photo"]
+__all__ = ["Live", "Photo", "Played"]
 
 _POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
 _BUSY = 8.0
@@ -44,6 +44,15 @@ class Photo:
         return [item for item in self.listed["items"] if item["kind"] == kind]
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A world before the arrivals, at its end, and what happened between."""
+
+    before: Photo
+    after: Photo
+    happened: Sequence[Tried | Left] = ()
+
+
 class Live:
     """The plane that worlds are played on."""
 
@@ -52,27 +61,23 @@ class Live:
         self._api = plane.api
         self._programs = programs
 
-    def played(self, world: World) -> tuple[Photo, Photo]:
+    def played(self, world: World) -> Played:
         """The world before the arrivals and when nothing happens any more. It is taken down again."""
         self._make(world)
         try:
             self._settle(world)
             self._wait(lambda: self._nodes_are_up(world), f"the nodes of {world.name} to be as new")
+            since = time.time()
             for name in world.leaving:
                 self._api.delete(f"{_pods(world)}/{name}", grace_seconds=600)
             before = self._photo(world)
             for arrival in world.arrivals:
                 self._arrive(world, arrival)
             self._settle(world)
-            return before, self._photo(world)
+            after = self._photo(world)
+            return Played(before, after, happened(self._plane.log("kube-scheduler"), world.name, since))
         finally:
             self._take_down(world)
-
-    def order(self, world: World) -> list[str]:
-        """The names of the pods as the scheduler first asked about them, for which the log is read."""
-        asked = re.compile(rf"filter {re.escape(world.name)}/(\S+): ")
-        log = self._programs.log(EXTENDER).read_text()
-        return list(dict.fromkeys(asked.findall(log)))
 
     def _make(self, world: World) -> None:
         self._api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.name}})

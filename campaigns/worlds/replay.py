@@ -1,95 +1,139 @@
-"""Whether a difference is the scheduler's choice among the nodes of a unit, and nothing else.
+"""Whether a difference is what kube-scheduler is free to choose, and nothing else.
 
-Owns a play of the pods that `simulate` makes, in reality's order, in which each takes the node of its like in
-reality wherever the rules let it. Must not know: how worlds are made. If it ends as reality did, then rules
-and caps agree, and only free choices differ: which node of a unit, which pod first. They decide in what
-pieces the room is left.
+Owns a play of the pods that `simulate` makes, in which they are tried when and in the order in which reality
+tried them, and of the nodes that an answer allows each takes that of reality. Must not know: how worlds are
+made. The answers are never taken over: each attempt is decided anew, and is to end as it did.
 """
 
-import math
 import tempfile
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from author.scenario import arrivals, moment
+from author.scenario import Arrivals, arrivals, moment
 from author.stage import Furnished
+from campaigns.worlds.attempts import Left, Tried
 from campaigns.worlds.counts import BOUGHT, Counts, asked, cluster_of, counted
-from campaigns.worlds.live import Photo
+from campaigns.worlds.live import Played
 from campaigns.worlds.world import World
 from cluster.settings import Settings
 from policy.objects import Pod
-from policy.simulation.play import Play, Wanted
+from policy.simulation.play import Attempt, Play, Wanted
 from policy.simulation.room import Demand, Room
 
-__all__ = ["replayed"]
+__all__ = ["Replayed", "replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How a replay ended, and how its attempts did."""
+
+    counts: Counts
+    attempts: int = 0
+    otherwise: Sequence[str] = ()
+    """The attempts that ended otherwise than in reality, each told."""
+
+
+def replayed(world: World, played: Played) -> Replayed:
+    """Tell a world again."""
+    retelling = _Retelling(world, played)
+    tries = [each for each in played.happened if isinstance(each, Tried)]
+    otherwise = tuple(filter(None, map(retelling.tell, played.happened)))
+    return Replayed(retelling.counts(), len(tries), otherwise)
 
 
 @dataclass(slots=True)
 class _Steered(Room):
-    """Prefers the node that the pod has in reality."""
+    """Prefers a node wherever the pod may be on it and fits."""
 
-    taken: Mapping[str, str] = field(default_factory=dict)
-    """The node of each pod, by uid."""
+    wanted: str = ""
 
     def best(
         self, demand: Demand, pod: Pod, area: Hashable, names: Callable[[], Iterable[str]]
     ) -> str | None:
-        name = self.taken.get(pod.uid, "")
+        name = self.wanted
         if name in names() and self.admits(demand, pod, name) and self.fits(demand, name):
             return name
         return Room.best(self, demand, pod, area, names)
 
 
-def replayed(world: World, before: Photo, after: Photo, order: Sequence[str]) -> Counts:
-    """The end of such a play. `order`: the names of pods, as the extender was asked about them."""
-    was = cluster_of(before)
-    now = moment(was)
-    with tempfile.TemporaryDirectory() as directory:
-        scale, new = asked(world, Path(directory))
-        coming = arrivals(scale, str(new) if new else None, was, now, was.policies)
-    likes = _likes(before, after, order)
-    paired = [(pod, likes[coming.scaled[pod.uid]].popleft()) for pod in coming.new]
-    paired.sort(key=lambda pair: pair[1].place)
-    taken = {pod.uid: like.node for pod, like in paired}
-    taken |= {pod.uid: pod.node_name for pod in cluster_of(after).pods}
-    stage = Furnished(was.nodes, was.pods, was.policies, Settings(), now)
-    waiting = [pod for pod in was.pods if not (pod.node_name or pod.terminating)]
-    wanted = Wanted([pod for pod, _ in paired], waiting, 5.0 if world.group else None)
-    play = Play(stage, wanted, room=_Steered(taken=taken))
-    play.run()
-    left = (attempt.pod for attempt in play.pending() if attempt.pod not in waiting)
-    there = {pod.uid for pod in was.pods if pod.node_name}
-    counts = counted([*stage.pods(), *left], was.policies, stage.view.share, there)
-    bought = sum(len(order.nodes) for order in play.orders) if world.group else 0
-    return {name: +Counter({**count, BOUGHT: bought}) for name, count in counts.items()}
+class _Retelling:
+    """One replay."""
+
+    def __init__(self, world: World, played: Played) -> None:
+        self._world = world
+        self._was = cluster_of(played.before)
+        is_now = cluster_of(played.after)
+        self._nodes = {node.name: node for node in is_now.nodes}
+        now = moment(self._was)
+        with tempfile.TemporaryDirectory() as directory:
+            scale, new = asked(world, Path(directory))
+            coming = arrivals(scale, str(new) if new else None, self._was, now, self._was.policies)
+        self._coming = coming.new
+        self._pods = {pod.name: pod for pod in self._was.pods}
+        self._pods |= dict(_paired(coming, [pod for pod in is_now.pods if pod.name not in self._pods]))
+        self._stage = Furnished(self._was.nodes, self._was.pods, self._was.policies, Settings(), now)
+        self._room = _Steered()
+        self._play = Play(self._stage, Wanted(coming.new), room=self._room)
+        self._play.furnish()
+        self._attempts: dict[str, Attempt] = {}
+
+    def tell(self, each: Tried | Left) -> str:
+        """The next event; if it ends otherwise than in reality, how."""
+        pod = self._pods.get(each.pod)
+        if pod is None or (pod.node_name and isinstance(each, Tried)):
+            return ""  # of before the snapshot
+        self._stage.now = each.at
+        if isinstance(each, Tried):
+            return self._try(each, pod)
+        self._play.leave([pod])
+        return ""
+
+    def counts(self) -> Counts:
+        """Those of the end."""
+        self._play.buy()
+        left = [pod for pod in self._coming if pod.uid not in {placed.uid for placed in self._stage.pods()}]
+        there = {pod.uid for pod in self._was.pods if pod.node_name}
+        found = counted([*self._stage.pods(), *left], self._was.policies, self._stage.view.share, there)
+        bought = sum(len(order.nodes) for order in self._play.orders) if self._world.group else 0
+        return {name: +Counter({**count, BOUGHT: bought}) for name, count in found.items()}
+
+    def _try(self, tried: Tried, pod: Pod) -> str:
+        if tried.node and tried.node not in self._stage.view.nodes:
+            self._play.buy()  # it was asked for before it came
+            self._play.come([self._nodes[tried.node]])
+        self._room.wanted = tried.node
+        attempt = self._attempts.get(tried.pod)
+        if attempt is None:
+            self._attempts[tried.pod] = attempt = self._play.arrive(pod)
+        elif attempt.node:
+            return f"{tried.pod} is placed already"
+        else:
+            self._play.retry(attempt)
+        return _difference(attempt, tried)
 
 
-@dataclass(frozen=True, slots=True)
-class _Like:
-    """What became of a pod in reality."""
-
-    place: int
-    """In the scheduler's order."""
-    node: str
-
-
-def _likes(before: Photo, after: Photo, order: Sequence[str]) -> Mapping[str, deque[_Like]]:
-    """Those that came, by Deployment, of which all are alike: the first place is that of the first bound."""
-    places = {name: place for place, name in enumerate(order)}
-    there = {pod.uid for pod in cluster_of(before).pods}
-    came: defaultdict[str, list[Pod]] = defaultdict(list)
-    for pod in cluster_of(after).pods:
-        if pod.uid not in there:
-            came[pod.labels["deployment"]].append(pod)
-    return {name: deque(_in_order(pods, places)) for name, pods in came.items()}
+def _paired(coming: Arrivals, came: Iterable[Pod]) -> Iterator[tuple[str, Pod]]:
+    """By the name of a pod that came, one that `simulate` made: those of a Deployment are alike."""
+    made: defaultdict[str, list[Pod]] = defaultdict(list)
+    for pod in coming.new:
+        made[coming.scaled[pod.uid]].append(pod)
+    for pod in came:
+        if likes := made[pod.labels["deployment"]]:
+            yield pod.name, likes.pop()
 
 
-def _in_order(pods: Sequence[Pod], places: Mapping[str, int]) -> Iterator[_Like]:
-    """Those that got no node come last: what they might have had, others took in reality."""
-    last = len(places)
-    asked_about = sorted(places.get(pod.name, last) for pod in pods)
-    by_binding = sorted(pods, key=lambda pod: (pod.bound_at or math.inf, places.get(pod.name, last)))
-    for place, pod in zip(asked_about, by_binding, strict=True):
-        yield _Like(place if pod.node_name else last, pod.node_name)
+def _difference(attempt: Attempt, tried: Tried) -> str:
+    """How an attempt ended otherwise than in reality."""
+    if attempt.node != tried.node:
+        told = [f"on {node}" if node else "nowhere" for node in (tried.node, attempt.node)]
+        return f"{tried.pod}: {told[0]} in reality, {told[1]} in the replay"
+    rest = tried.told.partition(" preemption:")[0]
+    for text in attempt.refusals:
+        if text not in rest:
+            return f"{tried.pod}: in the replay, but not in reality: {text}"
+        rest = rest.replace(text, "")
+    if "ResourcePolicy" in rest:
+        return f"{tried.pod}: in reality, but not in the replay: {rest}"
+    return ""
