@@ -108,7 +108,8 @@ class Session:
             ) from None
         if isinstance(error, ApiError):
             raise Mistake(
-                f"{self.source}: {error}; it takes the right to list nodes, pods, policies"
+                f"{self.source}: {error}; it takes the right to list nodes, pods, policies: "
+                "manifests/reader.yaml has a role for it"
             ) from None
 
 

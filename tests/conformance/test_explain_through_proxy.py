@@ -10,12 +10,13 @@ import socket
 import socketserver
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
 import yaml
 
-from controlplane import ControlPlane, NodeGroup, PlaneOptions
+from controlplane import Api, ApiError, ControlPlane, NodeGroup, Object, PlaneOptions
 from tests.conformance.conftest import MANIFESTS, install
 from tests.conformance.growing import Watcher
 from tests.conformance.objects import Site, is_bound
@@ -101,13 +102,43 @@ def expose(plane: ControlPlane) -> None:
     plane.wait(lambda: plane.api.get(endpoints).get("subsets"), what="the Service to have an endpoint")
 
 
-def explain(site: Site, *arguments: str) -> str:
+def typed(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """In a shell whose KUBECONFIG leads to the plane."""
-    environment = {**os.environ, "KUBECONFIG": str(site.plane.kubeconfig), "COLUMNS": "80"}
-    command = [str(COMMAND), "explain", "-n", site.name, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "COLUMNS": "80"}
+    command = [str(COMMAND), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def explain(site: Site, *arguments: str) -> str:
+    """As the admin."""
+    done = typed(site.plane.kubeconfig, "explain", "-n", site.name, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def a_user(site: Site, name: str) -> Path:
+    """The kubeconfig of somebody without any right."""
+    metadata = {"name": name, "namespace": site.name}
+    site.api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    return site.plane.service_account_kubeconfig(site.name, name)
+
+
+def give(site: Site, name: str, role: Object) -> None:
+    """Bind a role to a user, as `kubectl create clusterrolebinding` and `rolebinding` do."""
+    metadata = {key: value for key, value in role["metadata"].items() if key == "namespace"}
+    site.api.create(
+        {
+            "apiVersion": role["apiVersion"],
+            "kind": f"{role['kind']}Binding",
+            "metadata": metadata | {"name": f"{site.name}-{name}"},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": role["kind"],
+                "name": role["metadata"]["name"],
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": site.name}],
+        }
+    )
 
 
 def words(text: str) -> str:
@@ -148,3 +179,36 @@ def test_a_unit_that_cannot_grow_is_told_as_the_watcher_says_it(tunnelled: Site)
         lambda: "gets no nodes for it now" in words(explain(site, "second")), what="the notice", seconds=60
     )
     assert "Autoscaler Held" in words(explain(site, "second"))
+
+
+def test_a_reader_reads_all_that_the_commands_tell_and_a_stranger_is_told_what_it_takes(
+    tunnelled: Site,
+) -> None:
+    """With `manifests/reader.yaml` nothing is left out, and no more is granted: no kube-scheduler's verb."""
+    site = tunnelled
+    site.create_policy({"nodeSelector": {"pool": "gone"}}, name="read", selector={"app": "read"})
+    site.create_pod("read", labels={"app": "read"}, nodeSelector={})
+    site.plane.wait(lambda: "Scheduler" in explain(site, "read"), what="an attempt")
+    reader, stranger = a_user(site, "reader"), a_user(site, "stranger")
+    roles = list(yaml.safe_load_all((MANIFESTS / "reader.yaml").read_text()))
+    site.api.apply(roles)
+    for role in roles:
+        give(site, "reader", role)
+    commands = (
+        ("explain", "-n", site.name, "read"),
+        ("status", "-n", site.name),
+        ("simulate", "--live"),
+        ("lint", "--live"),
+    )
+    for command in commands:
+        done = typed(reader, *command)
+        assert (done.stderr, "Traceback" in done.stdout) == ("", False), command
+        assert "forbidden" not in words(done.stdout)
+        done = typed(stranger, *command)
+        assert done.returncode != 0
+        assert "is forbidden" in words(done.stderr)
+        assert "manifests/reader.yaml" in words(done.stderr)
+    assert "the decisions are those of service" in words(typed(reader, *commands[0]).stdout)
+    asked = "/api/v1/namespaces/resourcepolicy/services/resourcepolicy-extender:http/proxy/filter"
+    with pytest.raises(ApiError, match="forbidden"):
+        Api(reader).request("POST", asked, {})
