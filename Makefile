@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: bench coverage faults demo test test-fast check install programs lock clean
+.PHONY: bench coverage faults mutation demo test test-fast check install programs lock clean
 
 demo: install programs  ## the main job: the story of the guide, there and back, on a real control plane (KEEP=1 leaves it up)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
@@ -25,6 +25,12 @@ faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes,
 coverage: install  ## every branch of policy/, by its own tests; fails below 100 %
 	$(BIN)/coverage run --source=policy -m pytest --quiet -m "not plane" tests/policy tests/author
 	$(BIN)/coverage report --fail-under=100
+
+mutation: install  ## policy/units.py and policy/usage.py with one thing wrong at a time: none must pass tests/policy
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/mutation.txt
+	rm -rf mutants
+	$(BIN)/python -m mutmut run --max-children $(or $(JOBS),1)
+	@survivors="$$($(BIN)/python -m mutmut results)"; echo "$${survivors:-none survived}"; test -z "$$survivors"
 
 bench: install  ## ours against a Go peer, on this machine: about twelve minutes, into bench/RESULTS.md
 	$(BIN)/python -m bench
@@ -49,6 +55,7 @@ lock: install  ## new lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile $(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) --constraint requirements/dev.txt --extra mutation --output-file requirements/mutation.txt pyproject.toml
 
 clean:  ## the virtual environment and caches of this checkout (the built programs stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

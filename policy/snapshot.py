@@ -197,7 +197,8 @@ class Snapshot:
         for pod in self.pods.values():
             node = self.nodes.get(pod.node_name)
             if pod.node_name and governing(pod, self.policies) == policy:
-                share = share_of(pod, policy, units_of(node, policy, self.kinds) if node else ())
+                units = units_of(node, policy, self.kinds) if node else ()
+                share = share_of(pod, policy, units, remembered="")
                 shares.pop(pod.uid, None)
                 if share is not None:
                     shares[pod.uid] = share

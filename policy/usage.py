@@ -114,13 +114,12 @@ def recorded_unit(record: str, policy: ResourcePolicy) -> int | None:
     return int(index if index in same else same[0]) if same else None
 
 
-def share_of(
-    pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], remembered: str = ""
-) -> Share | None:
+def share_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], remembered: str) -> Share | None:
     """The share of a pod that is bound to a node in `node_units`; None if it has none in this policy.
 
     A finished pod has none (C5), nor has a pod outside every unit. `remembered` stands in for the record
-    while the pod does not carry it yet. The caller has made sure that the policy governs the pod.
+    while the pod does not carry it yet; empty if nothing is. The caller has made sure that the policy governs
+    the pod.
     """
     if pod.finished:
         return None

@@ -10,7 +10,7 @@ import pytest
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.units import Asked, Walk, limit_reached, walk
-from policy.usage import MissingLabelError, Usage, group_of, needs_record
+from policy.usage import MissingLabelError, Usage, group_of, needs_record, record_of, recorded_unit
 from tests.builders import a_policy, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -22,6 +22,7 @@ def a_walk(
     *,
     rooms: frozenset[int] = frozenset(),
     closed: dict[int, Refusal] | None = None,
+    preempting: bool = False,
     unscheduled_since: float | None = None,
 ) -> Walk:
     return walk(
@@ -30,7 +31,7 @@ def a_walk(
             closed=(closed or {}).get,
             has_room=lambda index: index in rooms,
             leaving_until=lambda _: -math.inf,
-            preempting=lambda _: False,
+            preempting=lambda _: preempting,
             refused_since={},
             unscheduled_since=unscheduled_since,
             now=NOW,
@@ -73,6 +74,24 @@ def test_a_unit_passed_for_lack_of_room_is_told_apart_from_a_full_one() -> None:
     assert a_walk(policy, rooms=frozenset({1})) == Walk(1, {}, lacked_room=True)
     assert a_walk(policy, rooms=frozenset({1}), closed=full) == Walk(1, full, lacked_room=False)
     assert a_walk(policy, closed=full) == Walk(None, full, lacked_room=True)
+
+
+def test_a_unit_that_the_pod_waits_in_lacked_room_too() -> None:
+    """O4, P1: whatever keeps the pod there."""
+    policy = a_policy(a_unit("a", max=1), mode=NextUnits.EXCEED_MAX)
+    waits = Refusal(Reason.WAITING_FOR_ROOM, policy, 0)
+    assert a_walk(policy) == Walk(None, {}, lacked_room=True, waits=waits)
+    policy = a_policy()
+    waits = Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 0)
+    assert a_walk(policy, preempting=True) == Walk(None, {}, lacked_room=True, waits=waits)
+
+
+def test_a_record_with_a_part_too_many_means_no_unit() -> None:
+    """L3: it is not ours."""
+    policy = a_policy()
+    name, index, fingerprint = record_of(policy, 0).split("/")
+    assert recorded_unit(f"{name}/{index}/{fingerprint}", policy) == 0
+    assert recorded_unit(f"{name}/{index}/{index}/{fingerprint}", policy) is None
 
 
 def test_a_walk_without_a_timer_is_not_retried_by_the_clock() -> None:
