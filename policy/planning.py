@@ -22,6 +22,8 @@ __all__ = ["Plan", "Shape", "free_nodes", "in_order", "plan", "shape_of"]
 
 Shape = tuple[frozenset[tuple[str, int]], frozenset[tuple[str, str]], frozenset[Toleration], Affinity]
 
+_NOTHING = Usage()
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -65,13 +67,15 @@ def plan(
     now: float,
     asked: Mapping[str, int],
     grows: Callable[[Pod, int], bool],
+    spare: Callable[[Pod, int], int] = lambda *_: 0,
 ) -> Plan:
     """Go through the pending pods that `policy` governs.
 
     `asked` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
-    and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod.
+    and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod,
+    `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
     """
-    planning = _Planning(policy, view, now, grows)
+    planning = _Planning(policy, view, now, grows, spare)
     pods = in_order(pending)
     for pod in pods:
         if pod.uid in asked:
@@ -90,6 +94,7 @@ class _Planning:
     view: View
     now: float
     grows: Callable[[Pod, int], bool]
+    spare: Callable[[Pod, int], int]
     seated: list[tuple[Pod, Node]] = field(default_factory=list)
     growing: list[tuple[Pod, int]] = field(default_factory=list)
     waiting: list[tuple[Pod, float]] = field(default_factory=list)
@@ -115,8 +120,10 @@ class _Planning:
             if outcome.retry_at < math.inf:
                 self.waiting.append((pod, outcome.retry_at))
             return
-        self._count(pod, unit, group)
         seat = seats[unit]
+        if seat is None and self._is_spoken_for(pod, group, unit):
+            return  # it waits for what becomes of these places
+        self._count(pod, unit, group)
         if seat is None:
             self.growing.append((pod, unit))
         else:
@@ -132,7 +139,7 @@ class _Planning:
         self._count(pod, unit, group)
 
     def _count(self, pod: Pod, unit: int, group: Group) -> None:
-        slots = self.slots.get((unit, group), Usage())
+        slots = self.slots.get((unit, group), _NOTHING)
         self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
 
     def _grows(self, pod: Pod, index: int) -> bool:
@@ -153,10 +160,15 @@ class _Planning:
             names.pop()
         return None
 
-    def _closed(self, pod: Pod, group: Group, index: int) -> Refusal | None:
+    def _closed(self, pod: Pod, group: Group, index: int, spare: Usage = _NOTHING) -> Refusal | None:
         usage = self.view.usage(self.policy, index, group, but=pod.uid)
-        planned = self.slots.get((index, group), Usage())
-        return limit_reached(self.policy, index, usage.plus(planned), pod.requests)
+        planned = self.slots.get((index, group), _NOTHING)
+        return limit_reached(self.policy, index, usage.plus(planned).plus(spare), pod.requests)
+
+    def _is_spoken_for(self, pod: Pod, group: Group, index: int) -> bool:
+        """Whether places for other pods, which nobody awaits, may use up what the caps leave (W3)."""
+        spare = self.spare(pod, index)
+        return bool(spare) and self._closed(pod, group, index, Usage(spare)) is not None
 
     def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> Asked:
         return Asked(

@@ -37,6 +37,7 @@ def demands(
     now: float,
     asked: Mapping[str, int],
     stuck: Callable[[Pod, int], bool] = lambda *_: False,
+    spare: Callable[[Pod, int], int] = lambda *_: 0,
 ) -> list[Demand]:
     """What to ask for now, never for a pod that was asked for already (W3).
 
@@ -48,6 +49,6 @@ def demands(
         return policy.units[index].waits_for_nodes and not stuck(pod, index)
 
     wanted: defaultdict[tuple[int, Shape], list[Pod]] = defaultdict(list)
-    for pod, unit in plan(policy, pending, view, now, asked, grows).growing:
+    for pod, unit in plan(policy, pending, view, now, asked, grows, spare).growing:
         wanted[unit, shape_of(pod)].append(pod)
     return [Demand(policy, unit, tuple(alike)) for (unit, _), alike in wanted.items()]

@@ -16,7 +16,10 @@ from policy.objects import Pod
 from policy.scale_up import Demand
 from watcher.autoscaler_status import AutoscalerStatus, Size
 
-__all__ = ["IN_FLIGHT", "Answer", "Autoscaler", "Request", "shape_of"]
+__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Answer", "Autoscaler", "Request", "shape_of"]
+
+MOST_TOGETHER = 32
+"""Demands that one request may hold: the podSets of a ProvisioningRequest."""
 
 
 class Answer(StrEnum):
@@ -55,6 +58,8 @@ class Request:
     pods: frozenset[str]
     """Uids."""
     shape: str
+    bundle: str
+    """Requests of one bundle were asked together: one answer is for all of them, and they end together."""
     answer: Answer
     made_at: float
     granted: int | None = None
@@ -88,10 +93,10 @@ class Autoscaler(Protocol):
     def requests(self) -> Sequence[Request]:
         """Every request of ours that still lives, those of an earlier process included."""
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
-        """Put a demand and return its name; asking twice for the same pods is asking once (A3).
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        """Put demands for one unit and return a name for each; asking twice for the same is asking once (A3).
 
-        `status` is what the autoscaler tells at that time: what it buys for the demand is not in it yet.
+        `status` is what the autoscaler tells at that time: what it buys for them is not in it yet.
         """
 
     def shrink(self, request: Request, places: int) -> None:

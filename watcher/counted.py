@@ -32,11 +32,12 @@ class Counted:
         """See `Autoscaler`."""
         return self.inner.requests()
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """See `Autoscaler`."""
-        name = self.inner.ask(demand, status)
-        self.count(demand.policy.key, "asked")
-        return name
+        names = self.inner.ask(demands, status)
+        for demand in demands:
+            self.count(demand.policy.key, "asked")
+        return names
 
     def shrink(self, request: Request, places: int) -> None:
         """See `Autoscaler`."""

@@ -37,6 +37,8 @@ def learn(
         batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
         if _backed_off(groups.candidates(written, status), memory.backed_off_before(request)):
             memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.BACK_OFF, said)
+        elif sum(other.bundle == request.bundle for other in sight.requests) > 1:
+            memory.setbacks.split(policy, unit, sight.now)
         elif batch:
             memory.setbacks.smaller(policy, unit, request.shape, batch, sight.now)
         else:

@@ -195,7 +195,8 @@ class Memory:
         if self.accounted is None:
             theirs = {p.uid for request in sight.requests for p in self._arrivals(request, sight, own=True)}
             self.accounted = placed - theirs
-        self.accounted = self.accounted & placed
+        if sight.requests:  # else nothing is looked for, and the next request may be of this very second
+            self.accounted = self.accounted & placed
         taken = self.accounted.union(*self.landed.values())
         requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
         served = [request for request in requests if request.answer is Answer.PROVISIONED]

@@ -61,15 +61,16 @@ class Placeholders:
         pods = self._pods.list()
         return read_placeholders(pods, self._records.read())
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
-        """The record first, then all pods, then their conditions: none is seen without the others."""
-        template = self._records.write(demand, status.sizes)
-        pods = list(placeholders(template, len(demand.pods)))
-        for pod in pods:
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        """The records first, then all pods, then their conditions: none is seen without the others."""
+        pods = [
             self._pods.create(pod)
+            for demand in demands
+            for pod in placeholders(self._records.write(demand, status.sizes), len(demand.pods))
+        ]
         for pod in pods:
             self._pods.patch_status(pod["metadata"]["name"], UNSCHEDULABLE)
-        return name_of(demand)
+        return list(map(name_of, demands))
 
     def shrink(self, request: Request, places: int) -> None:
         """Remove the placeholders that nobody needs any more."""
@@ -84,7 +85,7 @@ class Placeholders:
     def withdraw(self, request: Request) -> None:
         """The record last: it is what tells whose the placeholders are."""
         self.shrink(request, 0)
-        self._records.drop(request.name)
+        self._records.drop(request)
 
     def _missing(self) -> str:
         try:

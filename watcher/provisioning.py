@@ -16,7 +16,7 @@ from watcher.autoscaler_status import AutoscalerStatus, read_status
 from watcher.availability import Availability
 from watcher.collection import Collection
 from watcher.records import Records
-from watcher.request_objects import OWNED, name_of, provisioning_request, read_requests
+from watcher.request_objects import OWNED, bundle_of, name_of, provisioning_request, read_requests
 
 __all__ = ["ProvisioningRequests"]
 
@@ -57,11 +57,13 @@ class ProvisioningRequests:
         requests = self._requests.list()
         return read_requests(requests, self._records.read())
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
-        """Template first: a request without one would be served in vain."""
-        self._records.write(demand, status.sizes)
-        self._requests.create(provisioning_request(demand, status.sizes))
-        return name_of(demand)
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        """Templates first: a request without them would be served in vain."""
+        bundle = bundle_of(demands)
+        for demand in demands:
+            self._records.write(demand, status.sizes, bundle)
+        self._requests.create(provisioning_request(demands, status.sizes))
+        return list(map(name_of, demands))
 
     def shrink(self, request: Request, places: int) -> None:
         """Nothing: a request is immutable, and answered before anything could change."""
@@ -69,12 +71,12 @@ class ProvisioningRequests:
     def settle(self, request: Request) -> None:
         """On record first: a crash between the two leaves a request that is known to be bought."""
         self._records.bought(request)
-        self._requests.delete(request.name)
+        self._requests.delete(request.bundle)
 
     def withdraw(self, request: Request) -> None:
         """The request first: without its template the autoscaler would only stumble over it."""
-        self._requests.delete(request.name)
-        self._records.drop(request.name)
+        self._requests.delete(request.bundle)
+        self._records.drop(request)
 
     def _missing(self) -> str:
         if not self._is_served():

@@ -33,26 +33,26 @@ class Records:
         """The list, as the API writes it."""
         return self._templates.list()
 
-    def write(self, demand: Demand, sizes: Mapping[str, Size]) -> Mapping[str, Any]:
+    def write(self, demand: Demand, sizes: Mapping[str, Size], bundle: str = "") -> Mapping[str, Any]:
         """Put a demand on record, and return the template that stands for it, as it is stored."""
         kind = self._kinds.selectors.get(demand.policy.units[demand.unit].resource, {})
-        return self._templates.create(pod_template(demand, self._pod(demand), kind, sizes))
+        return self._templates.create(pod_template(demand, self._pod(demand), kind, sizes, bundle))
 
     def bought(self, request: Request) -> None:
-        """Keep the request on record as provisioned, whatever becomes of what the autoscaler sees."""
+        """Keep its bundle on record as provisioned, whatever becomes of what the autoscaler sees."""
         template = self._templates.get(request.name)
         labels, annotations = (template["metadata"][key] for key in ("labels", "annotations"))
         metadata = {
-            "name": request.name + BOUGHT,
+            "name": request.bundle + BOUGHT,
             "labels": labels,
             "annotations": {**annotations, **granted(request)},
         }
         self._templates.create({**template, "metadata": metadata})
 
-    def drop(self, name: str) -> None:
+    def drop(self, request: Request) -> None:
         """End it."""
-        self._templates.delete(name)
-        self._templates.delete(name + BOUGHT)
+        self._templates.delete(request.name)
+        self._templates.delete(request.bundle + BOUGHT)
 
     def _pod(self, demand: Demand) -> Mapping[str, Any]:
         pod = demand.pods[0]

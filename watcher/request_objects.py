@@ -21,6 +21,7 @@ from watcher.autoscaler_status import Size
 __all__ = [
     "BOUGHT",
     "OWNED",
+    "bundle_of",
     "granted",
     "name_of",
     "pod_template",
@@ -31,7 +32,7 @@ __all__ = [
 
 OWNED = {"app.kubernetes.io/managed-by": "resourcepolicy-watcher"}
 BOUGHT = "-bought"
-"""Ends the name of the PodTemplate that keeps a bought request on record once it is deleted itself."""
+"""Ends the name of the PodTemplate that keeps a bought bundle on record once its request is deleted."""
 
 _CLASS = "best-effort-atomic-scale-up.autoscaling.x-k8s.io"
 _LABEL_LENGTH = 63
@@ -39,6 +40,7 @@ _POLICY = "resourcepolicy.io/policy"
 _UNIT = "resourcepolicy.io/unit"
 _PODS = "resourcepolicy.io/pods"
 _SHAPE = "resourcepolicy.io/shape"
+_BUNDLE = "resourcepolicy.io/bundle"
 _SIZES = "resourcepolicy.io/sizes"
 _GRANTED = "resourcepolicy.io/granted"
 
@@ -52,8 +54,17 @@ def name_of(demand: Demand) -> str:
     return f"rp-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}"
 
 
+def bundle_of(demands: Sequence[Demand]) -> str:
+    """The name of the request for several demands in one unit: that of one for all their pods."""
+    return name_of(_joined(demands))
+
+
 def pod_template(
-    demand: Demand, pod: Mapping[str, Any], kind: Mapping[str, str], sizes: Mapping[str, Size]
+    demand: Demand,
+    pod: Mapping[str, Any],
+    kind: Mapping[str, str],
+    sizes: Mapping[str, Size],
+    bundle: str = "",
 ) -> _Json:
     """The template made from a pod as the API has it, pinned to the unit.
 
@@ -70,7 +81,7 @@ def pod_template(
     return {
         "apiVersion": "v1",
         "kind": "PodTemplate",
-        "metadata": _metadata(demand, sizes),
+        "metadata": _metadata(demand, sizes, bundle),
         "template": {
             "metadata": {"labels": pod["metadata"].get("labels") or {}},
             "spec": {**kept, **containers, "nodeSelector": {**(spec.get("nodeSelector") or {}), **pinned}},
@@ -78,17 +89,14 @@ def pod_template(
     }
 
 
-def provisioning_request(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
-    """The request that refers to the template of the same name."""
-    template = {"name": name_of(demand)}
+def provisioning_request(demands: Sequence[Demand], sizes: Mapping[str, Size]) -> _Json:
+    """The request that refers to the template of each demand."""
+    sets = [{"podTemplateRef": {"name": name_of(d)}, "count": len(d.pods)} for d in demands]
     return {
         "apiVersion": "autoscaling.x-k8s.io/v1",
         "kind": "ProvisioningRequest",
-        "metadata": _metadata(demand, sizes),
-        "spec": {
-            "provisioningClassName": _CLASS,
-            "podSets": [{"podTemplateRef": template, "count": len(demand.pods)}],
-        },
+        "metadata": _metadata(_joined(demands), sizes),
+        "spec": {"provisioningClassName": _CLASS, "podSets": sets},
     }
 
 
@@ -98,25 +106,40 @@ def granted(request: Request) -> Mapping[str, str]:
 
 
 def read_requests(requests: bytes, templates: bytes) -> list[Request]:
-    """Every request of ours in two lists of the API: the objects themselves, and what is left of others."""
-    by_name = {written.metadata.name: written for written in _items(requests)}
+    """Every request of ours in two lists of the API: what the autoscaler sees, and the records of it."""
+    seen = {written.metadata.name: written for written in _items(requests)}
     records = read_records(templates)
-    bought = {record.name for record in records if record.answer is Answer.PROVISIONED}
-    found = [_request(w, *_answer(w.status.conditions, bought=name in bought)) for name, w in by_name.items()]
-    return found + [record for record in records if record.name not in by_name]
+    known = {record.bundle for record in records}
+    unrecorded = [_answered(_request(w, Answer.UNSENT), w) for name, w in seen.items() if name not in known]
+    return unrecorded + [_answered(record, seen.get(record.bundle)) for record in records]
 
 
 def read_records(templates: bytes) -> list[Request]:
     """What the records alone tell: a request was bought, or nothing is known to have been sent."""
     kept = {written.metadata.name: written for written in _items(templates)}
-    found = [
-        _request(kept[name + BOUGHT], Answer.PROVISIONED, "bought, as its group's size told")
-        if name + BOUGHT in kept
-        else _request(kept[name], Answer.UNSENT)
-        for name in sorted({name.removesuffix(BOUGHT) for name in kept})
+    bought = {name.removesuffix(BOUGHT): w for name, w in kept.items() if name.endswith(BOUGHT)}
+    sent = [_request(written, Answer.UNSENT) for name, written in kept.items() if not name.endswith(BOUGHT)]
+    known = {request.bundle for request in sent}
+    cut_off = [_request(written, Answer.UNSENT) for name, written in bought.items() if name not in known]
+    return [
+        _bought(request, bought[request.bundle]) if request.bundle in bought else request
+        for request in (*sent, *cut_off)
     ]
-    made_at = {name: written.metadata.creation_timestamp.timestamp() for name, written in kept.items()}
-    return [replace(request, made_at=made_at.get(request.name, request.made_at)) for request in found]
+
+
+def _bought(request: Request, kept: "_Written") -> Request:
+    granted = _request(kept, request.answer).granted
+    said = "bought, as its group's size told"
+    return replace(request, answer=Answer.PROVISIONED, granted=granted, message=said)
+
+
+def _answered(record: Request, seen: "_Written | None") -> Request:
+    """With the answer, if the autoscaler can still see the request."""
+    if seen is None:
+        return record
+    conditions = seen.status.conditions
+    answer, message = _answer(conditions, bought=record.answer is Answer.PROVISIONED)
+    return replace(record, answer=answer, message=message, accepted_at=_accepted_at(conditions))
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -168,25 +191,29 @@ def _accepted_at(conditions: Iterable[_Condition]) -> float | None:
     return next((time.timestamp() for time in times if time), None)
 
 
-def _request(written: _Written, answer: Answer, message: str = "") -> Request:
-    told = written.metadata.annotations
+def _request(written: _Written, answer: Answer) -> Request:
+    told, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
     return Request(
-        name=written.metadata.name.removesuffix(BOUGHT),
+        name=name,
         policy=told.get(_POLICY, ""),
         record=told.get(_UNIT, ""),
         pods=frozenset(told.get(_PODS, "").split()),
-        accepted_at=_accepted_at(written.status.conditions),
         shape=told.get(_SHAPE, ""),
+        bundle=told.get(_BUNDLE, name),
         answer=answer,
         made_at=written.metadata.creation_timestamp.timestamp(),
         granted=int(told[_GRANTED]) if _GRANTED in told else None,
         sizes=msgspec.json.decode(told.get(_SIZES) or "{}", type=dict[str, Size]),
-        message=message,
     )
 
 
-def _metadata(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
+def _joined(demands: Sequence[Demand]) -> Demand:
+    return replace(demands[0], pods=tuple(pod for demand in demands for pod in demand.pods))
+
+
+def _metadata(demand: Demand, sizes: Mapping[str, Size], bundle: str = "") -> _Json:
     # Labels are for people and selectors: what is read back may be too long for one, and is annotated.
+    name = name_of(demand)
     labels = {_POLICY: demand.policy.name[:_LABEL_LENGTH].rstrip(".-"), _UNIT: str(demand.unit)}
     annotations = {
         _POLICY: demand.policy.key,
@@ -194,8 +221,9 @@ def _metadata(demand: Demand, sizes: Mapping[str, Size]) -> _Json:
         _PODS: " ".join(sorted(pod.uid for pod in demand.pods)),
         _SHAPE: shape_of(demand.pods[0]),
         _SIZES: json.dumps(dict(sizes), sort_keys=True),
+        _BUNDLE: bundle or name,
     }
-    return {"name": name_of(demand), "labels": {**OWNED, **labels}, "annotations": annotations}
+    return {"name": name, "labels": {**OWNED, **labels}, "annotations": annotations}
 
 
 def _container(written: Mapping[str, Any]) -> _Json:

@@ -1,9 +1,9 @@
 """Units whose growth failed: how many pods to ask for next, and when (A6, W4).
 
 Owns the back-off of each unit for each shape of pod: what is too large for its nodes says nothing of other
-pods. Must not know why growth failed. A request is all or nothing, so a failed one is made smaller until one
-pod alone fails: then the unit is passed over, and tried again with one pod after a time that doubles. In
-memory only: a restart tries again at once, which costs one failed request.
+pods. Must not know why growth failed. A request is all or nothing, so a failed one is made smaller, first by
+asking for each shape alone, until one pod alone fails: then the unit is passed over, and tried again with one
+pod after a time that doubles. In memory only: a restart tries again at once, which costs one failed request.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,16 @@ class Setbacks:
     first: float
     longest: float
     _known: dict[_Place, dict[str, _Setback]] = field(default_factory=dict)
+    _apart: dict[_Place, float] = field(default_factory=dict)
+    """Until when no two shapes are asked for together."""
+
+    def split(self, policy: ResourcePolicy, unit: int, now: float) -> None:
+        """Several shapes failed together: no one node group may have room for all, or nodes that suit all."""
+        self._apart[_place(policy, unit)] = now + self.longest
+
+    def alone(self, policy: ResourcePolicy, unit: int, shape: str, now: float) -> bool:
+        """Whether pods of the shape are asked for by themselves, so that no other fails with them."""
+        return now < self._apart.get(_place(policy, unit), now) or shape in self._of(policy, unit)
 
     def smaller(self, policy: ResourcePolicy, unit: int, shape: str, batch: int, now: float) -> None:
         """A request failed and may do with so many pods."""
@@ -55,6 +65,7 @@ class Setbacks:
     def forget(self, policy: ResourcePolicy, unit: int) -> None:
         """Whatever held the unit back is over."""
         self._known.pop(_place(policy, unit), None)
+        self._apart.pop(_place(policy, unit), None)
 
     def blocked(
         self, policy: ResourcePolicy, unit: int, now: float, shape: str | None = None

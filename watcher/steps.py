@@ -4,16 +4,17 @@ Owns rules A2 to A6 as one pure function, `steps`; must not know how anything is
 package and not in `policy`, because it is about requests and their answers, which a policy knows nothing of.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import TypeAlias
 
+from policy.objects import Pod
 from policy.planning import in_order
 from policy.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scale_up import Demand, demands, wants_nodes
-from watcher.autoscaler import IN_FLIGHT, Answer, Request, shape_of
+from watcher.autoscaler import IN_FLIGHT, MOST_TOGETHER, Answer, Request, shape_of
 from watcher.deeds import NOTHING_GREW, granted, grown, refused
 from watcher.memory import Memory, full_since
 from watcher.sight import Governed, Sight
@@ -55,9 +56,9 @@ _OVER = {Answer.FAILED: Why.FAILED, Answer.UNSENT: Why.UNSENT}
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Put a demand."""
+    """Put demands for one unit, together."""
 
-    demand: Demand
+    demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ Step: TypeAlias = Ask | Shrink | Settle | Withdraw
 def steps(sight: Sight, memory: Memory) -> list[Step]:
     """What to do now, in order, by a memory that has looked.
 
-    At most one request is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
+    At most one bundle is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
     """
-    tidy = {request.name: _tidy(request, sight, memory) for request in sight.requests}
+    tidy = _agreed({r.name: _tidy(r, sight, memory) for r in sight.requests}, sight.requests)
     done: list[Step] = [step for step in tidy.values() if step is not None]
     kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
     failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
@@ -100,8 +101,8 @@ def steps(sight: Sight, memory: Memory) -> list[Step]:
     # it would buy in its first loop could not be seen.
     if failed or not sight.status.groups or any(request.answer is not Answer.SHOWN for request in in_flight):
         return done
-    free = (demand for demand in wanted(sight, memory, kept) if _is_apart(demand, in_flight, sight))
-    return [*done, *(Ask(demand) for demand in islice(free, 1))]
+    free = [demand for demand in wanted(sight, memory, kept) if _is_apart(demand, in_flight, sight)]
+    return [*done, Ask(_bundle(free, memory, sight.now))] if free else done
 
 
 def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> list[Demand]:
@@ -111,12 +112,33 @@ def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> li
     return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
 
 
+def _bundle(found: Sequence[Demand], memory: Memory, now: float) -> tuple[Demand, ...]:
+    """The first, and what else is wanted of its unit: one answer for all, and nodes that they share."""
+
+    def alone(demand: Demand) -> bool:
+        return memory.setbacks.alone(demand.policy, demand.unit, shape_of(demand.pods[0]), now)
+
+    first = found[0]
+    place = first.policy.key, first.unit
+    mates = (demand for demand in found if (demand.policy.key, demand.unit) == place and not alone(demand))
+    return (first,) if alone(first) else tuple(islice(mates, MOST_TOGETHER))
+
+
 def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> bool:
     """Whether what grows for the demand cannot be mistaken for what grows for a request in flight."""
     own = sight.serving(demand.policy, demand.unit)
     others = [sight.of(request) for request in in_flight]
     served = [sight.serving(meant[0].policy, meant[1]) if meant else frozenset() for meant in others]
     return all(own and groups and own.isdisjoint(groups) for groups in served)
+
+
+def _agreed(
+    tidy: Mapping[str, Shrink | Settle | Withdraw | None], requests: Iterable[Request]
+) -> Mapping[str, Shrink | Settle | Withdraw | None]:
+    """A bundle ends as a whole, as the autoscaler sees one request."""
+    lasting = {request.bundle for request in requests if not isinstance(tidy[request.name], Withdraw)}
+    waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], Withdraw)}
+    return {name: None if name in waits else step for name, step in tidy.items()}
 
 
 def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
@@ -211,9 +233,14 @@ def _demands(
     asked = _asked(governed, memory, own)
     pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
     stuck = memory.stuck(policy, sight)
-    for demand in demands(policy, pending, sight.view, sight.now, asked, stuck):
+    spare = [(governed.unit(r), r.shape, some) for r in own if (some := memory.spare(r, governed))]
+
+    def unlike(pod: Pod, unit: int) -> int:
+        return sum(some for place, shape, some in spare if place == unit and shape != shape_of(pod))
+
+    for demand in demands(policy, pending, sight.view, sight.now, asked, stuck, unlike):
         shape = shape_of(demand.pods[0])
-        coming = sum(memory.spare(request, governed) for request in own if _is_for(request, demand))
+        coming = sum(some for place, alike, some in spare if (place, alike) == (demand.unit, shape))
         rest = in_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
         if rest:
             yield Demand(policy, demand.unit, tuple(rest))
@@ -227,8 +254,3 @@ def _asked(governed: Governed, memory: Memory, requests: Iterable[Request]) -> d
         if (unit := governed.unit(request)) is not None
         for pod in memory.waiting(request, governed)
     }
-
-
-def _is_for(request: Request, demand: Demand) -> bool:
-    meant = Governed(demand.policy).unit(request)
-    return meant == demand.unit and request.shape == shape_of(demand.pods[0])

@@ -164,8 +164,8 @@ class Watcher:
     def _take(self, step: Step, sight: Sight) -> None:
         self._stale = True
         match step:
-            case Ask(demand):
-                self._ask(demand)
+            case Ask(demands):
+                self._ask(demands)
             case Shrink(request, places):
                 self._autoscaler.shrink(request, places)
             case Settle(request):
@@ -181,19 +181,21 @@ class Watcher:
                 self._memory.forget(request.name)
                 self._journal.withdrawn(request, why, said)
 
-    def _ask(self, demand: Demand) -> None:
+    def _ask(self, demands: Sequence[Demand]) -> None:
         self._read_status(older_than=0)
         try:
-            name = self._autoscaler.ask(demand, self._status)
+            names = self._autoscaler.ask(demands, self._status)
         except ApiError as error:
             if error.status not in _FOR_GOOD:
                 raise
             # A quota, or an admission policy: another unit may fare better, and other policies do.
-            refuse(demand, error.message, self._memory, self._clock())
-            self._journal.refused(demand, error.message)
+            for demand in demands:
+                refuse(demand, error.message, self._memory, self._clock())
+                self._journal.refused(demand, error.message)
         else:
-            self._memory.asked(name, self._status)
-            self._journal.asked(demand, name)
+            for name, demand in zip(names, demands, strict=True):
+                self._memory.asked(name, self._status)
+                self._journal.asked(demand, name)
 
     def _sight(self) -> Sight:
         oldest = min((request.made_at for request in self._requests), default=math.inf)

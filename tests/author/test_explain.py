@@ -299,7 +299,7 @@ def demand() -> tuple[Json, Json]:
     rule = policy(a_unit("own", max=1), a_unit("cloud", resource="elastic"), name="web")
     wanted = Demand(rule, 1, (ASKING,))
     template = pod_template(wanted, {"metadata": {}, "spec": {"containers": []}}, {}, {})
-    return template, provisioning_request(wanted, {})
+    return template, provisioning_request([wanted], {})
 
 
 @pytest.mark.parametrize(

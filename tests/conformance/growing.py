@@ -117,9 +117,10 @@ class World:
             }
         )
 
-    def create_pods(self, *names: str, gpus: int = 1) -> None:
+    def create_pods(self, *names: str, gpus: int = 1, cpu: str = "0") -> None:
         for name in names:
-            container = {"name": "c", "image": "none", "resources": {"limits": {GPU: str(gpus)}}}
+            limits = {GPU: str(gpus), "cpu": cpu}
+            container = {"name": "c", "image": "none", "resources": {"limits": limits}}
             self.plane.api.create(
                 {
                     "apiVersion": "v1",
@@ -138,6 +139,15 @@ class World:
 
     def annotations(self, name: str) -> Json:
         return self.plane.api.get(f"{self.pods}/{name}")["metadata"].get("annotations") or {}
+
+    def await_refused(self, *names: str) -> None:
+        """Until the scheduler has found no node for any of them."""
+
+        def refused(name: str) -> bool:
+            conditions = self.plane.api.get(f"{self.pods}/{name}")["status"].get("conditions") or ()
+            return any(condition.get("reason") == "Unschedulable" for condition in conditions)
+
+        self.plane.wait(lambda: all(map(refused, names)), what=f"{names} to be refused")
 
     def await_bound(self, *names: str, seconds: float = 40) -> None:
         self.plane.wait(lambda: all(map(self.node_of, names)), what=f"{names} to be bound", seconds=seconds)

@@ -32,6 +32,8 @@ from watcher.request_objects import OWNED
 GROUPS = [
     *(NodeGroup(name, {"pool": name}, gpus=1) for name in ("first", "second", "third")),
     NodeGroup("large", {"pool": "large"}, gpus=4),
+    NodeGroup("many-cpus", {"pool": "mixed"}, gpus=1, cpu="32"),
+    NodeGroup("many-gpus", {"pool": "mixed"}, gpus=4, cpu="4"),
 ]
 NODE_GROUPS = "node_groups: {first: {pool: first}, second: {pool: second}, third: {pool: third}}"
 SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
@@ -85,6 +87,39 @@ def test_a_unit_whose_nodes_are_too_small_for_one_pod_serves_the_others(world: W
         world.await_nothing_asked()
         assert most(lambda: len(world.bought("large")), world.plane) == 1
         assert len(world.bought("first")) == 2
+
+
+def pod_sets(world: World) -> list[int]:
+    """The pods of each size in the one request there is."""
+    found = world.plane.api.items(REQUESTS)
+    return [each["count"] for each in found[0]["spec"]["podSets"]] if found else []
+
+
+def test_pods_of_two_sizes_are_one_request_and_share_nodes(world: World) -> None:
+    """A2, W3: three GPUs and one fit a node of four."""
+    world.policy(elastic("large"))
+    world.create_pods("l1", "l2", gpus=3)
+    world.create_pods("s1", "s2")
+    world.await_refused("l1", "l2", "s1", "s2")
+    with Watcher(world.plane, "watcher: {node_groups: {large: {pool: large}}}"):
+        assert world.plane.wait(lambda: pod_sets(world), what="a request") == [2, 2]
+        world.await_bound("l1", "l2", "s1", "s2")
+        world.await_nothing_asked()
+        assert most(lambda: len(world.bought("large")), world.plane) == 2
+
+
+def test_sizes_that_no_node_group_holds_together_are_asked_for_one_after_the_other(world: World) -> None:
+    """A6: a request is served by one group, or not at all."""
+    world.policy(elastic("mixed"))
+    world.create_pods("l1", gpus=4)
+    world.create_pods("s1", cpu="16")
+    world.await_refused("l1", "s1")
+    with Watcher(world.plane) as watcher:
+        assert world.plane.wait(lambda: pod_sets(world), what="a request") == [1, 1]
+        world.await_bound("l1", "s1")
+        world.await_nothing_asked()
+        bought = [len(world.bought("many-cpus")), len(world.bought("many-gpus"))]
+        assert (bought, watcher.says("asked for")) == ([1, 1], 4)
 
 
 def condition(kind: str, second: int) -> dict[str, str]:

@@ -50,6 +50,7 @@ class Pending:
     reservations: Collection[Reservation] = ()
     asked: Mapping[str, int] = field(default_factory=dict)
     stuck: Collection[int] = ()
+    spare: Mapping[str, int] = field(default_factory=dict)
     now: float = NOW
 
     @property
@@ -67,7 +68,10 @@ class Pending:
         def stuck(_: Pod, unit: int) -> bool:
             return unit in self.stuck
 
-        return demands(self.policy, self.pending, self.snapshot, self.now, self.asked, stuck)
+        def spare(pod: Pod, _: int) -> int:
+            return self.spare.get(pod.name, 0)
+
+        return demands(self.policy, self.pending, self.snapshot, self.now, self.asked, stuck, spare)
 
 
 def by_timer(*units: Unit, since: float | None = None) -> Pending:
@@ -205,6 +209,19 @@ per_rev = a_policy(a_unit("el", resource="elastic", max=1), match_label_keys=["r
             by_timer(a_unit("a", resource="elastic"), a_unit("b", resource="elastic"), since=NOW - 900),
             {1: ["p"]},
             id="W4: and then it does",
+        ),
+        pytest.param(
+            Pending([P, Q], capped, spare={"p": 1, "q": 1}),
+            {1: ["p"]},
+            id="W3: places for pods unlike it that nobody awaits may use up the cap",
+        ),
+        pytest.param(
+            Pending([P, Q], capped, spare={"p": 2}),
+            {1: ["q"]},
+            id="W3: a pod that waits for what becomes of them holds no slot before others",
+        ),
+        pytest.param(
+            Pending([P, Q], spare={"p": 9, "q": 9}), {1: ["p", "q"]}, id="W3: without a cap they matter not"
         ),
     ],
 )

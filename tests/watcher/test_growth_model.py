@@ -6,7 +6,7 @@ played by `python -m campaigns growth`. Rules: W1 to W4, A3 to A6.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -18,15 +18,19 @@ from cluster.settings import Settings, WatcherSettings
 from policy.objects import Node, Pod
 from policy.scale_up import Demand
 from policy.usage import recorded_unit
-from tests.builders import NOW, a_policy, a_unit
-from tests.watcher.watched import Recorder, World, room, waiting
+from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
+from tests.watcher.watched import Recorder, World, waiting
 from watcher.autoscaler import Answer, Request
 from watcher.autoscaler_status import AutoscalerStatus, NodeGroup
+from watcher.request_objects import bundle_of
 
 POOLS = ("near", "far", "last")
 KNOWN = {pool: {"pool": pool} for pool in POOLS}
 SETTINGS = Settings(watcher=WatcherSettings(node_groups=KNOWN, retry_first=5))
 TICK = 0.1
+LARGEST = {"nvidia.com/gpu": "1", "cpu": "2"}
+SIZES = [a_pod("p", requests={**LARGEST, "cpu": cpu}).requests for cpu in ("1", "2")]
+"""A pod takes a node, whatever its size."""
 
 
 class Crash(Exception):  # noqa: N818  not an error: the watcher is killed here
@@ -46,26 +50,30 @@ class Model(Recorder):
         self.bought: list[tuple[str, float]] = []
         """Pool, and when the node is there."""
         self.backoff: dict[str, float] = {}
+        self.of_one_size = dice.choice((*POOLS, ""))
+        """None of this pool's node groups takes pods of both sizes."""
         self.tell()
 
     def perhaps(self) -> None:
         if self.dice.random() < self.deadly:
             raise Crash
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         self.perhaps()
-        name = super().ask(demand, status)
-        self.live[name] = replace(self.live[name], made_at=float(int(self.now)), sizes=status.sizes)
+        names = super().ask(demands, status)
+        for name in names:
+            self.live[name] = replace(self.live[name], made_at=float(int(self.now)), sizes=status.sizes)
         if self.dice.random() < self.deadly:
-            self.live[name] = replace(self.live[name], answer=Answer.UNSENT)
+            self.mark(bundle_of(demands), Answer.UNSENT)
+            self.live = {n: r for n, r in self.live.items() if n not in names[1:]}
             raise Crash
         self.perhaps()
-        return name
+        return names
 
     def settle(self, request: Request) -> None:
         self.perhaps()
         if self.dice.random() < self.deadly:
-            self.live[request.name] = replace(request, answer=Answer.BOUGHT)
+            self.mark(request.bundle, Answer.BOUGHT)
             raise Crash
         super().settle(request)
         self.perhaps()
@@ -81,17 +89,22 @@ class Model(Recorder):
         self.backoff = {pool: until for pool, until in self.backoff.items() if until > began}
         request = next((r for r in self.live.values() if r.answer is Answer.ASKED), None)
         if request is not None:
-            pool, missing = pool_of[request.name], len(request.pods) - spare[pool_of[request.name]]
-            accepted = replace(request, answer=Answer.ACCEPTED, accepted_at=float(int(began)))
+            bundle = [r for r in self.live.values() if r.bundle == request.bundle]
+            pool, missing = pool_of[request.name], sum(len(r.pods) for r in bundle)
+            missing -= spare[pool]
             answer = Answer.PROVISIONED
             if missing > 0 and (pool == self.out_of_stock or pool in self.backoff):
                 self.backoff.setdefault(pool, began + 5)
+                answer = Answer.FAILED
+            elif missing > 0 and pool == self.of_one_size and len(bundle) > 1:
                 answer = Answer.FAILED
             elif missing > 0:
                 self.target[pool] += missing
                 self.bought += [(pool, began + self.dice.choice((0, 1, 3)))] * missing
             lost = self.dice.random() < self.lossy
-            self.live[request.name] = accepted if lost else replace(accepted, answer=answer)
+            for each in bundle:
+                accepted = replace(each, answer=Answer.ACCEPTED, accepted_at=float(int(began)))
+                self.live[each.name] = accepted if lost else replace(accepted, answer=answer)
         self.tell(registered)
 
     def tell(self, registered: Counter[str] | None = None) -> None:
@@ -142,12 +155,12 @@ class Play(World):
         now = self.clock()
         for name, at in self.due.items():
             if at <= now and name not in self.pods:
-                self.pods[name] = waiting(name)
+                self.pods[name] = replace(waiting(name), requests=self.dice.choice(SIZES))
                 self.put(self.pods[name])
         for number, (pool, at) in enumerate(self.autoscaler.bought):
             name = f"{pool}-{number}"
             if at <= now and name not in self.nodes:
-                self.nodes[name] = replace(room(name, pool), created=float(int(now)))
+                self.nodes[name] = replace(a_node(name, pool, allocatable=LARGEST), created=float(int(now)))
                 self.put(self.nodes[name])
 
     def schedule(self) -> None:

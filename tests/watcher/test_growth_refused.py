@@ -135,14 +135,6 @@ def test_a_pod_too_large_for_the_nodes_of_a_unit_does_not_close_it_to_others() -
     assert world.round() == [(0, ["a"])]
 
 
-def test_pods_of_different_sizes_are_asked_for_one_size_after_the_other() -> None:
-    """A4: the older pod's first."""
-    world = World(a_policy(NEAR))
-    world.put(large("b"), waiting("a"), large("c"))
-    assert world.round() == [(0, ["a"])]
-    assert world.answered(Answer.PROVISIONED) == [(0, ["b", "c"])]
-
-
 def test_the_outlook_repeats_what_the_autoscaler_says_of_the_groups() -> None:
     """W4, L5: before anything was asked."""
     world = mapped()

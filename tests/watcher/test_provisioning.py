@@ -17,7 +17,14 @@ from tests.builders import a_pod, a_policy, a_unit
 from watcher.autoscaler import Answer
 from watcher.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, decode_status
 from watcher.holds import DELAY
-from watcher.request_objects import BOUGHT, name_of, pod_template, provisioning_request, read_requests
+from watcher.request_objects import (
+    BOUGHT,
+    bundle_of,
+    name_of,
+    pod_template,
+    provisioning_request,
+    read_requests,
+)
 
 Json = dict[str, Any]
 
@@ -74,7 +81,7 @@ def test_the_hold_never_enters_the_template() -> None:
 
 def test_the_request_counts_its_pods_and_refers_to_the_template() -> None:
     """A2."""
-    request = provisioning_request(DEMAND, SIZES)
+    request = provisioning_request([DEMAND], SIZES)
     name = template()["metadata"]["name"]
     assert request["metadata"]["name"] == name
     assert request["spec"]["podSets"] == [{"podTemplateRef": {"name": name}, "count": 2}]
@@ -92,7 +99,7 @@ def test_the_name_is_that_of_the_pods_and_the_unit_whatever_their_order() -> Non
 def test_a_label_is_valid_however_long_the_name_of_the_policy() -> None:
     """Names may have 253 characters, label values 63."""
     policy = a_policy(a_unit("dc"), name="p" * 62 + "." + "q" * 80)
-    label = provisioning_request(Demand(policy, 0, PODS), {})["metadata"]["labels"][
+    label = provisioning_request([Demand(policy, 0, PODS)], {})["metadata"]["labels"][
         "resourcepolicy.io/policy"
     ]
     assert label == "p" * 62
@@ -116,7 +123,7 @@ def condition(kind: str, status: str, reason: str = "") -> Json:
 
 def test_what_a_restart_needs_is_read_back() -> None:
     """W3."""
-    (request,) = read_requests(listed(stored(provisioning_request(DEMAND, SIZES))), listed())
+    (request,) = read_requests(listed(stored(provisioning_request([DEMAND], SIZES))), listed())
     assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
     assert request.pods == {"a", "b"}
     assert request.sizes == SIZES
@@ -152,7 +159,7 @@ def test_what_a_restart_needs_is_read_back() -> None:
 )
 def test_conditions_are_answers(conditions: list[Json], answer: Answer) -> None:
     """A6, A7, A9."""
-    body = listed(stored(provisioning_request(DEMAND, {}), conditions))
+    body = listed(stored(provisioning_request([DEMAND], {}), conditions))
     assert [request.answer for request in read_requests(body, listed())] == [answer]
 
 
@@ -171,10 +178,56 @@ def test_what_a_crash_leaves_tells_how_far_it_had_come(
 ) -> None:
     """W3: every order of writes can be cut off."""
     name = name_of(DEMAND)
-    requests = listed(*([stored(provisioning_request(DEMAND, {}))] if requested else []))
+    requests = listed(*([stored(provisioning_request([DEMAND], {}))] if requested else []))
     templates = listed(*(stored(template(), name=name + suffix) for suffix in kept))
     (request,) = read_requests(requests, templates)
     assert (request.name, request.answer) == (name, answer)
+
+
+OTHER = Demand(POLICY, 1, (a_pod("c", requests=GPU),))
+BOTH = [DEMAND, OTHER]
+TOGETHER = bundle_of(BOTH)
+
+
+def together(demand: Demand) -> Json:
+    return pod_template(demand, WRITTEN, {}, SIZES, TOGETHER)
+
+
+def test_sizes_that_are_asked_for_together_are_sets_of_one_request() -> None:
+    """A2: each with a template of its own."""
+    sets = provisioning_request(BOTH, SIZES)["spec"]["podSets"]
+    assert [(each["podTemplateRef"]["name"], each["count"]) for each in sets] == [
+        (together(DEMAND)["metadata"]["name"], 2),
+        (together(OTHER)["metadata"]["name"], 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("requested", "kept", "answers"),
+    [
+        pytest.param(False, [DEMAND], [Answer.UNSENT], id="killed after the first template"),
+        pytest.param(False, BOTH, [Answer.UNSENT] * 2, id="killed before the request"),
+        pytest.param(True, BOTH, [Answer.ASKED] * 2, id="asked"),
+        pytest.param(True, [*BOTH, None], [Answer.BOUGHT] * 2, id="killed before the request was deleted"),
+        pytest.param(False, [*BOTH, None], [Answer.PROVISIONED] * 2, id="bought, and the request deleted"),
+        pytest.param(False, [OTHER, None], [Answer.PROVISIONED], id="killed while they were withdrawn"),
+        pytest.param(False, [None], [Answer.PROVISIONED], id="killed before the last of it went"),
+    ],
+)
+def test_what_a_crash_leaves_of_sizes_asked_for_together_tells_of_each(
+    kept: Sequence[Demand | None], answers: list[Answer], *, requested: bool
+) -> None:
+    """W3: None is the record that the bundle was bought."""
+    requests = listed(*([stored(provisioning_request(BOTH, SIZES))] if requested else []))
+    templates = [
+        stored(together(demand)) if demand else stored(together(DEMAND), name=TOGETHER + BOUGHT)
+        for demand in kept
+    ]
+    found = read_requests(requests, listed(*templates))
+    assert [request.answer for request in found] == answers
+    assert {request.bundle for request in found} == {TOGETHER}
+    of = {demand.pods[0].uid: demand for demand in BOTH}
+    assert all(len(request.pods) == len(of[min(request.pods)].pods) for request in found)
 
 
 def test_a_bought_request_is_as_old_as_its_first_record() -> None:
@@ -243,7 +296,7 @@ def test_the_status_tells_when_its_loop_began(updated: str, at: float | None) ->
 def test_a_request_tells_when_it_was_accepted() -> None:
     """A5."""
     accepted = {**condition("Accepted", "True"), "lastTransitionTime": "2026-11-24T12:00:00Z"}
-    (request,) = read_requests(listed(stored(provisioning_request(DEMAND, {}), [accepted])), listed())
+    (request,) = read_requests(listed(stored(provisioning_request([DEMAND], {}), [accepted])), listed())
     assert request.accepted_at == 1_795_521_600.0
 
 

@@ -105,6 +105,22 @@ def test_the_nodes_of_one_request_are_not_taken_for_those_of_a_later_one() -> No
     assert [request.pods for request in world.live] == [frozenset("b")]
 
 
+def test_a_pod_that_landed_takes_no_place_of_a_request_made_in_the_same_second() -> None:
+    """W3: the times of the API are whole seconds, and all that was asked before has ended."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.put(replace(room("first", "near"), created=world.clock() + 1))
+    world.bind("a", "first")
+    world.round()
+    assert [world.round(), world.live] == [[], []]
+    world.put(waiting("b"))
+    assert world.round() == [(0, ["b"])]
+    assert world.answered(Answer.PROVISIONED) == []
+    assert world.round() == []
+
+
 def test_a_younger_twin_that_lands_first_leaves_its_own_request_to_the_older_pod() -> None:
     """A4: a node for each is on its way, whoever takes the first."""
     world = World(a_policy(NEAR))

@@ -40,8 +40,8 @@ class StillAutoscaler:
     def requests(self) -> Sequence[Request]:
         return ()
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
-        return f"{demand.unit} {status}"
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        return [f"{demand.unit} {status}" for demand in demands]
 
     def shrink(self, request: Request, places: int) -> None: ...
 
@@ -147,9 +147,9 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
     autoscaler = Counted(StillAutoscaler(), stage.metrics.request)
-    autoscaler.ask(Demand(a_policy(), 1, (PENDING,)), UNKNOWN)
+    autoscaler.ask([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
     for answer in (Answer.PROVISIONED, Answer.FAILED, Answer.FAILED):
-        autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", answer, 0.0))
+        autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
     assert counts == [1, 1, 2]

@@ -20,7 +20,7 @@ from watcher.autoscaler import Answer, Request, shape_of
 from watcher.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.holds import Change
 from watcher.outlook import OutlookBoard
-from watcher.request_objects import name_of
+from watcher.request_objects import bundle_of, name_of
 from watcher.watcher import Watcher
 
 __all__ = ["DC", "FAR", "GPU", "NEAR", "Recorder", "World", "room", "waiting"]
@@ -54,10 +54,13 @@ class Recorder:
     def shrink(self, request: Request, places: int) -> None:
         self.live[request.name] = replace(request, shown=places)
 
-    def ask(self, demand: Demand, status: AutoscalerStatus) -> str:
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         assert status == self.said
         if self.refusals:
             raise self.refusals.pop()
+        return [self.put(demand, bundle_of(demands)) for demand in demands]
+
+    def put(self, demand: Demand, bundle: str) -> str:
         name, pods = name_of(demand), sorted(pod.uid for pod in demand.pods)
         self.asked.append((demand.unit, pods))
         self.live[name] = Request(
@@ -66,6 +69,7 @@ class Recorder:
             record=record_of(demand.policy, demand.unit),
             pods=frozenset(pods),
             shape=shape_of(demand.pods[0]),
+            bundle=bundle,
             answer=Answer.ASKED,
             made_at=self.now,
         )
@@ -73,10 +77,18 @@ class Recorder:
 
     def settle(self, request: Request) -> None:
         self.settled.append(request.name)
-        self.live[request.name] = replace(request, answer=Answer.PROVISIONED)
+        self.live[request.name] = request
+        self.mark(request.bundle, Answer.PROVISIONED)
 
     def withdraw(self, request: Request) -> None:
         del self.live[request.name]
+        self.mark(request.bundle, Answer.UNSENT)
+
+    def mark(self, bundle: str, answer: Answer) -> None:
+        """The requests of a bundle share what the autoscaler sees."""
+        for name, request in self.live.items():
+            if request.bundle == bundle:
+                self.live[name] = replace(request, answer=answer)
 
     def answer(self, answer: Answer) -> None:
         self.live = {
