@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from cluster.apiobjects import NodeObject, PodObject, node_of, pod_of
 from cluster.cache import Cache
 from cluster.connection import Connection
+from cluster.news import News
 from cluster.reflector import Reflector, Resource
 from policy.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy
 
@@ -57,10 +58,19 @@ class _Into(Generic[R]):
             self.removed(item)
 
 
+def _both(first: Callable[[R], None], then: Callable[[R], None]) -> Callable[[R], None]:
+    def told(item: R) -> None:
+        first(item)
+        then(item)
+
+    return told
+
+
 class Informers:
     """The three reflectors; `start` them after any fork."""
 
-    def __init__(self, connection: Connection, cache: Cache) -> None:
+    def __init__(self, connection: Connection, cache: Cache, news: News | None = None) -> None:
+        """`news` is told of every pod and policy, once the cache knows."""
         self._connection = connection
         self._stop = Event()
         self._threads: list[Thread] = []
@@ -81,7 +91,7 @@ class Informers:
                 _Into(
                     cache,
                     cache.replace_pods,
-                    cache.upsert_pod,
+                    cache.upsert_pod if news is None else _both(cache.upsert_pod, news.pod),
                     cache.remove_pod,
                     cache.begin_list_of_pods,
                 ),
@@ -92,7 +102,9 @@ class Informers:
                 _Into(
                     cache,
                     cache.replace_policies,
-                    cache.upsert_policy,
+                    cache.upsert_policy
+                    if news is None
+                    else _both(cache.upsert_policy, lambda _: news.everything()),
                     lambda policy: cache.remove_policy(policy.key),
                 ),
             ),

@@ -13,13 +13,20 @@ __all__ = ["Rounds", "repeat"]
 log = logging.getLogger(__name__)
 
 
-def repeat(name: str, seconds: float, once: Callable[[], None], stop: Event) -> None:
+def repeat(
+    name: str,
+    seconds: float,
+    once: Callable[[], None],
+    stop: Event,
+    ends: Callable[[float], bool] | None = None,
+) -> None:
     """Again and again in this thread, until `stop`; `seconds`, at least, lie between one and the next.
 
     In a cluster so large that a round takes longer, others get as much time as it took: one lock serves all.
+    `ends` may stand for that pause, be over sooner, and tell whether `stop` is.
     """
     pause = seconds
-    while not stop.wait(pause):
+    while not (ends or stop.wait)(pause):
         began = monotonic()
         try:
             once()

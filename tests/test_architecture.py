@@ -125,6 +125,7 @@ LAYERS = {
             "clock",
             "connection",
             "index",
+            "news",
             "nodes",
             "placed",
             "policies",

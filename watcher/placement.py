@@ -1,7 +1,7 @@
 """Writes on placed pods what their policy wants there: labels, annotations, the deletion cost (L1, L2).
 
-Owns when a pod is patched: once, with all that it lacks, and again only if the watch does not show it. Must
-not know which rule wants what: that is in `policy.placement`.
+Owns when a pod is patched: as soon as it is bound, once, with all that it lacks, and again only if the watch
+does not show it. Must not know which rule wants what: that is in `policy.placement`.
 """
 
 import logging
@@ -11,6 +11,7 @@ from threading import Event
 
 from cluster.cache import Cache
 from cluster.connection import ApiError, Connection, Unreachable
+from cluster.news import News
 from cluster.rounds import repeat
 from policy.match import is_sent
 from policy.objects import Pod
@@ -23,6 +24,8 @@ __all__ = ["Placement"]
 log = logging.getLogger(__name__)
 
 _PERIOD = 0.2
+_ALL_EVERY = 1.0
+"""Seconds between two looks at all pods: nodes may have got other labels, and writes may have failed."""
 _AT_ONCE = 50
 """Requests in one round. Adopting thousands of pods must not crowd out the API server's other clients."""
 _AGAIN = 5.0
@@ -42,6 +45,7 @@ class Placement:
 
     connection: Connection
     cache: Cache
+    news: News
     clock: Callable[[], float]
     managed_resources: Collection[str]
     not_written: frozenset[NotWritten] = frozenset()
@@ -50,6 +54,7 @@ class Placement:
     _again_at: dict[str, tuple[Change, float]] = field(default_factory=dict)
     """By uid: what was written last, and when it may be written again."""
     _paused_until: float = 0.0
+    _all_at: float = 0.0
     _bound_since: dict[str, float] = field(default_factory=dict)
     """By uid: when each pod that lacks its record was first seen on a node."""
 
@@ -57,42 +62,64 @@ class Placement:
         self._controllers = Controllers(self.connection)
 
     def run(self, stop: Event) -> None:
-        """Write what is due, round after round, until `stop`."""
-        repeat("placement", _PERIOD, self.round, stop)
+        """Write what is due, as soon as there is news of it, until `stop`."""
 
-    def round(self) -> None:
-        """Write what is due now; the rest, and what could not be written, is due in the next round."""
+        def ends(pause: float) -> bool:
+            self.news.wait(pause)
+            return stop.is_set()
+
+        repeat("placement", _PERIOD, self.hear, stop, ends)
+
+    def hear(self) -> None:
+        """Look at the pods that there is news of, and now and then at all of them."""
+        told = self.news.take()
+        if told is None or self.clock() >= self._all_at:
+            self.round()
+        elif told:
+            self.round(told)
+
+    def round(self, told: Collection[Pod] | None = None) -> None:
+        """Write what is due now, for all pods or for those told of.
+
+        The rest, and what could not be written, is due when all are looked at the next time.
+        """
         if self.clock() < self._paused_until:
             return
         try:
-            self._write(self._wanted())
+            refused, left = self._write(self._wanted(told))
         except Unreachable as error:
             log.warning("placed pods are not written: %s", error)
             self._paused_until = self.clock() + _PAUSE
+            return
+        self.not_written = refused if told is None and not left else self.not_written | refused
+        if told is None or left:
+            self._all_at = self.clock() + (_PERIOD if left else _ALL_EVERY)
 
-    def _wanted(self) -> list[Change]:
-        now = self.clock()
+    def _wanted(self, told: Collection[Pod] | None) -> list[Change]:
+        now, known = self.clock(), self._bound_since
         with self.cache.lock:
-            before, self._bound_since = self._bound_since, {}
+            if told is None:
+                self._bound_since = {}  # who is gone is forgotten
 
             def may_be_recorded(pod: Pod) -> bool:
-                since = self._bound_since[pod.uid] = before.get(pod.uid, now)
+                since = self._bound_since[pod.uid] = known.get(pod.uid, now)
                 return now - since < _RECORDED_WITHIN
 
-            return list(changes(self.cache.pods(), self._governing, self.cache, may_be_recorded))
+            pods = self.cache.pods() if told is None else told
+            return list(changes(pods, self._governing, self.cache, may_be_recorded))
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
         sent = is_sent(pod, self.managed_resources)
         return self.cache.policies.governing(pod) if sent else None
 
-    def _write(self, wanted: list[Change]) -> None:
+    def _write(self, wanted: list[Change]) -> tuple[frozenset[NotWritten], bool]:
+        """Tell what pods lack for good, and whether any were left over."""
         now, written, read_before = self.clock(), 0, self._controllers.requests
         self._again_at = {uid: (last, at) for uid, (last, at) in self._again_at.items() if now < at}
         refused: set[NotWritten] = set()
         for change in wanted:
             if written + self._controllers.requests - read_before >= _AT_ONCE:
-                self.not_written |= refused
-                return
+                return frozenset(refused), True
             try:
                 selected = self._controllers.selected(change.pod) if change.labels else None
             except ApiError as error:
@@ -104,7 +131,7 @@ class Placement:
             if rest and not self._is_written(rest):
                 self._again_at[rest.pod.uid] = rest, now + self._patch(rest)
                 written += 1
-        self.not_written = frozenset(refused)
+        return frozenset(refused), False
 
     def _is_written(self, change: Change) -> bool:
         last, _ = self._again_at.get(change.pod.uid, (None, 0.0))

@@ -15,6 +15,7 @@ from cluster.clock import SteadyClock
 from cluster.connection import connect
 from cluster.informers import Informers
 from cluster.leading import identity, lease_of, together
+from cluster.news import News
 from cluster.settings import Settings
 from watcher.backends import autoscaler_of
 from watcher.counted import Counted
@@ -46,11 +47,12 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
         writing.write_only_while(lambda: lease.held)
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
     cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
-    informers = Informers(watching, cache)
+    news = News()
+    informers = Informers(watching, cache, news)
     autoscaler = Counted(autoscaler_of(settings, writing), metrics.request)
     board = OutlookBoard()
     watcher = Watcher(cache, autoscaler, Holds(writing, time.monotonic).write, clock, settings, board)
-    placement = Placement(writing, cache, time.monotonic, own.managed_resources)
+    placement = Placement(writing, cache, news, time.monotonic, own.managed_resources)
     surveyor = Surveyor(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), Events(writing, clock, identity())
     sinks = (metrics.show, status.write, lambda report: events.tell(notices(report)))

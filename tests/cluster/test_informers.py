@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cluster.cache import Cache
 from cluster.connection import connect
 from cluster.informers import Informers, _policy_of
+from cluster.news import News
 from policy.options import Kinds
 from policy.resourcepolicy import Rejected, ResourcePolicy
 from tests.cluster.apiserver import FakeApiServer
@@ -27,14 +28,20 @@ DEADLINE = 10.0
 class Joint:
     """A fake API server and a cache that follows it."""
 
-    def __init__(self, api: FakeApiServer, cache: Cache, informers: Informers) -> None:
+    def __init__(self, api: FakeApiServer, cache: Cache, informers: Informers, news: News) -> None:
         self.api = api
         self.cache = cache
         self.informers = informers
+        self.news = news
 
     def put_pod(self, name: str, uid: str, **fields: object) -> None:
         metadata = {"name": name, "namespace": "default", "uid": uid}
         self.api.put("/api/v1/pods", "default", name, metadata=metadata, **fields)
+
+    def await_synced(self) -> None:
+        deadline = monotonic() + DEADLINE
+        while not self.informers.synced():
+            assert monotonic() < deadline
 
     def seen(self) -> dict[str, list[str]]:
         with self.cache.lock:
@@ -55,8 +62,9 @@ class Joint:
 def joint(tmp_path: Path) -> Iterator[Joint]:
     with FakeApiServer() as api, closing(connect(api.kubeconfig(tmp_path))) as connection:
         cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
-        informers = Informers(connection, cache)
-        yield Joint(api, cache, informers)
+        news = News()
+        informers = Informers(connection, cache, news)
+        yield Joint(api, cache, informers, news)
         informers.stop()
 
 
@@ -67,15 +75,26 @@ def test_what_is_listed_and_what_changes_arrives(joint: Joint) -> None:
     assert not joint.informers.synced()
     joint.informers.start()
     joint.comes_to(nodes=["n-1"], pods=["uid-a"], policies=["default/policy"])
-    deadline = monotonic() + DEADLINE
-    while not joint.informers.synced():
-        assert monotonic() < deadline
+    joint.await_synced()
     joint.api.put("/api/v1/nodes", "", "n-2", metadata={"name": "n-2"})
     joint.put_pod("b", "uid-b")
     joint.api.delete("/api/v1/pods", "default", "a")
     joint.api.delete("/api/v1/nodes", "", "n-1")
     joint.api.delete(POLICIES, "default", "policy")
     joint.comes_to(nodes=["n-2"], pods=["uid-b"], policies=[])
+
+
+def test_who_acts_on_pods_is_told_of_each_once_the_cache_knows_it(joint: Joint) -> None:
+    joint.informers.start()
+    joint.await_synced()
+    joint.put_pod("a", "uid-a")
+    joint.news.wait(DEADLINE)
+    assert [pod.uid for pod in joint.news.take() or ()] == ["uid-a"]
+    assert joint.seen()["pods"] == ["uid-a"]
+    assert not joint.news.take()
+    joint.api.put(POLICIES, "default", "policy", spec={"units": [{}]})
+    joint.news.wait(DEADLINE)
+    assert joint.news.take() is None, "a policy concerns every pod"
 
 
 def test_what_is_gone_when_it_is_listed_again_is_gone(joint: Joint) -> None:

@@ -56,6 +56,17 @@ def test_a_round_leaves_the_others_as_much_time_as_it_took(
     assert stop.pauses == pytest.approx([0.2, pause, pause])
 
 
+def test_news_may_end_a_pause() -> None:
+    stop, heard = Event(), list[float]()
+
+    def ends(pause: float) -> bool:
+        heard.append(pause)
+        return len(heard) > 3
+
+    repeat("test", 0.2, lambda: None, stop, ends)
+    assert heard == pytest.approx([0.2] * 4)
+
+
 def test_a_bug_in_a_round_is_logged_and_the_next_one_comes(caplog: pytest.LogCaptureFixture) -> None:
     def once() -> None:
         raise RuntimeError("planted")

@@ -13,6 +13,7 @@ import pytest
 
 from cluster.cache import Cache
 from cluster.connection import connect
+from cluster.news import News
 from policy.deletion_cost import COST, MARK
 from policy.objects import Owner
 from policy.options import Kinds
@@ -35,7 +36,8 @@ class Stage:
         self.now = 1_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
-        self.placement = Placement(self.connection, self.cache, lambda: self.now, [GPU])
+        self.news = News()
+        self.placement = Placement(self.connection, self.cache, self.news, lambda: self.now, [GPU])
         with self.cache.lock:
             self.cache.upsert_node(a_node("dc-1", "dc"))
             self.cache.upsert_node(a_node("cloud-1", "cloud"))
@@ -52,6 +54,7 @@ class Stage:
         }
         with self.cache.lock:
             self.cache.upsert_pod(pod)
+        self.news.pod(pod)
 
     def show(self, name: str) -> None:
         """The watch shows the pod as it is stored."""
@@ -90,6 +93,54 @@ def test_a_pod_of_a_later_unit_is_written_once_and_one_of_the_first_never(stage:
     stage.now += 100
     stage.placement.round()
     assert stage.patches() == 1
+
+
+def test_a_pod_is_written_on_the_news_of_its_binding_and_nobody_else_is_looked_at(stage: Stage) -> None:
+    stage.set_policy(a_policy())
+    stage.placement.hear()
+    stage.bind("b", "cloud-1")
+    stage.bind("c", "cloud-1")
+    stage.news.take()
+    stage.bind("d", "cloud-1")
+    stage.placement.hear()
+    assert [stage.stored(name) for name in "bcd"] == [{}, {}, OURS]
+
+
+@pytest.mark.parametrize("after", [1.1, 0.0], ids=["a second later", "on news of a policy"])
+def test_all_pods_are_looked_at_now_and_then_and_when_policies_change(stage: Stage, after: float) -> None:
+    """L4: at once."""
+    stage.set_policy(a_policy())
+    stage.placement.hear()
+    stage.bind("b", "cloud-1")
+    stage.news.take()
+    stage.placement.hear()
+    assert stage.stored("b") == {}
+    stage.now += after
+    if not after:
+        stage.news.everything()
+    stage.placement.hear()
+    assert stage.stored("b") == OURS
+
+
+def test_news_that_nobody_takes_is_not_kept_for_ever(stage: Stage) -> None:
+    """By one who does not lead: when it does it looks at all pods."""
+    for number in range(1_001):
+        stage.news.pod(a_pod(f"p{number}"))
+    assert stage.news.take() is None
+    assert not stage.news.take()
+
+
+def test_more_than_a_round_may_write_is_left_for_the_next_and_that_comes_soon(stage: Stage) -> None:
+    """The API server has other clients."""
+    stage.set_policy(a_policy())
+    for number in range(60):
+        stage.bind(f"p{number}", "cloud-1")
+    written = []
+    for _ in range(3):
+        stage.placement.hear()
+        written.append(stage.patches())
+        stage.now += 0.2
+    assert written == [50, 60, 60]
 
 
 def test_a_write_that_the_watch_does_not_show_is_repeated_and_not_at_once(stage: Stage) -> None:
