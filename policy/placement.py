@@ -16,6 +16,7 @@ from policy.snapshot import View
 from policy.usage import RECORD, recorded_unit, was_bound_before
 
 __all__ = [
+    "RECORDED_WITHIN",
     "Change",
     "NotWritten",
     "allowed",
@@ -24,6 +25,9 @@ __all__ = [
     "lacks_record",
     "place_of",
 ]
+
+RECORDED_WITHIN = 10.0
+"""Seconds that the server has to write a pod's record (L3): then the pod's node decides (U5)."""
 
 _NEVER = frozenset(
     {

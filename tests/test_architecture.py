@@ -157,7 +157,7 @@ LAYERS = {
     ],
     "watcher": [
         {"autoscaler_status", "availability", "collection", "controllers", "holds", "outlook"},
-        {"autoscaler", "node_groups", "placement", "setbacks", "unit_states", "waits"},
+        {"autoscaler", "node_groups", "overflow", "placement", "setbacks", "unit_states", "waits"},
         {"counted", "policy_status", "request_objects", "sight"},
         {
             "memory",
@@ -225,6 +225,7 @@ KNOWN_TO = {
         "extender.server",
         "extender.service",
         "extender.settling",
+        "watcher.overflow",
         "watcher.placement",
         "watcher.policy_status",
         "watcher.waits",

@@ -15,7 +15,7 @@ from cluster.news import News
 from cluster.rounds import repeat
 from policy.match import is_sent
 from policy.objects import Pod
-from policy.placement import Change, NotWritten, allowed, changes
+from policy.placement import RECORDED_WITHIN, Change, NotWritten, allowed, changes
 from policy.resourcepolicy import ResourcePolicy
 from watcher.controllers import Controllers
 
@@ -33,8 +33,6 @@ _AGAIN = 5.0
 _REFUSED_AGAIN = 60.0
 _PAUSE = 1.0
 """Seconds without a request after one that failed."""
-_RECORDED_WITHIN = 10.0
-"""Seconds that the server has to write a pod's record (L3): then the pod's node decides (U5)."""
 _GONE = (404, 409)
 """The pod is deleted, or another one has its name."""
 
@@ -103,7 +101,7 @@ class Placement:
 
             def may_be_recorded(pod: Pod) -> bool:
                 since = self._bound_since[pod.uid] = known.get(pod.uid, now)
-                return now - since < _RECORDED_WITHIN
+                return now - since < RECORDED_WITHIN
 
             pods = self.cache.pods() if told is None else told
             return list(changes(pods, self._governing, self.cache, may_be_recorded))

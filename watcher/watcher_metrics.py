@@ -42,6 +42,12 @@ class WatcherMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._overflowed = Counter(
+            "resourcepolicy_overflowed_pods_total",
+            "Pods placed in a later unit than the first, by policy and unit ('outside' for none).",
+            _UNIT,
+            registry=self.registry,
+        )
         self._requests = Counter(
             "resourcepolicy_node_requests_total",
             "Requests for nodes, by policy and outcome: 'asked' when one is made, and what was answered "
@@ -62,6 +68,10 @@ class WatcherMetrics:
         """See `waits.Heard`."""
         self._bound.labels(policy, place).observe(seconds)
 
+    def overflowed(self, policy: str, place: str) -> None:
+        """A pod was placed in a unit after the first, or outside all."""
+        self._overflowed.labels(policy, place).inc()
+
     def request(self, policy: str, outcome: str) -> None:
         """A request was made, or ended."""
         self._requests.labels(policy, outcome).inc()
@@ -80,7 +90,7 @@ class _Now:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         pods = GaugeMetricFamily(
             "resourcepolicy_unit_pods",
-            "Pods that count, by policy and unit; those of units after the first overflowed.",
+            "Pods that count, by policy and unit.",
             labels=_UNIT,
         )
         nodes = GaugeMetricFamily("resourcepolicy_unit_nodes", "Nodes, by policy and unit.", labels=_UNIT)

@@ -23,6 +23,7 @@ from watcher.events import Events
 from watcher.holds import Holds
 from watcher.notices import notices
 from watcher.outlook import OutlookBoard
+from watcher.overflow import Overflow
 from watcher.placement import Placement
 from watcher.policy_status import Surveyor
 from watcher.reporting import Reporting
@@ -58,12 +59,13 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     sinks = (metrics.show, status.write, lambda report: events.tell(notices(report)))
     reporting = Reporting(surveyor, board, placement, sinks, status.forget)
     waits = Waits(cache, board, time.monotonic, metrics)
+    overflow = Overflow(cache, own.managed_resources, clock, metrics.overflowed)
     informers.start()
     try:
         while not informers.synced() and not stop.wait(0.05):
             pass
         log.info("watching; back-end: %s", own.backend)
-        together(stop, lease, watcher.run, placement.run, reporting.run, waits.run)
+        together(stop, lease, watcher.run, placement.run, reporting.run, waits.run, overflow.run)
     finally:
         informers.stop()
         writing.close()

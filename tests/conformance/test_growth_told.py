@@ -106,9 +106,11 @@ def test_nodes_that_are_asked_for_are_told_until_they_have_their_pods(world: Wor
 
 
 def test_a_unit_that_cannot_grow_is_told_and_that_the_next_one_was_asked(world: World) -> None:
-    """W4: to whom waits, and for as long as it cannot."""
+    """W4: to whom waits, and for as long as it cannot; and that the pod overflowed."""
+    (port,) = free_ports(1)
     world.policy(elastic("dry"), elastic("slow"))
-    with Watcher(world.plane, NODE_GROUPS), out_of_stock(world.plane, "dry"):
+    watcher = Watcher(world.plane, NODE_GROUPS, "--metrics", f"127.0.0.1:{port}")
+    with watcher, out_of_stock(world.plane, "dry"):
         world.create_pods("a")
         told = await_states(world, "NotGrowable", "WaitingForNodes")
         assert "units[0]: " in next(c["message"] for c in told["conditions"] if c["type"] == "NotGrowable")
@@ -121,3 +123,4 @@ def test_a_unit_that_cannot_grow_is_told_and_that_the_next_one_was_asked(world: 
         world.await_bound("a")
         assert world.pool_of("a") == "slow"
         world.await_nothing_asked()
+        world.plane.wait(lambda: metrics(port).get("overflowed_pods_total 1") == 1, what="the overflow")
