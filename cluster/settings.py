@@ -68,6 +68,14 @@ class WatcherSettings(_Part):
         "cluster-api/accelerator",
     )
     node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
+    node_group_labels: Mapping[str, _Expression] = Field(
+        default_factory=lambda: {
+            "agentpool": "aks-{}-[0-9]+-vmss",
+            "cloud.google.com/gke-nodepool": ".*/gke-.*-{}-[0-9a-f]{8}-grp",
+            "eks.amazonaws.com/nodegroup": "eks-{}-[0-9a-f-]{36}",
+            "kubernetes.azure.com/agentpool": "aks-{}-[0-9]+-vmss",
+        }
+    )
     period: float = Field(default=0.2, gt=0)
     managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
     """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""

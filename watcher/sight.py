@@ -49,8 +49,8 @@ class Sight:
     """Names of nodes that say they have a GPU and offer none."""
 
     def serving(self, policy: ResourcePolicy, unit: int) -> frozenset[str]:
-        """The names of the groups that are known to bring nodes of a unit."""
-        return frozenset(group.name for group in self.groups.serving(policy.units[unit], self.status))
+        """The names of the groups that may bring nodes of a unit; none if none is known to."""
+        return frozenset(group.name for group in self.groups.possible(policy.units[unit], self.status))
 
     def of(self, request: Request) -> tuple[Governed, int] | None:
         """The policy and unit of a request; None if either is gone."""

@@ -65,11 +65,11 @@ class Watcher:
             Setbacks(own.retry_first, own.retry_longest), own.answer_longest, own.arrival_longest
         )
         self._journal = Journal(clock)
-        self._groups = NodeGroups(own.node_groups)
+        self._groups = NodeGroups(own.node_groups, own.node_group_labels)
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
         self._lost_gpus: Sequence[str] = ()
-        self._lost_gpus_at = -math.inf
+        self._nodes_at = -math.inf
         self._met = False
         """Whether the autoscaler has ever told anything: until then nothing is held or asked for (A8)."""
         self._stale = True
@@ -102,7 +102,7 @@ class Watcher:
         # and answers older than the pods, so that a pod that was bound is not waited for.
         self._read_status(older_than=0 if works and self._in_flight() else _STATUS_EVERY)
         with self._cache.lock:
-            self._look_for_lost_gpus()
+            self._look_at_nodes()
             holds = self._holds(works=works and self._met and not self._memory.deaf)
         self._hold(holds)
         if works:
@@ -140,12 +140,16 @@ class Watcher:
             self._status, self._status_at = self._autoscaler.status(), now
             self._met = self._met or bool(self._status.updated)
 
-    def _look_for_lost_gpus(self) -> None:
+    def _look_at_nodes(self) -> None:
         now, own = self._clock(), self._settings.watcher
-        if now - self._lost_gpus_at >= _STATUS_EVERY:
+        if now - self._nodes_at >= _STATUS_EVERY:
             resources = own.managed_resources or ("nvidia.com/gpu",)
             self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
-            self._lost_gpus_at = now
+            keys = {
+                key for policy in self._cache.policies for unit in policy.units for key in unit.node_selector
+            }
+            self._groups = self._groups.learning(self._cache.nodes.values(), self._status, keys)
+            self._nodes_at = now
 
     def _publish(self, sight: Sight, presence: Presence) -> None:
         outlook = outlook_of(sight, self._memory, presence)

@@ -18,8 +18,10 @@ from tests.conformance.growing import POLICIES, Json, Watcher, World, a_world, e
 GROUPS = [
     NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="3s"),
     NodeGroup("dry", {"pool": "dry"}, gpus=1),
+    NodeGroup("tiny", {"pool": "tiny"}, gpus=1, max_count=1),
 ]
 NODE_GROUPS = "watcher: {node_groups: {slow: {pool: slow}, dry: {pool: dry}}}"
+MARKED = 'watcher: {node_groups: {dry: {pool: dry}}, node_group_labels: {kwok-group: "{}"}}'
 SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
 
 
@@ -124,3 +126,17 @@ def test_a_unit_that_cannot_grow_is_told_and_that_the_next_one_was_asked(world: 
         assert world.pool_of("a") == "slow"
         world.await_nothing_asked()
         world.plane.wait(lambda: metrics(port).get("overflowed_pods_total 1") == 1, what="the overflow")
+
+
+def test_a_group_is_known_by_its_nodes_once_it_has_had_one(world: World) -> None:
+    """W4: and its unit is passed over for as long as the autoscaler tells that it is at its maximum."""
+    world.policy(elastic("tiny"), elastic("slow"))
+    with Watcher(world.plane, MARKED) as watcher:
+        world.create_pods("a")
+        world.await_bound("a")
+        world.create_pods("b")
+        world.await_bound("b")
+        assert [world.pool_of(name) for name in "ab"] == ["tiny", "slow"]
+        passed = "passed over until the autoscaler lifts it: AtMaximum tiny: at its maximum of 1"
+        world.plane.wait(lambda: watcher.says(passed), what="what is known of the groups", seconds=20)
+        world.await_nothing_asked()
