@@ -67,6 +67,7 @@ class WatcherSettings(_Part):
         "accelerator",
         "cluster-api/accelerator",
     )
+    gpu_longest: float = Field(default=120.0, ge=0)
     node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
     node_group_labels: Mapping[str, _Expression] = Field(
         default_factory=lambda: {

@@ -20,10 +20,6 @@ from watcher.sight import Governed, Sight
 __all__ = ["Memory", "full_since"]
 
 
-_BOOTING = 120.0
-"""Seconds that a node gets from its first sight until its GPU is there."""
-
-
 @dataclass(slots=True)
 class Memory:
     """`look` first, then ask."""
@@ -31,6 +27,7 @@ class Memory:
     setbacks: Setbacks
     answer_longest: float
     arrival_longest: float
+    gpu_longest: float
     deaf: bool = False
     """The autoscaler lives and does not answer: it must not be kept from acting by itself (A1, A8)."""
     asked_since: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -158,7 +155,7 @@ class Memory:
 
     def lasting_lost_gpus(self, now: float) -> tuple[str, ...]:
         """Those that are not merely booting."""
-        return tuple(name for name, since in self.lost_gpus.items() if now - since >= _BOOTING)
+        return tuple(name for name, since in self.lost_gpus.items() if now - since >= self.gpu_longest)
 
     def silent(self, now: float) -> bool:
         """Whether the autoscaler was there and has shown no life for long."""

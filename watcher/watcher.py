@@ -62,7 +62,10 @@ class Watcher:
         self._board = board
         own = settings.watcher
         self._memory = Memory(
-            Setbacks(own.retry_first, own.retry_longest), own.answer_longest, own.arrival_longest
+            Setbacks(own.retry_first, own.retry_longest),
+            own.answer_longest,
+            own.arrival_longest,
+            own.gpu_longest,
         )
         self._journal = Journal(clock)
         self._groups = NodeGroups(own.node_groups, own.node_group_labels)
@@ -145,9 +148,8 @@ class Watcher:
         if now - self._nodes_at >= _STATUS_EVERY:
             resources = own.managed_resources or ("nvidia.com/gpu",)
             self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
-            keys = {
-                key for policy in self._cache.policies for unit in policy.units for key in unit.node_selector
-            }
+            units = (unit for policy in self._cache.policies for unit in policy.units)
+            keys = {key for unit in units for key in unit.node_selector}
             self._groups = self._groups.learning(self._cache.nodes.values(), self._status, keys)
             self._nodes_at = now
 

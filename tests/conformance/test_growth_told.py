@@ -12,8 +12,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from campaigns.growth.stock import out_of_stock
 from controlplane import ControlPlane, NodeGroup
+from controlplane.autoscaler import GPU_LABEL
 from controlplane.processes import free_ports
-from tests.conformance.growing import POLICIES, Json, Watcher, World, a_world, elastic, extended_plane
+from tests.conformance.growing import (
+    GPU,
+    POLICIES,
+    Json,
+    Watcher,
+    World,
+    a_world,
+    ecs,
+    elastic,
+    extended_plane,
+)
 
 GROUPS = [
     NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="3s"),
@@ -24,11 +35,14 @@ NODE_GROUPS = "watcher: {node_groups: {slow: {pool: slow}, dry: {pool: dry}}}"
 MARKED = 'watcher: {node_groups: {dry: {pool: dry}}, node_group_labels: {kwok-group: "{}"}}'
 SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-duration=10s")
 
+COUNTING_GPUS = "--gpu-total=A10:0:100"
+"""A limit on GPUs: only with one does 1.33.0 count them at all."""
+
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     with extended_plane() as plane:
-        plane.start_autoscaler(GROUPS, *SHORT)
+        plane.start_autoscaler(GROUPS, *SHORT, COUNTING_GPUS)
         yield plane
 
 
@@ -53,6 +67,17 @@ def await_states(world: World, *expected: str) -> Json:
         return told if [unit["state"] for unit in told.get("units", ())] == list(expected) else None
 
     return world.plane.wait(found, what=f"the units to be {', '.join(expected)}", seconds=40)
+
+
+def await_condition(world: World, kind: str, of: str) -> str:
+    """What it says, once its status is that."""
+
+    def found() -> str | None:
+        conditions = status(world).get("conditions", ())
+        said = (str(c["message"]) for c in conditions if (c["type"], c["status"]) == (kind, of))
+        return next(said, None)
+
+    return world.plane.wait(found, what=f"{kind} to be {of}")
 
 
 def reason(told: Json, kind: str) -> str:
@@ -139,4 +164,24 @@ def test_a_group_is_known_by_its_nodes_once_it_has_had_one(world: World) -> None
         assert [world.pool_of(name) for name in "ab"] == ["tiny", "slow"]
         passed = "passed over until the autoscaler lifts it: AtMaximum tiny: at its maximum of 1"
         world.plane.wait(lambda: watcher.says(passed), what="what is known of the groups", seconds=20)
+        world.await_nothing_asked()
+
+
+def test_a_node_that_lost_its_gpu_is_named_until_it_has_one_again(world: World) -> None:
+    """A8: later versions buy nothing while there is one (kubernetes/autoscaler#10301).
+
+    1.33.0 leaves such a node out before it counts, and buys. When that fails here, the state has come to us.
+    """
+    world.plane.create_node("dc-dead", {"pool": "dc", GPU_LABEL: "A10"}, gpus=0)
+    world.policy(ecs("dc"), elastic("slow"))
+    with Watcher(world.plane, "watcher: {gpu_longest: 2}") as watcher:
+        told = await_condition(world, "GpuLost", "True")
+        assert told.startswith("dc-dead: labelled as having a GPU, and offering none")
+        assert "kubernetes/autoscaler#10301" in told
+        assert watcher.says("dc-dead: labelled as having a GPU") == 1
+        world.create_pods("a")
+        world.await_bound("a")
+        assert world.pool_of("a") == "slow"
+        world.plane.api.patch("/api/v1/nodes/dc-dead/status", {"status": {"allocatable": {GPU: "1"}}})
+        await_condition(world, "GpuLost", "False")
         world.await_nothing_asked()
