@@ -5,14 +5,14 @@ placeholder as for any pending pod, after 30 s if it requests a GPU, and says no
 Facts: autoscaler.md, section 6. Rights and PriorityClass: manifests/placeholder.yaml.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 
-from cluster.connection import ApiError, Connection
-from policy.options import Kinds
+from cluster.connection import ApiError
 from policy.scale_up import Demand
+from watcher.adapter import Adapter
 from watcher.autoscaler import Request
-from watcher.autoscaler_status import AutoscalerStatus, read_status
-from watcher.availability import Availability
+from watcher.autoscaler_status import AutoscalerStatus
 from watcher.collection import Collection
 from watcher.placeholder_objects import (
     PRIORITY_CLASS,
@@ -22,8 +22,7 @@ from watcher.placeholder_objects import (
     placeholders,
     read_placeholders,
 )
-from watcher.records import Records
-from watcher.request_objects import OWNED, name_of
+from watcher.request_objects import name_of
 
 __all__ = ["Placeholders"]
 
@@ -31,30 +30,14 @@ _CLASS_PATH = f"/apis/scheduling.k8s.io/v1/priorityclasses/{PRIORITY_CLASS}"
 _REFUSALS = (403, 404)
 
 
-class Placeholders:
-    """See `Autoscaler`. `clock` is monotonic."""
+class Placeholders(Adapter):
+    """See `Autoscaler`."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        clock: Callable[[], float],
-        kinds: Kinds,
-        namespace: str,
-        autoscaler_namespace: str,
-    ) -> None:
-        self._connection = connection
-        self._availability = Availability(self._missing, clock, "placeholder")
-        self._pods = Collection(connection, f"/api/v1/namespaces/{namespace}/pods", OWNED)
-        self._records = Records(connection, kinds, namespace)
-        self._autoscaler_namespace = autoscaler_namespace
+    way = "placeholder"
 
-    def available(self) -> bool:
-        """Whether placeholders can be made, and somebody would tell what came of them."""
-        return self._availability.now()
-
-    def status(self) -> AutoscalerStatus:
-        """See `Autoscaler`."""
-        return read_status(self._connection, self._autoscaler_namespace)
+    @cached_property
+    def _pods(self) -> Collection:
+        return self._ours("/api/v1", "pods")
 
     def requests(self) -> Sequence[Request]:
         """Read anew each time, as what was just written must be in it (W3)."""

@@ -4,19 +4,18 @@ Owns the calls, their order and what each tolerates; must not know when to ask, 
 Facts: autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
-from cluster.connection import ApiError, Connection
-from policy.options import Kinds
+from cluster.connection import ApiError
 from policy.scale_up import Demand
+from watcher.adapter import Adapter
 from watcher.autoscaler import Request
-from watcher.autoscaler_status import AutoscalerStatus, read_status
-from watcher.availability import Availability
+from watcher.autoscaler_status import AutoscalerStatus
 from watcher.collection import Collection
-from watcher.records import Records
-from watcher.request_objects import OWNED, bundle_of, name_of, provisioning_request, read_requests
+from watcher.request_objects import bundle_of, name_of, provisioning_request, read_requests
 
 __all__ = ["ProvisioningRequests"]
 
@@ -26,30 +25,14 @@ _FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
-class ProvisioningRequests:
-    """See `Autoscaler`. `clock` is monotonic."""
+class ProvisioningRequests(Adapter):
+    """See `Autoscaler`."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        clock: Callable[[], float],
-        kinds: Kinds,
-        namespace: str,
-        autoscaler_namespace: str,
-    ) -> None:
-        self._connection = connection
-        self._availability = Availability(self._missing, clock, "ProvisioningRequest")
-        self._requests = Collection(connection, f"{_GROUP}/namespaces/{namespace}/{_RESOURCE}", OWNED)
-        self._records = Records(connection, kinds, namespace)
-        self._autoscaler_namespace = autoscaler_namespace
+    way = "ProvisioningRequest"
 
-    def available(self) -> bool:
-        """Whether the API server serves ProvisioningRequests, and lets us read ours."""
-        return self._availability.now()
-
-    def status(self) -> AutoscalerStatus:
-        """See `Autoscaler`."""
-        return read_status(self._connection, self._autoscaler_namespace)
+    @cached_property
+    def _requests(self) -> Collection:
+        return self._ours(_GROUP, _RESOURCE)
 
     def requests(self) -> Sequence[Request]:
         """Read anew each time: what was just written is in it, so nothing is asked twice (W3)."""
