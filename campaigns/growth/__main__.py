@@ -29,6 +29,7 @@ _PATIENCE = {"provisioningrequest": 60.0, "placeholder": 240.0}
 @click.option("--kill", is_flag=True, help="SIGKILL the watcher at random, again and again.")
 @click.option("--alone", default=0, show_default=True, help="As many rounds without us before, side by side.")
 @click.option("--held", is_flag=True, help="Pods are born held: manifests/hold-at-birth.yaml.")
+@click.option("--sizes", default=1, show_default=True, help="Pods are of so many sizes.")
 @click.option("--at-once", default=1, show_default=True, help="Rounds side by side; waits get longer.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Logs, if a round went wrong, into here.")
 def main(
@@ -36,6 +37,7 @@ def main(
     seed: int,
     backend: str,
     alone: int,
+    sizes: int,
     at_once: int,
     keep: Path | None,
     *,
@@ -49,7 +51,7 @@ def main(
     with staged(settings, _PATIENCE[backend], lanes) as stage:
         before = _played(replace(stage, settings=None, patience=75), alone, seed, lanes)
         stage.programs.start_watcher(settings)
-        own_stage = hold_at_birth(stage) if held else stage
+        own_stage = replace(hold_at_birth(stage) if held else stage, sizes=sizes)
         with killing(own_stage, seed) if kill else nullcontext():
             ours = _played(own_stage, rounds, seed, at_once)
         if keep and not all(map(is_right, ours)):

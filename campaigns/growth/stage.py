@@ -35,6 +35,8 @@ class Stage:
     lane: int = 0
     held: bool = False
     """Whether pods are born held, so that the autoscaler never sees one that is not."""
+    sizes: int = 1
+    """Pods differ in their CPUs; each takes a node, for its GPU."""
 
     @property
     def taint(self) -> Object:

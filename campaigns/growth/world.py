@@ -109,16 +109,17 @@ def _manifest(stage: Stage, namespace: str, policy: Policy) -> Object:
 def _create(stage: Stage, namespace: str, policy: Policy, dice: Random) -> None:
     pause = threading.Event()
     names = iter(f"pod-{n}" for n in range(policy.pods + 1))
+    sizes = Random(f"sizes of {namespace}")  # noqa: S311  not for secrets
     last = ""
     for wave in policy.waves:
         pause.wait(wave.after)
         for _ in range(wave.pods):
             last = next(names)
-            stage.plane.api.create(_pod(stage, namespace, last))
+            stage.plane.api.create(_pod(stage, namespace, last, sizes.randint(1, stage.sizes)))
     if policy.replaces:
         pause.wait(dice.uniform(0, 2))
         stage.plane.api.delete(f"/api/v1/namespaces/{namespace}/pods/{last}", grace_seconds=0)
-        stage.plane.api.create(_pod(stage, namespace, next(names)))
+        stage.plane.api.create(_pod(stage, namespace, next(names), sizes.randint(1, stage.sizes)))
 
 
 def _is_born_held(stage: Stage, namespace: str) -> bool:
@@ -127,8 +128,9 @@ def _is_born_held(stage: Stage, namespace: str) -> bool:
     return DELAY in born["metadata"].get("annotations", {})
 
 
-def _pod(stage: Stage, namespace: str, name: str) -> Object:
-    container = {"name": "c", "image": "none", "resources": {"limits": {GPU: "1"}}}
+def _pod(stage: Stage, namespace: str, name: str, cpu: int = 1) -> Object:
+    limits = {GPU: "1", "cpu": str(cpu)}
+    container = {"name": "c", "image": "none", "resources": {"limits": limits}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
