@@ -140,14 +140,7 @@ class Extender:
             feared = self._settling.view(policy)
             if self._settling.holds(pod.uid) or (feared and decide(feared).unit != choice.unit):
                 raise NotReady("ResourcePolicy: bindings from before its start may be under way")
-            if choice.unit is not None:
-                self._cache.reserve(pod, policy, choice.unit, choice.group)
-                promise = Promise(choice.unit, frozenset(choice.nodes), now)
-                history = replace(self._cache.history(pod.uid), promise=promise)
-                last = self._cache.attempts.get(pod.uid)
-                retry_at = last.retry_at if last else math.inf
-                attempt = Attempt(pod, policy.key, now, refused=True, retry_at=retry_at)
-                self._cache.remember(attempt, history)
+            self._promise(pod, policy, choice, now)
             self._decisions.keep(taken_preempt(pod, len(victims), policy, choice, self._cache, now))
             return Preempted(policy, choice)
 
@@ -213,6 +206,21 @@ class Extender:
         nodes = sampled(decision.nodes, len(self._cache.nodes), self._turn)
         self._turn += len(nodes)
         return replace(decision, nodes=nodes)
+
+    def _promise(self, pod: Pod, policy: ResourcePolicy, choice: Choice, now: float) -> None:
+        """A slot (E7); or the beginning of the wait that keeps the pod from victims further on (O5)."""
+        history, walk = self._cache.history(pod.uid), choice.walk
+        last = self._cache.attempts.get(pod.uid)
+        retry_at = last.retry_at if last else math.inf
+        if choice.unit is not None:
+            self._cache.reserve(pod, policy, choice.unit, choice.group)
+            history = replace(history, promise=Promise(choice.unit, frozenset(choice.nodes), now))
+        elif walk is not None and walk.retry_at < math.inf:
+            history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
+            retry_at = min(retry_at, walk.retry_at)
+        else:
+            return
+        self._cache.remember(Attempt(pod, policy.key, now, refused=True, retry_at=retry_at), history)
 
     def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
         now = self._clock()

@@ -13,10 +13,12 @@ from faults.loop import Loop
 from policy.objects import Node, Phase, Pod
 from policy.resourcepolicy import ResourcePolicy
 
-__all__ = ["MESSAGE", "ApiServer", "Change", "Conflict", "Object", "Resource"]
+__all__ = ["MESSAGE", "PREEMPTED", "ApiServer", "Change", "Conflict", "Object", "Resource"]
 
 MESSAGE = "faults/message"
 """Stands for the message of the condition PodScheduled, which `Pod` does not keep."""
+PREEMPTED = "faults/preempted"
+"""Stands for the condition DisruptionTarget, with reason PreemptionByScheduler."""
 
 Object = Pod | Node | ResourcePolicy
 
@@ -49,6 +51,8 @@ class ApiServer:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self.version = 0
+        self.preempted = 0
+        """How many pods were deleted for others."""
         self.nodes: dict[str, Node] = {}
         self.pods: dict[str, Pod] = {}
         self.policies: dict[str, ResourcePolicy] = {}
@@ -122,19 +126,56 @@ class ApiServer:
             raise Conflict(uid)
         bound_at = math.floor(self._loop.now)
         self.put_pod(
-            replace(pod, node_name=node, bound_at=bound_at, unscheduled_since=None, unschedulable=False)
+            replace(
+                pod,
+                node_name=node,
+                bound_at=bound_at,
+                unscheduled_since=None,
+                unschedulable=False,
+                nominated_node="",
+            )
         )
 
-    def refuse(self, uid: str, message: str, *, unschedulable: bool) -> None:
-        """PodScheduled=False. Its time, in whole seconds, is that of the first refusal."""
+    def refuse(self, uid: str, message: str, *, unschedulable: bool, nominated: str | None = None) -> None:
+        """PodScheduled=False. Its time, in whole seconds, is that of the first refusal.
+
+        `nominated` is the node that the pod is nominated to from now on; None leaves that as it is.
+        """
         pod = self.pods.get(uid)
         if pod is None or pod.node_name:
             return
         since = pod.unscheduled_since if pod.unscheduled_since is not None else math.floor(self._loop.now)
         annotations = {**pod.annotations, MESSAGE: message}
         self.put_pod(
-            replace(pod, annotations=annotations, unscheduled_since=since, unschedulable=unschedulable)
+            replace(
+                pod,
+                annotations=annotations,
+                unscheduled_since=since,
+                unschedulable=unschedulable,
+                nominated_node=pod.nominated_node if nominated is None else nominated,
+            )
         )
+
+    def end_nomination(self, uid: str) -> None:
+        """As the scheduler does for pods of lower priority when it preempts on their node."""
+        pod = self.pods.get(uid)
+        if pod is not None and not pod.node_name and pod.nominated_node:
+            self.put_pod(replace(pod, nominated_node=""))
+
+    def preempt(self, uid: str, grace: float) -> None:
+        """The condition DisruptionTarget, then the delete."""
+        self.preempted += uid in self.pods
+        self.annotate(uid, PREEMPTED, "true")
+        self.evict(uid, grace)
+
+    def evict(self, uid: str, grace: float) -> None:
+        """Delete a pod; one with a node is terminating for so long."""
+        pod = self.pods.get(uid)
+        if pod is not None and pod.node_name and grace:
+            self.terminate(uid)
+            self._loop.after(grace, lambda: self.remove_pod(uid))
+        else:
+            self.remove_pod(uid)
 
     def annotate(self, uid: str, key: str, value: str) -> None:
         """A merge patch with the uid as its precondition."""

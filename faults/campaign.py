@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from multiprocessing import get_context
 
-from faults.invariants import Violation
+from faults.drawing import draw
 from faults.run import Outcome, run
-from faults.schedule import Schedule, draw
+from faults.schedule import Schedule
 from faults.server import REVIEWED, Build
 from faults.shrink import shrink
+from faults.violation import Violation
 
 __all__ = ["outcomes", "shortest"]
 

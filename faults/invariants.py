@@ -6,56 +6,27 @@ C7, O1, E6, E9.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 
 from cluster.cache import Cache
 from faults.apiserver import ApiServer
-from faults.scheduler import Binding, Ticket
+from faults.calls import Answer
+from faults.promises import Promises
+from faults.server import STALENESS
+from faults.sight import Binding, Ticket
+from faults.still import Still, own_view
+from faults.violation import Invariant, Violation
 from policy.objects import Pod
 from policy.planning import plan
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Snapshot
 from policy.units import limit_reached
-from policy.usage import RECORD, Share, Usage, record_of, total
+from policy.usage import RECORD, Usage, record_of, total
 
-__all__ = ["LONGEST_WAIT", "Accounts", "Invariant", "Violation", "seated"]
+__all__ = ["LONGEST_WAIT", "Accounts", "seated"]
 
 LONGEST_WAIT = 30.0
 """Seconds: the longest backoff (10), a lost poke's successor, and what settles around them."""
-
-
-class Invariant(StrEnum):
-    """What can be violated."""
-
-    CAP = "never above a cap"
-    ORDER = "never out of order by our own view"
-    ORDER_IN_TRUTH = "never out of order by the truth"
-    WAITING = "never pending beside open room"
-    RESERVATION = "every reservation ends"
-
-
-class Violation(Exception):  # noqa: N818  the word of this package
-    """An invariant did not hold."""
-
-    def __init__(self, invariant: Invariant, at: float, detail: str) -> None:
-        super().__init__(invariant, at, detail)
-        self.invariant = invariant
-        self.at = at
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.invariant}: {self.detail}"
-
-
-class _Still(Snapshot):
-    """A snapshot that counts once: it is asked many things about one moment."""
-
-    def _shares(self, policy: ResourcePolicy) -> dict[str, Share]:
-        kept: dict[str, dict[str, Share]] = self.__dict__.setdefault("kept", {})
-        if policy.key not in kept:
-            kept[policy.key] = super()._shares(policy)
-        return kept[policy.key]
 
 
 @dataclass(slots=True)
@@ -76,6 +47,7 @@ class Accounts:
 
     def __init__(self, api: ApiServer) -> None:
         self._api = api
+        self.promises = Promises(api)
         self._placed: dict[str, Ticket] = {}
         self._forms: dict[int, ResourcePolicy] = {}
         self._waiting = _Idle({})
@@ -88,6 +60,12 @@ class Accounts:
     def policy_written(self, policy: ResourcePolicy) -> None:
         """An edit is in force for whatever is decided from now on (C8)."""
         self._forms[policy.generation] = policy
+        self.promises.clear()
+
+    def answered(self, answer: Answer, behind: float, now: float) -> None:
+        """The server answered a call from a view that is so old."""
+        if behind > STALENESS and not answer.error:
+            raise Violation(Invariant.STALE, now, f"its view is {behind:.0f} s old")
 
     # Invariant 1.
 
@@ -127,16 +105,9 @@ class Accounts:
 
     def placed(self, pod: Pod, candidates: Sequence[str], ticket: Ticket, cache: Cache, now: float) -> None:
         """A pod was sent to a unit: was no earlier one open, with room, by the server's own view?"""
-        pods = {pod.uid: pod for pod in cache.pods()}
-        if any(pod.node_name and pod.node_name not in cache.nodes for pod in pods.values()):
-            # On a lost node only the server's own memory tells the unit.
+        view = own_view(cache, pod.uid)
+        if view is None:
             return
-        view = _Still(
-            nodes=cache.nodes,
-            pods=pods,
-            policies=list(cache.policies),
-            reservations={uid: kept for uid, kept in cache.reservations().items() if uid != pod.uid},
-        )
         policy = cache.policies.get(ticket.policy)
         if policy is not None:
             self._ordered(Invariant.ORDER, pod, candidates, ticket, policy, view, now)
@@ -180,7 +151,7 @@ class Accounts:
         for binding in sent:
             if binding.pod.uid in pods:
                 pods[binding.pod.uid] = replace(pods[binding.pod.uid], node_name=binding.node)
-        return _Still(
+        return Still(
             nodes=self._api.nodes,
             pods=pods,
             policies=tuple(self._api.policies.values()),
@@ -213,19 +184,44 @@ class Accounts:
     def sent(self, uid: str) -> None:
         """The scheduler got a place for the pod: what it does with that is not ours."""
         self._waiting.since.pop(uid, None)
+        self.promises.drop(uid)
 
     def at_the_end(self, reservations: Collection[str], now: float) -> None:
-        if reservations:
-            raise Violation(Invariant.RESERVATION, now, f"slots are still held for {', '.join(reservations)}")
+        """A nomination holds its slot for as long as it stands (E7)."""
+        pods = self._api.pods
+        held = [uid for uid in reservations if uid not in pods or not pods[uid].nominated_node]
+        if held:
+            raise Violation(Invariant.RESERVATION, now, f"slots are still held for {', '.join(held)}")
 
 
 def seated(view: Snapshot, now: float) -> list[str]:
-    """The uids of pending pods that could run now, all of them at once."""
+    """The uids of pending pods that could run now.
+
+    All of them at once, while those that are nominated hold what they are nominated to; and each of these, if
+    the others do.
+    """
     pending = [pod for pod in view.pods.values() if not (pod.node_name or pod.finished or pod.terminating)]
+    waiting = [pod for pod in pending if pod.nominated_node not in view.nodes]
+    nominated = [pod for pod in pending if pod.nominated_node in view.nodes]
+    found = _planned(_with(view, nominated), waiting, now)
+    for pod in nominated:
+        found += _planned(_with(view, [other for other in nominated if other is not pod]), [pod], now)
+    return found
+
+
+def _planned(view: Snapshot, pending: Sequence[Pod], now: float) -> list[str]:
     if not pending:
         return []
     plans = [plan(policy, pending, view, now, {}, lambda *_: False) for policy in view.policies]
     return [pod.uid for pod, _ in chain.from_iterable(each.seated for each in plans)]
+
+
+def _with(view: Snapshot, nominated: Collection[Pod]) -> Snapshot:
+    """As if these were where they are nominated to."""
+    if not nominated:
+        return view
+    there = {pod.uid: replace(pod, node_name=pod.nominated_node) for pod in nominated}
+    return replace(view, pods={**view.pods, **there})
 
 
 def _refusal(policy: ResourcePolicy, fingerprint: str, usage: Usage, requests: Mapping[str, int]) -> str:

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from cluster.cache import Cache
+from cluster.cache import SEEN_AFTER, Cache
+from extender.freshness import Freshness
 from extender.readiness import Readiness
 from extender.requeue import Requeue
-from extender.service import Extender
+from extender.service import Extender, Preempted
 from faults.server import Build
 from policy.filter import Decision
 from policy.objects import Node, Pod
+from policy.preempt import Choice
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import View
-from policy.usage import Group, Usage
+from policy.snapshot import Reservation, View
+from policy.usage import Group, Share, Usage
 
 __all__ = ["MUTANTS"]
 
@@ -91,6 +93,19 @@ class _SlotsKeepTheirIndex(Cache):
         pass
 
 
+class _NominationsHoldNothing(Cache):
+    def _is_idle(self, reservation: Reservation, now: float) -> bool:
+        known = self._pods.get(reservation.pod.uid)
+        old = now - reservation.made_at >= SEEN_AFTER
+        return super()._is_idle(reservation, now) or bool(old and known and known.nominated_node)
+
+
+class _VictimsKeepTheirSlots(Cache):
+    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+        share = super().share(policy, uid)
+        return replace(share, counted=False) if share else None
+
+
 class _EditIgnored(Cache):
     def _note_change(self, key: str) -> None:
         pass
@@ -116,6 +131,26 @@ class _SkipsWhenFirstIsFull(Extender):
         return decision
 
 
+class _PreemptsWithoutSlot(Extender):
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
+        preempted = super().preempt(pod, victims)
+        self._cache.forget(pod.uid)
+        return preempted
+
+
+class _PreemptsBeyondCaps(Extender):
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
+        preempted = super().preempt(pod, victims)
+        if preempted is None or preempted.choice.nodes:
+            return preempted
+        return replace(preempted, choice=Choice(0, (), tuple(victims)))
+
+
+class _NeverTooOld(Freshness):
+    def oldest(self) -> float:
+        return 0.0
+
+
 MUTANTS: Mapping[str, Build] = MappingProxyType(
     {
         "no slot is held": Build(cache=_NoReservation),
@@ -134,5 +169,10 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "it answers before old bindings are seen": Build(settle=0.0),
         "refused pods are never poked": Build(requeue=_NeverPokes),
         "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
+        "preemption holds no slot": Build(extender=_PreemptsWithoutSlot),
+        "a nomination does not keep its slot": Build(cache=_NominationsHoldNothing),
+        "victims keep their slots": Build(cache=_VictimsKeepTheirSlots),
+        "preemption goes beyond caps": Build(extender=_PreemptsBeyondCaps),
+        "no view is too old": Build(freshness=_NeverTooOld),
     }
 )

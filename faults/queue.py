@@ -4,7 +4,10 @@ Owns when a pod is tried again (backoff 1 s to 10 s, events, the five-minute flu
 failed. Model: pkg/scheduler/backend/queue, as told in scheduler-extender.md, "Requeue and storms".
 """
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from policy.objects import Pod
 
@@ -49,9 +52,22 @@ class Queue:
         """Unschedulable."""
         self.attempted: dict[str, Queued] = {}
         """In a scheduling or binding cycle."""
+        self.gated: set[str] = set()
+        """Not to be tried yet, wherever they are: the deletes of their victims are being sent."""
 
-    def __contains__(self, uid: str) -> bool:
-        return any(uid in part for part in (self.active, self.waiting, self.stuck, self.attempted))
+    def __contains__(self, uid: object) -> bool:
+        return any(uid in part for part in self._parts)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(*self._parts)
+
+    @property
+    def _parts(self) -> tuple[dict[str, Queued], ...]:
+        return self.active, self.waiting, self.stuck, self.attempted
+
+    def get(self, uid: str) -> Pod | None:
+        """The pod as it was last seen, if it is here."""
+        return next((part[uid].pod for part in self._parts if uid in part), None)
 
     def add(self, pod: Pod) -> None:
         """A new pod."""
@@ -71,26 +87,27 @@ class Queue:
                 self._move(queued, now)
 
     def remove(self, uid: str) -> None:
-        for part in (self.active, self.waiting, self.stuck, self.attempted):
+        for part in self._parts:
             part.pop(uid, None)
 
     def pop(self, now: float) -> Queued | None:
         """The next pod to try. When none is active those that back off are popped early, but for errors."""
         for uid in [uid for uid, queued in self.waiting.items() if queued.ready_at <= now]:
             self.active[uid] = self.waiting.pop(uid)
-        part = self.active
-        if not part:
-            early = [q for q in self.waiting.values() if q.failure is not None and not q.failure.error]
-            if not early:
-                return None
-            part = self.waiting
-            chosen = min(early, key=lambda queued: (queued.ready_at, queued.pod.uid))
-        else:
-            chosen = min(part.values(), key=lambda queued: (queued.pod.created, queued.pod.uid))
-        queued = part.pop(chosen.pod.uid)
-        queued.moved = False
-        self.attempted[queued.pod.uid] = queued
-        return queued
+        early = [q for q in self.waiting.values() if q.failure is not None and not q.failure.error]
+        chosen = min(self._free(self.active.values()), key=lambda queued: _rank(queued.pod), default=None)
+        if chosen is None:
+            chosen = min(self._free(early), key=lambda q: (q.ready_at, q.pod.uid), default=None)
+        if chosen is None:
+            return None
+        for part in (self.active, self.waiting):
+            part.pop(chosen.pod.uid, None)
+        chosen.moved = False
+        self.attempted[chosen.pod.uid] = chosen
+        return chosen
+
+    def _free(self, some: Iterable[Queued]) -> Iterator[Queued]:
+        return (queued for queued in some if queued.pod.uid not in self.gated)
 
     def failed(self, queued: Queued, failure: Failure, now: float) -> None:
         """The attempt ended without a node."""
@@ -108,13 +125,20 @@ class Queue:
         else:
             self.stuck[queued.pod.uid] = queued
 
-    def event(self, now: float, *, room: bool) -> None:
-        """Something happened in the cluster; `room`: it may have made some."""
+    def event(self, now: float, *, room: bool, upto: float = math.inf) -> None:
+        """Something happened in the cluster; `room`: it may have made some, for priorities up to this."""
         for queued in self.attempted.values():
             queued.moved = True
         for queued in list(self.stuck.values()):
-            if room or (queued.failure is not None and queued.failure.extender):
+            woken = room or (queued.failure is not None and queued.failure.extender)
+            if woken and queued.pod.priority <= upto:
                 self._move(queued, now)
+
+    def activate(self, uid: str) -> None:
+        """Try the pod again at once."""
+        for part in (self.stuck, self.waiting):
+            if uid in part:
+                self.active[uid] = part.pop(uid)
 
     def flush(self, now: float) -> None:
         """What was stuck for five minutes is tried again."""
@@ -136,3 +160,7 @@ class Queue:
             self.active[queued.pod.uid] = queued
         else:
             self.waiting[queued.pod.uid] = queued
+
+
+def _rank(pod: Pod) -> tuple[int, float, str]:
+    return -pod.priority, pod.created, pod.uid

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from faults.invariants import Invariant, Violation
 from faults.run import Outcome
 from faults.schedule import Schedule
+from faults.violation import Invariant, Violation
 
 __all__ = ["Report", "story"]
 
@@ -20,6 +20,7 @@ class Report:
 
     runs: int = 0
     bound: int = 0
+    preempted: int = 0
     seconds: float = 0.0
     worst_wait: tuple[float, int] = (0.0, 0)
     """With the seed that showed it."""
@@ -33,6 +34,7 @@ class Report:
         for outcome in outcomes:
             self.runs += 1
             self.bound += outcome.bound
+            self.preempted += outcome.preempted
             self.seconds += outcome.seconds
             self.worst_wait = max(self.worst_wait, (outcome.worst_wait, outcome.seed))
             self.worst_idle = max(self.worst_idle, (outcome.worst_idle, outcome.seed))
@@ -46,7 +48,8 @@ class Report:
         idle, idled = self.worst_idle
         return "\n".join(
             [
-                f"{self.runs} runs, {self.seconds / 3600:.0f} virtual hours, {self.bound} pods bound",
+                f"{self.runs} runs, {self.seconds / 3600:.0f} virtual hours",
+                f"{self.bound} pods bound, {self.preempted} deleted for others",
                 f"{self.faults.total()} faults:",
                 *(f"  {count:7}  {kind}" for kind, count in self.faults.most_common()),
                 f"longest wait beside open room: {wait:.0f} s (seed {waited})",

@@ -1,81 +1,30 @@
-"""A kube-scheduler: its own late view, assumed pods, attempts one by one, bindings beside them.
+"""A kube-scheduler: its own late view, attempts one by one, and bindings and evictions beside them.
 
-Owns what a stock scheduler does with an extender's answer, and what it never tells; must not know policies.
-Model: pkg/scheduler/schedule_one.go, as told in scheduler-extender.md.
+Owns what a stock scheduler does with an extender's answers, and what it never tells; must not know policies.
+Model: pkg/scheduler/schedule_one.go and framework/preemption of 1.37, as told in scheduler-extender.md.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
 from zlib import crc32
 
 from faults.apiserver import MESSAGE, ApiServer, Conflict, Object, Resource
+from faults.calls import Answer, Calls
 from faults.loop import Loop
 from faults.queue import Failure, Queue, Queued
 from faults.schedule import World
+from faults.sight import Binding, Sight, least
 from faults.watch import Sink, Watch
 from policy.objects import Node, Pod
 
-__all__ = ["SCHEDULER", "Answer", "Binding", "Calls", "Scheduler", "Ticket"]
+__all__ = ["SCHEDULER", "Scheduler"]
 
 SCHEDULER = "faults/scheduler"
 """The label that stands for `spec.schedulerName`."""
 _FLUSH = 30.0
 _LANDS_WITHIN = 1.0
 """Seconds after the death of its sender in which a binding may still be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What was decided for a pod, for the accounts of the invariants."""
-
-    policy: str
-    unit: str
-    """Its fingerprint."""
-    group: tuple[str, ...]
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Of filter: nodes, or a refusal, or an error."""
-
-    nodes: Sequence[str] = ()
-    refusal: str = ""
-    error: str = ""
-    ticket: Ticket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A binding on its way to the API server."""
-
-    pod: Pod
-    node: str
-    ticket: Ticket | None
-
-
-class Calls(Protocol):
-    """The outside of a scheduler, and what may go wrong there with a pod."""
-
-    def filter(self, pod: Pod, candidates: Sequence[str]) -> Answer:
-        """POST filter."""
-
-    def bind_seconds(self, pod: Pod) -> float:
-        """How long its next binding takes."""
-
-    def bind_fails(self, pod: Pod) -> bool:
-        """Whether its next binding fails before it reaches the API server."""
-
-    def bind_answer_lost(self, pod: Pod) -> bool:
-        """Whether its next binding is made, and reported as failed."""
-
-    def patch_seconds(self, pod: Pod) -> float:
-        """How long its next patch takes."""
-
-    def bound(self, binding: Binding) -> None:
-        """A binding was made."""
+_TOO_LITTLE = Failure("nodes have too little room")
 
 
 class Scheduler:
@@ -88,10 +37,7 @@ class Scheduler:
         self._world = world
         self._calls = calls
         self._queue = Queue()
-        self._nodes: dict[str, Node] = {}
-        self._pods: dict[str, Pod] = {}
-        """The bound ones."""
-        self._assumed: dict[str, Binding] = {}
+        self._sight = Sight()
         self.sent: dict[str, Binding] = {}
         """Bindings that have not arrived yet."""
         self._busy = False
@@ -99,17 +45,11 @@ class Scheduler:
         self._stopped_at = math.inf
         self._kick_at = 0.0
         node_lag, pod_lag = world.scheduler_lags
+        nodes = Sink(self._replace_nodes, self._put_node, self._remove_node)
+        pods = Sink(self._replace_pods, self._put_pod, self._remove_pod)
         self.watches: Mapping[str, Watch] = {
-            "nodes": Watch(
-                loop,
-                api,
-                Resource.NODES,
-                Sink(self._replace_nodes, self._put_node, self._remove_node),
-                node_lag,
-            ),
-            "pods": Watch(
-                loop, api, Resource.PODS, Sink(self._replace_pods, self._put_pod, self._remove_pod), pod_lag
-            ),
+            "nodes": Watch(loop, api, Resource.NODES, nodes, node_lag),
+            "pods": Watch(loop, api, Resource.PODS, pods, pod_lag),
         }
         loop.after(_FLUSH, self._flush)
 
@@ -132,25 +72,23 @@ class Scheduler:
 
     def _replace_nodes(self, listed: Sequence[Object]) -> None:
         names = {node.name for node in listed if isinstance(node, Node)}
-        for name in [name for name in self._nodes if name not in names]:
-            del self._nodes[name]
+        for name in [name for name in self._sight.nodes if name not in names]:
+            del self._sight.nodes[name]
         for node in listed:
             self._put_node(node)
 
     def _put_node(self, node: Object) -> None:
         assert isinstance(node, Node)  # noqa: S101  tells the type
-        self._nodes[node.name] = node
+        self._sight.nodes[node.name] = node
         self._event(room=True)
 
     def _remove_node(self, node: Object) -> None:
         assert isinstance(node, Node)  # noqa: S101  tells the type
-        self._nodes.pop(node.name, None)
+        self._sight.nodes.pop(node.name, None)
 
     def _replace_pods(self, listed: Sequence[Object]) -> None:
         uids = {pod.uid for pod in listed if isinstance(pod, Pod)}
-        queue = self._queue
-        known = [*self._pods, *self._assumed, *queue.active, *queue.waiting, *queue.stuck, *queue.attempted]
-        for uid in known:
+        for uid in [*self._sight.bound, *self._sight.assumed, *self._queue]:
             if uid not in uids:
                 self._forget_pod(uid)
         for pod in listed:
@@ -161,31 +99,46 @@ class Scheduler:
         if pod.finished:
             self._forget_pod(pod.uid)
         elif pod.node_name:
-            self._pods[pod.uid] = pod
-            self._assumed.pop(pod.uid, None)
+            self._sight.bound[pod.uid] = pod
+            self._sight.assumed.pop(pod.uid, None)
+            self._sight.nominated.pop(pod.uid, None)
             self._queue.remove(pod.uid)
             self._event(room=False)
-        elif pod.uid in self._assumed:
+        elif pod.uid in self._sight.assumed:
             return
         elif pod.labels[SCHEDULER] == self.name and not pod.terminating:
-            if pod.uid in self._queue:
-                self._queue.update(pod, self._loop.now)
-            else:
-                self._queue.add(pod)
+            self._put_pending(pod)
             self._kick()
+
+    def _put_pending(self, pod: Pod) -> None:
+        before = self._queue.get(pod.uid)
+        nominated = before.nominated_node if before else ""
+        if nominated or pod.nominated_node:
+            # Else its own nomination may not have arrived yet.
+            self._sight.nominate(pod, pod.nominated_node)
+        if before is None:
+            self._queue.add(pod)
+            return
+        self._queue.update(pod, self._loop.now)
+        if nominated and nominated != pod.nominated_node:
+            self._event(room=True, upto=pod.priority)
 
     def _remove_pod(self, pod: Object) -> None:
         assert isinstance(pod, Pod)  # noqa: S101  tells the type
         self._forget_pod(pod.uid)
 
     def _forget_pod(self, uid: str) -> None:
+        waited = self._queue.get(uid)
         self._queue.remove(uid)
-        held = self._pods.pop(uid, None) is not None
-        if held or self._assumed.pop(uid, None) is not None:
+        self._sight.nominated.pop(uid, None)
+        held = self._sight.bound.pop(uid, None) is not None
+        if held or self._sight.assumed.pop(uid, None) is not None:
             self._event(room=True)
+        elif waited is not None and waited.nominated_node:
+            self._event(room=True, upto=waited.priority)
 
-    def _event(self, *, room: bool) -> None:
-        self._queue.event(self._loop.now, room=room)
+    def _event(self, *, room: bool, upto: float = math.inf) -> None:
+        self._queue.event(self._loop.now, room=room, upto=upto)
         self._kick()
 
     def _flush(self) -> None:
@@ -206,52 +159,105 @@ class Scheduler:
         if self._busy or self._stopped or not self.synced:
             return
         queued = self._queue.pop(self._loop.now)
-        if queued is None:
-            ready = self._queue.next_ready()
-            if ready is not None:
-                self._loop.at(ready, self._kick)
+        if queued is not None:
+            self._try(queued, alone=True)
             return
-        candidates = self._candidates(queued.pod)
-        if not candidates:
-            self._fail(queued, Failure("nodes have too little room"))
-            return
-        self._busy = True
-        self._loop.after(self._world.call, lambda: self._asked(queued, candidates))
+        ready = self._queue.next_ready()
+        if ready is not None:
+            self._loop.at(ready, self._kick)
 
-    def _candidates(self, pod: Pod) -> list[str]:
-        used: dict[str, int] = {}
-        for other, node in [
-            *((held, held.node_name) for held in self._pods.values()),
-            *((binding.pod, binding.node) for binding in self._assumed.values()),
-        ]:
-            used[node] = used.get(node, 0) + sum(other.requests.values())
-        wanted = sum(pod.requests.values())
-        return [
-            node.name
-            for node in self._nodes.values()
-            if node.ready and used.get(node.name, 0) + wanted <= sum(node.allocatable.values())
-        ]
+    def _try(self, queued: Queued, *, alone: bool) -> None:
+        """With the nominated node alone first; with every node that fits if that comes to nothing."""
+        pod = queued.pod
+        candidates = self._sight.fitting(pod)
+        alone = alone and pod.nominated_node in candidates
+        if alone:
+            candidates = [pod.nominated_node]
+        if candidates:
+            self._call(lambda: self._asked(queued, candidates, alone=alone))
+        else:
+            self._refused(queued, _TOO_LITTLE, ())
 
-    def _asked(self, queued: Queued, candidates: Sequence[str]) -> None:
-        if self._stopped:
-            return
-        self._busy = False
+    def _asked(self, queued: Queued, candidates: Sequence[str], *, alone: bool) -> None:
         answer = self._calls.filter(queued.pod, candidates)
         if queued.pod.uid not in self._queue.attempted:
             self._kick()
-        elif answer.error:
-            self._fail(queued, Failure(answer.error, error=True))
-        elif not answer.nodes:
-            self._fail(queued, Failure(answer.refusal, extender=True))
-        else:
+        elif answer.nodes:
             self._assume(queued, answer)
+        elif alone:
+            self._try(queued, alone=False)
+        elif answer.error:
+            self._fail(queued, Failure(answer.error, error=True), nominated="")
+        else:
+            self._refused(queued, Failure(answer.refusal, extender=True), candidates)
+
+    def _call(self, answered: Callable[[], None]) -> None:
+        """A call that the scheduler waits for."""
+
+        def back() -> None:
+            if not self._stopped:
+                self._busy = False
+                answered()
+
+        self._busy = True
+        self._loop.after(self._world.call, back)
+
+    # PostFilter.
+
+    def _refused(self, queued: Queued, failure: Failure, unresolvable: Collection[str]) -> None:
+        """No node: would one have room if pods of lower priority left it?"""
+        pod = queued.pod
+        waits = pod.nominated_node not in unresolvable and self._sight.leaves(pod, pod.nominated_node)
+        if waits or not pod.preempts:
+            self._fail(queued, failure)
+            return
+        victims = self._sight.victims(pod, unresolvable)
+        if victims:
+            self._call(lambda: self._may_preempt(queued, failure, victims))
+        else:
+            self._fail(queued, failure, nominated="")
+
+    def _may_preempt(self, queued: Queued, failure: Failure, victims: Mapping[str, Sequence[Pod]]) -> None:
+        uids = {node: [victim.uid for victim in some] for node, some in victims.items()}
+        answer = self._calls.preempt(queued.pod, uids)
+        if queued.pod.uid not in self._queue.attempted:
+            self._kick()
+        elif answer.nodes:
+            node = least({name: victims[name] for name in answer.nodes})
+            self._preempt(queued, failure, node, victims[node])
+        else:
+            self._fail(queued, failure)
+
+    def _preempt(self, queued: Queued, failure: Failure, node: str, victims: Sequence[Pod]) -> None:
+        """The pod is not tried again before the deletes are sent; that is done beside the next attempts."""
+        uid, patch = queued.pod.uid, self._world.patch
+        for other in self._sight.nominated_below(queued.pod, node):
+            self._sight.nominate(other, "")
+            self._loop.after(patch, lambda other=other: self._api.end_nomination(other.uid))  # type: ignore[misc]
+        doomed = [victim.uid for victim in victims if not victim.terminating]
+        fails = bool(doomed) and self._calls.eviction_fails(queued.pod)
+        self._queue.gated.add(uid)
+        self._loop.after(patch, lambda: self._evict(uid, doomed, fails=fails))
+        self._fail(queued, failure, nominated=node)
+
+    def _evict(self, uid: str, doomed: Sequence[str], *, fails: bool) -> None:
+        self._queue.gated.discard(uid)
+        if fails:
+            self._queue.activate(uid)
+        else:
+            for victim in doomed:
+                self._api.preempt(victim, self._world.grace)
+        self._kick()
+
+    # Binding, and failing.
 
     def _assume(self, queued: Queued, answer: Answer) -> None:
         pod = queued.pod
         # Scores are whatever they are: any order of nodes may come out.
         node = min(answer.nodes, key=lambda name: crc32(f"{pod.uid}{name}{queued.refusals}".encode()))
         binding = Binding(pod, node, answer.ticket)
-        self._assumed[pod.uid] = self.sent[pod.uid] = binding
+        self._sight.nominated.pop(pod.uid, None)
+        self._sight.assumed[pod.uid] = self.sent[pod.uid] = binding
         fails = self._calls.bind_fails(pod)
         self._loop.after(self._calls.bind_seconds(pod), lambda: self._bind(queued, binding, fails=fails))
         self._kick()
@@ -270,27 +276,30 @@ class Scheduler:
         if self._stopped:
             return
         if failed or self._calls.bind_answer_lost(binding.pod):
-            self._assumed.pop(binding.pod.uid, None)
+            self._sight.assumed.pop(binding.pod.uid, None)
             self._event(room=True)
-            self._fail(queued, Failure("binding failed", error=True))
+            self._fail(queued, Failure("binding failed", error=True), nominated="")
         else:
             self._queue.remove(binding.pod.uid)
 
-    def _fail(self, queued: Queued, failure: Failure) -> None:
+    def _fail(self, queued: Queued, failure: Failure, nominated: str | None = None) -> None:
+        """`nominated`: to this node from now on; None leaves it as the API tells."""
         pod = queued.pod
+        if pod.uid in self._queue:
+            self._sight.nominate(pod, pod.nominated_node if nominated is None else nominated)
         self._queue.failed(queued, failure, self._loop.now)
-        if pod.annotations.get(MESSAGE) == failure.message:
+        if pod.annotations.get(MESSAGE) == failure.message and nominated in (None, pod.nominated_node):
             self._kick()
             return
         seconds = self._calls.patch_seconds(pod)
         blocks = self._world.patches_block and not failure.message.startswith("binding")
         self._busy = self._busy or blocks
-        self._loop.after(seconds, lambda: self._patch(pod, failure, blocks=blocks))
+        self._loop.after(seconds, lambda: self._patch(pod, failure, nominated, blocks=blocks))
         if not blocks:
             self._kick()
 
-    def _patch(self, pod: Pod, failure: Failure, *, blocks: bool) -> None:
-        self._api.refuse(pod.uid, failure.message, unschedulable=not failure.error)
+    def _patch(self, pod: Pod, failure: Failure, nominated: str | None, *, blocks: bool) -> None:
+        self._api.refuse(pod.uid, failure.message, unschedulable=not failure.error, nominated=nominated)
         if blocks and not self._stopped:
             self._busy = False
             self._kick()

@@ -9,28 +9,33 @@ from dataclasses import dataclass
 from typing import cast
 
 from cluster.cache import Cache
+from cluster.connection import Connection
 from cluster.lease import Lease
 from cluster.reflector import Reflector
 from cluster.settings import Settings
+from extender.freshness import Freshness
 from extender.metrics import Metrics
 from extender.readiness import Readiness
 from extender.recorder import Recorder
 from extender.requeue import Requeue
 from extender.service import Extender, NotReady
 from faults.apiserver import ApiServer, Object, Resource
+from faults.calls import Answer
 from faults.loop import Loop
-from faults.scheduler import Answer, Ticket
+from faults.sight import Ticket
 from faults.watch import Sink, Watch
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 
-__all__ = ["RESERVATION_SECONDS", "REVIEWED", "Build", "Server"]
+__all__ = ["RESERVATION_SECONDS", "REVIEWED", "STALENESS", "Build", "Server"]
 
 _SETTINGS = Settings()
 RESERVATION_SECONDS = _SETTINGS.reservation
+STALENESS = _SETTINGS.staleness
 _PERIOD = 0.1
 _RECORDER_PERIOD = 0.2
+_FRESHNESS_PERIOD = 2.0
 _IDLE_PERIOD = 2.0
 """Between rounds when nothing asks for one: timers run out all the same."""
 _METRICS = Metrics()
@@ -44,6 +49,7 @@ class Build:
     extender: type[Extender] = Extender
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
+    freshness: type[Freshness] = Freshness
     settle: float = _SETTINGS.settle
 
 
@@ -56,6 +62,18 @@ class Lead:
 
     held: bool
     held_since: float
+
+
+class _Asked:
+    """The connection by which freshness asks how far the API server is."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+
+    def get(self, path: str, query: Mapping[str, str], seconds: float) -> bytes:
+        """A list of at most one object, of which the version matters."""
+        del path, query, seconds
+        return b'{"metadata":{"resourceVersion":"%d"}}' % self._api.version
 
 
 class Server:
@@ -84,9 +102,12 @@ class Server:
         }
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
+        self._freshness = build.freshness(
+            cast(Connection, _Asked(api)), dict(zip(self.watches, reflectors, strict=True)), loop.clock
+        )
         readiness = build.readiness(
             reflectors,
-            lambda: 0.0,
+            self._freshness.oldest,
             staleness=_SETTINGS.staleness,
             pods=reflectors[1],
             lease=cast(Lease, self.lead),
@@ -109,6 +130,12 @@ class Server:
         self._stopped = False
         self._due_at = math.inf
         self._look_again()
+        self._ask_how_far()
+
+    @property
+    def behind(self) -> float:
+        """How old its view is in truth, in seconds."""
+        return self._loop.now - min(self._loop.now, *(watch.behind_since for watch in self.watches.values()))
 
     @property
     def current(self) -> bool:
@@ -142,7 +169,21 @@ class Server:
         unit = policy.units[decision.unit].fingerprint
         return Answer(decision.nodes, ticket=Ticket(policy.key, unit, decision.group, policy.generation))
 
-    # The requeue thread, every 0.1 s, and the recorder's: left out where they would find nothing to do.
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Answer:
+        """As app.Application answers it."""
+        try:
+            preempted = self._extender.preempt(pod, victims)
+        except NotReady as not_ready:
+            return Answer(error=str(not_ready))
+        self._look_soon()
+        return Answer(tuple(victims) if preempted is None else preempted.choice.nodes)
+
+    # The threads. Rounds of requeue, every 0.1 s, and of the recorder are left out if they would do nothing.
+
+    def _ask_how_far(self) -> None:
+        if not self._stopped:
+            self._freshness.round()
+            self._loop.after(_FRESHNESS_PERIOD, self._ask_how_far)
 
     def _poked(self, pod: Pod) -> bool:
         done = self._poke(pod)

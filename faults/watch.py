@@ -1,9 +1,10 @@
-"""A list and watch of one resource as a client lives it: late, twice, broken, listed again.
+"""A list and watch of one resource as a client lives it: late, silent, twice, broken, listed again.
 
 Owns when changes arrive, in the order of their history; must not know what the client does with them. The
 real one is cluster/reflector.py.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ from faults.apiserver import ApiServer, Object, Resource
 from faults.loop import Loop
 
 __all__ = ["Sink", "Watch"]
+
+_STALL = 16.0
+"""Seconds without a byte after which the client opens a new watch, as cluster/reflector.py does."""
+_BOOKMARK = 10.0
+"""A watch ends after about so long, and tells its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,9 @@ class Watch:
 
     def __init__(self, loop: Loop, api: ApiServer, resource: Resource, sink: Sink, lag: float) -> None:
         self.synced = False
+        self.path = resource.value
+        self.version = ""
+        """Up to which everything has arrived, as far as the client was told."""
         self.listed_at: float | None = None
         self.disturbed_until = 0.0
         self._loop = loop
@@ -43,6 +52,13 @@ class Watch:
         self._stopped = False
         self._end = api.watch(resource, self._notified)
         self.list_again()
+        loop.after(_BOOKMARK, self._ask_bookmark)
+
+    @property
+    def behind_since(self) -> float:
+        """When the first change was made that has not arrived; inf if everything has."""
+        history = self._api.history[self._resource]
+        return history[self._position].at if self._position < len(history) else math.inf
 
     @property
     def current(self) -> bool:
@@ -59,6 +75,10 @@ class Watch:
         self._held_until = max(self._held_until, self._loop.now + seconds)
         self._disturb(self._held_until)
         self._loop.at(self._held_until, self._deliver)
+
+    def fall_silent(self, seconds: float) -> None:
+        """No watch brings anything for so long; one that is open then is given up later, without a byte."""
+        self.hold(_STALL * math.ceil(seconds / _STALL))
 
     def repeat(self, amount: int) -> None:
         """The last changes arrive again, in their order: the connection broke before they were noted."""
@@ -87,19 +107,32 @@ class Watch:
     def _read_list(self, serial: int) -> None:
         if self._stopped or serial != self._list_serial:
             return
-        objects = self._api.objects(self._resource)
+        objects, version = self._api.objects(self._resource), self._api.version
         position = len(self._api.history[self._resource])
-        self._loop.after(self._lag, lambda: self._listed(objects, position, serial))
+        self._loop.after(self._lag, lambda: self._listed(objects, position, version, serial))
 
-    def _listed(self, objects: Sequence[Object], position: int, serial: int) -> None:
+    def _listed(self, objects: Sequence[Object], position: int, version: int, serial: int) -> None:
         if self._stopped or serial != self._list_serial:
             return
+        self.version = str(version)
         self._sink.replace(objects)
         self._position = position
         self.synced = True
         self.listed_at = self._asked_at
         self._listing = False
         self._deliver()
+
+    def _ask_bookmark(self) -> None:
+        if not self._stopped:
+            asked_at, told, serial = self._loop.now, self._api.version, self._list_serial
+            self._loop.after(self._lag, lambda: self._bookmarked(asked_at, told, serial))
+            self._loop.after(_BOOKMARK, self._ask_bookmark)
+
+    def _bookmarked(self, asked_at: float, told: int, serial: int) -> None:
+        """It comes after all changes before it; one that is kept back is as good as none."""
+        kept_back = self._listing or serial != self._list_serial or self._loop.now < self._held_until
+        if not kept_back and self.behind_since >= asked_at:
+            self.version = str(max(told, int(self.version)))
 
     def _disturb(self, until: float) -> None:
         self.disturbed_until = max(self.disturbed_until, until)
@@ -116,6 +149,7 @@ class Watch:
                 self._loop.at(max(change.at + self._lag, self._held_until), self._deliver)
                 return
             self._position += 1
+            self.version = str(change.version)
             self._take(change.object, deleted=change.deleted)
 
     def _take(self, received: Object, *, deleted: bool) -> None:

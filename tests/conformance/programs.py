@@ -127,6 +127,10 @@ class Extender:
         """How many objects of a resource it knows."""
         return self._sum("resourcepolicy_cached_objects", resource=resource)
 
+    def age(self, resource: str) -> float:
+        """How old its view of a resource may be, in seconds."""
+        return self._sum("resourcepolicy_view_age_seconds", resource=resource)
+
     def lists(self, path: str) -> int:
         """How often it has listed a resource, over all its starts."""
         return self.log.read_text().count(f"{path}: listed ")

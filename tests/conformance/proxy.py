@@ -57,6 +57,8 @@ class ApiProxy:
         context = ssl.create_default_context(cafile=authority) if authority else None
         self.late: dict[str, float] = {}
         """Seconds by which the watches of a path are late."""
+        self.slow = 0.0
+        """Seconds by which every other answer is late."""
         self.server: str = cluster["server"]
         self.token: str = config["users"][0]["user"]["token"]
         self.http = urllib3.PoolManager(ssl_context=context, maxsize=64, retries=False)
@@ -191,6 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, response: urllib3.BaseHTTPResponse) -> None:
         body = response.data
+        time.sleep(self.server.api.slow)
         self._head(response)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -166,6 +166,16 @@ def test_a_late_watch_brings_nothing_sooner(beside: Beside) -> None:
     assert monotonic() - began >= 0.5
 
 
+def test_a_slow_answer_is_the_answer_and_not_sooner(beside: Beside) -> None:
+    """The request itself arrives at once."""
+    beside.proxy.slow = 0.5
+    began = monotonic()
+    made = in_background(lambda: beside.through.create("slow"))
+    wait_until(lambda: bool(beside.direct.page()["items"]), "made")
+    assert made.wait(20)
+    assert monotonic() - began >= 0.5
+
+
 def test_a_cut_ends_every_watch(beside: Beside) -> None:
     watching = beside.watch()
     beside.direct.create("a")

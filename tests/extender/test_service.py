@@ -784,6 +784,17 @@ def test_a_timer_runs_from_the_first_refusal_to_the_next_unit() -> None:
     assert world.ask(a_pod("b"), ["cloud-1"]) == Reason.WAITING_FOR_TIMEOUT
 
 
+def test_the_timer_of_a_pod_that_can_only_preempt_runs_too() -> None:
+    """O5, P1: no node has room, so that filter is never called; the wait ends all the same."""
+    policy = a_policy(a_unit("dc", max=5), ANYWHERE, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX, timeout="10s")
+    world = standard(bound("equal", "dc-1", priority=1000), bound("lower", "cloud-1"), policy=policy)
+    for waited, nodes in ((0, []), (6, []), (10, ["cloud-1"])):
+        world.clock.now = NOW + waited
+        preempted = world.extender.preempt(URGENT, {"cloud-1": ["lower"]})
+        assert preempted is not None
+        assert list(preempted.choice.nodes) == nodes
+
+
 def test_an_attempt_is_remembered_until_the_pod_is_bound_or_gone() -> None:
     world = standard(a_pod("a"), a_pod("b"))
     for name in "ab":

@@ -5,10 +5,11 @@ import itertools
 import pytest
 
 from faults.campaign import outcomes, shortest
+from faults.drawing import draw
 from faults.mutants import MUTANTS
 from faults.report import Report, story
 from faults.run import run
-from faults.schedule import Event, Kind, draw
+from faults.schedule import Event, Kind
 from faults.server import REVIEWED
 from faults.shrink import shrink
 

@@ -1,18 +1,29 @@
-"""The models themselves: bindings that conflict, watches that are late, a queue that backs off."""
+"""The models themselves: bindings that conflict, watches that are late, a queue that backs off, victims."""
+
+import math
 
 import pytest
 
 from faults.apiserver import ApiServer, Conflict, Object, Resource
 from faults.loop import Loop
 from faults.queue import Failure, Queue
+from faults.sight import Sight, least
 from faults.watch import Sink, Watch
-from policy.objects import Phase, Pod
+from policy.objects import Node, Phase, Pod
 
 _LAG = 0.5
 
 
-def _pod(name: str = "p") -> Pod:
-    return Pod(uid=name, namespace="default", name=name, created=0.0)
+def _pod(name: str = "p", *, priority: int = 0, gpus: int = 1, node: str = "") -> Pod:
+    return Pod(
+        uid=name,
+        namespace="default",
+        name=name,
+        created=0.0,
+        priority=priority,
+        requests={"gpu": gpus},
+        node_name=node,
+    )
 
 
 def _api() -> tuple[Loop, ApiServer]:
@@ -113,6 +124,102 @@ def test_a_broken_watch_misses_what_a_list_does_not_show() -> None:
     api.put_pod(_pod("b"))
     loop.run(loop.now + 10)
     assert seen.log == ["list of 0", "list of 1"]
+
+
+def test_a_silent_watch_is_given_up_in_the_end() -> None:
+    """Every sixteen seconds without a byte; what came in between comes then, and so does its version."""
+    loop, api = _api()
+    seen = _Seen()
+    watch = Watch(loop, api, Resource.PODS, seen.sink, _LAG)
+    loop.run(loop.now + 2)
+    watch.fall_silent(20)
+    api.put_pod(_pod("a"))
+    made_at = loop.now
+    loop.run(made_at + 31)
+    assert seen.log == ["list of 0"]
+    assert (watch.behind_since, watch.version) == (made_at, "0")
+    loop.run(made_at + 33)
+    assert seen.log == ["list of 0", "+a"]
+    assert (watch.behind_since, watch.version) == (math.inf, "1")
+
+
+def test_a_bookmark_tells_of_what_happened_elsewhere() -> None:
+    """So that a watch of something that never changes is not taken for one that is behind."""
+    loop, api = _api()
+    watch = Watch(loop, api, Resource.NODES, _Seen().sink, _LAG)
+    loop.run(loop.now + 2)
+    api.put_pod(_pod("a"))
+    assert watch.version == "0"
+    loop.run(loop.now + 10)
+    assert watch.version == "1"
+
+
+def _sight(gpus: int, *bound: Pod) -> Sight:
+    sight = Sight()
+    sight.nodes["n"] = Node(name="n", allocatable={"gpu": gpus})
+    sight.bound = {pod.uid: pod for pod in bound}
+    return sight
+
+
+@pytest.mark.parametrize(
+    ("gpus", "bound", "victims"),
+    [
+        pytest.param(2, (_pod("low", node="n"),), [], id="it fits: nobody has to go"),
+        pytest.param(1, (_pod("low", node="n"),), ["low"], id="the only one goes"),
+        pytest.param(1, (_pod("equal", priority=9, node="n"),), [], id="not one of equal priority"),
+        pytest.param(
+            2,
+            (_pod("lower", node="n"), _pod("low", priority=1, node="n")),
+            ["lower"],
+            id="the more important stays",
+        ),
+    ],
+)
+def test_victims_are_as_few_and_unimportant_as_will_do(
+    gpus: int, bound: tuple[Pod, ...], victims: list[str]
+) -> None:
+    """As SelectVictimsOnNode."""
+    found = _sight(gpus, *bound).victims(_pod("high", priority=9), ())
+    assert [pod.uid for pod in found.get("n", ())] == victims
+
+
+def test_a_pod_that_a_node_can_never_hold_has_no_victims() -> None:
+    """More than allocatable is not to be resolved by preemption; nor is what an extender refused."""
+    sight = _sight(1, _pod("low", node="n"))
+    assert not sight.victims(_pod("high", priority=9, gpus=2), ())
+    assert not sight.victims(_pod("high", priority=9), {"n"})
+
+
+def test_a_nomination_keeps_others_out_but_the_more_important() -> None:
+    """And not the nominated pod itself."""
+    sight = _sight(1)
+    nominated = _pod("nominated", priority=5)
+    sight.nominate(nominated, "n")
+    assert sight.fitting(_pod("low", priority=4)) == []
+    assert sight.fitting(_pod("equal", priority=5)) == []
+    assert sight.fitting(_pod("high", priority=6)) == ["n"]
+    assert sight.fitting(nominated) == ["n"]
+    sight.nominate(nominated, "")
+    assert sight.fitting(_pod("low", priority=4)) == ["n"]
+
+
+def test_the_node_whose_victims_matter_least_is_taken() -> None:
+    """By the highest priority on it, then the sum, then the number."""
+    low, high = _pod("low"), _pod("high", priority=2)
+    assert least({"a": [high], "b": [low, low]}) == "b"
+    assert least({"a": [low, low], "b": [low]}) == "b"
+
+
+def test_a_gated_pod_is_not_tried() -> None:
+    """Until the deletes of its victims are sent; the more important come first."""
+    queue = Queue()
+    for name, priority in (("low", 0), ("high", 9), ("gated", 10)):
+        queue.add(_pod(name, priority=priority))
+    queue.gated.add("gated")
+    popped = [queue.pop(0.0) for _ in range(3)]
+    assert [queued.pod.uid if queued else None for queued in popped] == ["high", "low", None]
+    queue.gated.clear()
+    assert queue.pop(0.0)
 
 
 def test_refused_pods_wait_for_an_event_and_errors_for_time() -> None:

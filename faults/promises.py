@@ -1,0 +1,100 @@
+"""What holds of preemption: victims go where that helps, and only there, and what was promised is kept.
+
+Owns the promises made and what they are compared with; must not know how the server keeps its own. Rules P2,
+P3, E7. What helps is found another way than policy.preempt finds it: filter is asked, on a view without the
+victims.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from cluster.cache import Cache
+from faults.apiserver import ApiServer
+from faults.calls import Answer
+from faults.still import own_view
+from faults.violation import Invariant, Violation
+from policy.filter import decide
+from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
+from policy.units import limit_reached
+from policy.usage import group_of
+
+__all__ = ["Promises"]
+
+Victims = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """Under which form of the policy it was made, the nodes that were answered, and the victims on each."""
+
+    generation: int
+    victims: Victims
+
+
+class Promises:
+    """Kept beside one run."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+        self._made: dict[str, _Promise] = {}
+
+    def drop(self, uid: str) -> None:
+        """The pod was sent somewhere, its victims stay, or the answer was lost."""
+        self._made.pop(uid, None)
+
+    def clear(self) -> None:
+        """The policy was edited, or another server answers now."""
+        self._made.clear()
+
+    def answered(self, pod: Pod, victims: Victims, answer: Answer, cache: Cache, now: float) -> None:
+        """Compare an answer to preempt with what filter would say once the victims are gone."""
+        policy = cache.policies.governing(pod)
+        if answer.error or policy is None:
+            return
+        if answer.nodes:
+            kept = {name: victims[name] for name in answer.nodes}
+            self._made[pod.uid] = _Promise(policy.generation, kept)
+        for node, gone in victims.items():
+            takes = _takes(pod, node, gone, policy, cache, now)
+            if takes is None:
+                continue
+            if node in answer.nodes and not takes:
+                raise Violation(Invariant.IN_VAIN, now, f"{pod.name} on {node}, for {', '.join(gone)}")
+            if takes and not answer.nodes:
+                raise Violation(Invariant.WITHHELD, now, f"{pod.name} on {node}, for {', '.join(gone)}")
+
+    def asked(self, pod: Pod, candidates: Sequence[str], answer: Answer, cache: Cache, now: float) -> None:
+        """The nominated node alone was asked about, by a server that has seen everything.
+
+        It may have to wait by the rules all the same, if an earlier unit changed; its slot must be there.
+        """
+        made, policy = self._made.get(pod.uid), cache.policies.governing(pod)
+        known = self._api.pods.get(pod.uid)
+        if made is None or policy is None or known is None or answer.nodes or answer.error:
+            return
+        node = known.nominated_node
+        if made.generation != policy.generation or list(candidates) != [node] or self._leaving(made, node):
+            return
+        unit = next(index for index, _ in enumerate(policy.units) if node in cache.nodes_in(policy, index))
+        usage = cache.usage(policy, unit, group_of(pod.labels, policy), but=pod.uid)
+        if limit_reached(policy, unit, usage, pod.requests):
+            raise Violation(Invariant.PROMISE, now, f"{pod.name} on {node}: {answer.refusal}")
+
+    def _leaving(self, made: _Promise, node: str) -> bool:
+        """Whether its victims are there yet, or those of another pod, which count beside that pod's slot."""
+        others = (other.victims.values() for other in self._made.values() if other is not made)
+        uids = [*made.victims.get(node, ()), *chain(*chain(*others))]
+        return node not in made.victims or any(uid in self._api.pods for uid in uids)
+
+
+def _takes(
+    pod: Pod, node: str, victims: Sequence[str], policy: ResourcePolicy, cache: Cache, now: float
+) -> bool | None:
+    """Whether filter would take the node without the victims; None if that cannot be told."""
+    view = own_view(cache, pod.uid, without=victims)
+    if view is None:
+        return None
+    nominated = replace(pod, nominated_node=node)
+    return list(decide(nominated, [node], policy, view, now).nodes) == [node]
