@@ -4,6 +4,7 @@ Owns when a refused pod is poked; must not know how a refusal came about, nor HT
 annotation: for a pod that an extender refused, any change of the pod makes the scheduler try again.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -51,13 +52,15 @@ class Requeue:
         """Pods to poke, by uid, in the order in which they are due."""
         self._paused_until = 0.0
         self._adopted = False
+        self._unready_at = -math.inf
+        """When there was no answer, last."""
         rounds = Rounds("requeue", _PERIOD, self.round)
         self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:
         """Poke the pods that are due now. One that could not be poked stays due."""
         if self._why_not():
-            self._adopted = False
+            self._adopted, self._unready_at = False, self._clock()
             return
         with self._cache.lock:
             self._cache.expire()
@@ -81,7 +84,11 @@ class Requeue:
             self._metrics.pokes.inc()
 
     def _adopt(self) -> None:
-        """Owe a poke to pods that a server before this one refused, as their timers were in it (O9)."""
+        """Owe a poke to pods that were refused before there was no answer, by whichever server.
+
+        Their timers were in that server (O9); or they are in doubt until the scheduler asks about them, and
+        hold back others (C7).
+        """
         if self._adopted:
             return
         self._adopted = True
@@ -89,8 +96,12 @@ class Requeue:
         self._owe(
             pod
             for pod in cache.pods()
-            if wants_nodes(pod) and pod.uid not in cache.attempts and cache.policies.governing(pod)
+            if wants_nodes(pod) and self._is_from_before(pod.uid) and cache.policies.governing(pod)
         )
+
+    def _is_from_before(self, uid: str) -> bool:
+        attempt = self._cache.attempts.get(uid)
+        return attempt is None or attempt.at <= self._unready_at
 
     def _collect(self) -> None:
         now = self._clock()

@@ -301,6 +301,18 @@ def test_pods_that_a_former_server_refused_are_woken_once() -> None:
     assert wakes.after(10) == []
 
 
+def test_pods_that_were_refused_before_a_pause_are_woken_once_after_it() -> None:
+    """C7, E9: until they are asked about again they are in doubt, and others wait for that."""
+    wakes = full(a_pod("a", unschedulable=True), a_pod("asked", unschedulable=True))
+    wakes.why_not = "what it knows of the cluster is too old"
+    assert wakes.after(40) == []
+    wakes.why_not = ""
+    wakes.world.clock.now += 0.1
+    wakes.world.ask(a_pod("asked"))
+    assert wakes.after(0) == ["a"]
+    assert wakes.after(10) == []
+
+
 def test_a_bug_in_a_round_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
     wakes = full(a_pod("a"))
     woken, stumbled = Event(), Event()
