@@ -11,12 +11,12 @@ from tests.conformance.programs import ACCOUNT, Extender
 from tests.conformance.proxy import ApiProxy
 from tests.conformance.test_counting import census
 from tests.conformance.test_outages import WATCHED
+from tests.conformance.test_under_fire import LEASE
 
 STALENESS = 20
-SLOW = 1.5
+SLOW = 1.0
 TOO_SLOW = 3.0
 """For the renewals of a Lease: they are given up after 2 s."""
-LEASE = "resourcepolicy/slow"
 PODS = "/api/v1/pods"
 MAX = 5
 
