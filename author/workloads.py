@@ -41,6 +41,7 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
     "Job": _JOB,
     "CronJob": _JOB,
 }
+_CONTAINERS = ("initContainers", "containers")
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -83,6 +84,23 @@ def pod_from(template: Mapping[str, Any], name: str, namespace: str) -> Pod:
     if not isinstance(metadata, Mapping):
         raise ValueError("metadata is no mapping")  # noqa: TRY004  a fault of the text, not of the program
     identity = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": _LONG_AGO}
-    manifest = {"metadata": {**metadata, **identity}, "spec": spec}
+    manifest = {"metadata": {**metadata, **identity}, "spec": _requesting(spec)}
     manifest["metadata"].pop("deletionTimestamp", None)
     return pod_of(msgspec.convert(manifest, PodObject))
+
+
+def _requesting(spec: object) -> object:
+    """The spec with a request for every limit without one, as the API server completes pods (not templates)."""
+    if not isinstance(spec, Mapping):
+        return spec
+    listed = {key: spec[key] for key in _CONTAINERS if isinstance(spec.get(key), list)}
+    return {**spec, **{key: [_completed(one) for one in ones] for key, ones in listed.items()}}
+
+
+def _completed(container: object) -> object:
+    resources = container.get("resources") if isinstance(container, Mapping) else None
+    limits = resources.get("limits") if isinstance(resources, Mapping) else None
+    requests = resources.get("requests") if isinstance(resources, Mapping) else None
+    if not isinstance(limits, Mapping) or not isinstance(requests, Mapping | None):
+        return container
+    return {**container, "resources": {**resources, "requests": {**limits, **(requests or {})}}}

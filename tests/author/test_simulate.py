@@ -208,10 +208,10 @@ ROWS = [
 ]
 
 
-def a_deployment(tmp_path: Path) -> str:
+def a_deployment(tmp_path: Path, resources: Json | None = None) -> str:
     """A file with the Deployment `new`, whose pods are like those of `web`."""
     path = tmp_path / "new.yaml"
-    spec = {"containers": [{"name": "c", "resources": {"requests": {GPU: "1"}}}]}
+    spec = {"containers": [{"name": "c", "resources": resources or {"requests": {GPU: "1"}}}]}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
     path.write_text(
         written({"kind": "Deployment", "metadata": {"name": "new"}, "spec": {"template": template}})
@@ -228,6 +228,22 @@ def test_where_pods_land(tmp_path: Path, row: Row) -> None:
     assert {bought["unit"]: bought["nodes"] for bought in answer["purchases"]} == row.bought
     assert {spill["unit"]: spill["pod"] for spill in answer["spills"]} == row.spills
     assert answer["lasted"] == row.lasted
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"limits": {GPU: 1}}, id="no request at all"),
+        pytest.param({"limits": {GPU: 1}, "requests": {"cpu": 1}}, id="a request of another"),
+        pytest.param({"limits": {GPU: 1, "cpu": 99}, "requests": {"cpu": 1}}, id="a request below a limit"),
+    ],
+)
+def test_a_limit_is_requested_where_nothing_else_is(tmp_path: Path, resources: Json) -> None:
+    """As the API server completes pods: a manifest for GPUs names the limit only."""
+    new = ("--pod", a_deployment(tmp_path, resources), "--scale", "new=2")
+    answer = played(tmp_path, a_policy(DC, CLOUD), ONE_EACH, *new)
+    assert [unit["after"] for unit in answer["units"]] == [1, 1]
+    assert answer["notes"] == []
 
 
 def test_why_a_pod_went_on_and_why_one_stays(tmp_path: Path) -> None:
