@@ -19,6 +19,10 @@ __all__ = ["SHOWN", "Played"]
 
 Played = tuple[str, Sequence[Outcome]]
 _WIDTH = 80
+_NO_POLICY = (
+    "No policy governs a pod that arrives (--scale, --pod) or is pending: compare namespace and labels with "
+    "those that policies select by."
+)
 
 
 def _text(plays: Sequence[Played]) -> str:
@@ -27,7 +31,10 @@ def _text(plays: Sequence[Played]) -> str:
         if len(plays) > 1:
             lines += [click.style(f"== {title}", bold=True), ""]
         if not outcomes:
-            lines += ["No policy governs a pod that arrives: compare its labels with the selector.", ""]
+            lines += [
+                "No policy governs a pod that arrives: compare namespace and labels with the selector.",
+                "",
+            ]
         for outcome in outcomes:
             lines += [*_told(outcome), ""]
     if len(plays) > 1:

@@ -5,7 +5,7 @@ A pod belongs to the workload that its controller, or a ReplicaSet's Deployment,
 that one of its usual labels names.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from author.cluster import Cluster
@@ -78,15 +78,15 @@ def arrivals(
     Raises:
         Mistake: a workload is not found, or found twice.
     """
-    written = dict(_written(pod_file)) if pod_file else {}
+    written = _written(pod_file) if pod_file else {}
     wanted = dict(map(_wanted, scale)) or {name: replicas for name, (_, replicas) in written.items()}
     found = Arrivals()
     for name, replicas in wanted.items():
         own = _pods_of(name, cluster)
         found.scaled |= {pod.uid: name for pod in own}
-        model = written[name][0] if name in written else max(own, key=lambda p: p.created, default=None)
+        model = _model(name, written) or max(own, key=lambda p: p.created, default=None)
         if model is None:
-            raise Mistake(_not_found(name, cluster))
+            raise Mistake(_not_found(name, cluster, written))
         found.excess[name] = max(len(own) - replicas, 0)
         for number in range(len(own), replicas):
             pod = _fresh(model, name.rpartition("/")[2], number, now, there)
@@ -102,7 +102,15 @@ def _wanted(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _written(name: str) -> Iterator[tuple[str, tuple[Pod, int]]]:
+def _written(name: str) -> dict[str, tuple[Pod, int]]:
+    """The workloads in a file, by name."""
+    found = dict(_workloads(name))
+    if not found:
+        raise Mistake(f"--pod {name}: holds nothing that makes pods; name a file with a Deployment, Job, Pod")
+    return found
+
+
+def _workloads(name: str) -> Iterator[tuple[str, tuple[Pod, int]]]:
     for source, text in read(name):
         for workload in workloads_in(documents_in(source, text)):
             spec = workload.document.at("spec")
@@ -110,6 +118,13 @@ def _written(name: str) -> Iterator[tuple[str, tuple[Pod, int]]]:
             name = str(workload.document.at("metadata", "name"))
             labels = {**dict.fromkeys(workload.added, name), **workload.pod.labels}  # a hash of its own (C2)
             yield name, (replace(workload.pod, labels=labels), replicas)
+
+
+def _model(name: str, written: Mapping[str, tuple[Pod, int]]) -> Pod | None:
+    """The pod of a workload in the file, which may be called NAMESPACE/NAME as well."""
+    namespace, _, short = name.rpartition("/")
+    pod, _ = written.get(short, (None, 0))
+    return pod if pod is not None and namespace in ("", pod.namespace) else None
 
 
 def _pods_of(name: str, cluster: Cluster) -> list[Pod]:
@@ -134,10 +149,11 @@ def _owner(pod: Pod, cluster: Cluster) -> str:
     return name
 
 
-def _not_found(name: str, cluster: Cluster) -> str:
+def _not_found(name: str, cluster: Cluster, written: Collection[str]) -> str:
     names = sorted({_owner(pod, cluster) for pod in cluster.pods} - {""})
     there = f"there are {', '.join(names[:5])}" if names else "no pod there has a controller"
-    return f"--scale {name}: no pod of it in the snapshot ({there}); or give its manifest with --pod FILE"
+    mend = f"--pod has {', '.join(sorted(written))}" if written else "or give its manifest with --pod FILE"
+    return f"--scale {name}: no pod of it in the cluster ({there}); {mend}"
 
 
 def _fresh(model: Pod, name: str, number: int, now: float, there: Sequence[ResourcePolicy]) -> Pod:

@@ -101,7 +101,7 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
     ]
     play = Play(stage, Wanted(coming.new, waiting, setting.nodes_start))
     subjects = mine or _governing([*coming.new, *waiting], there)
-    notes = _add_nodes(setting, stage, subjects, coming)
+    notes = (*_add_nodes(setting, stage, subjects, coming), *_ungoverned(coming, waiting, there, asked))
     before = {policy.key: counts(stage, policy) for policy in subjects}
     with Progress(len(coming.new) + len(waiting)) as progress:
         play.progress = progress
@@ -124,6 +124,22 @@ def _governing(pods: Sequence[Pod], there: Sequence[ResourcePolicy]) -> list[Res
     """The policies that are meant to govern any of the pods."""
     keys = {policy.key for pod in pods if (policy := governing(pod, there)) is not None}
     return [policy for policy in there if policy.key in keys]
+
+
+def _ungoverned(
+    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], asked: Asked
+) -> tuple[str, ...]:
+    """What arrives without a policy, or that nothing does: an answer of zeros says neither."""
+    if not (coming.new or waiting or asked.scale or asked.pod):
+        return ("nothing arrives; say what is to: --scale NAME=N, or --pod FILE",)
+    without = [pod for pod in coming.new if governing(pod, there) is None]
+    if not without:
+        return ()
+    note = (
+        f"no policy governs {len(without)} of the pods that arrive, for example {without[0].name} in "
+        f"namespace {without[0].namespace}: compare namespace and labels with the selector (M1, M2)"
+    )
+    return (note,)
 
 
 def _not_sent(

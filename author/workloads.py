@@ -90,7 +90,7 @@ def pod_from(template: Mapping[str, Any], name: str, namespace: str) -> Pod:
 
 
 def _requesting(spec: object) -> object:
-    """The spec with a request for every limit without one, as the API server completes pods (not templates)."""
+    """The spec with a request for every limit, which the API server adds to pods and not to templates."""
     if not isinstance(spec, Mapping):
         return spec
     listed = {key: spec[key] for key in _CONTAINERS if isinstance(spec.get(key), list)}

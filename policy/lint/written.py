@@ -29,6 +29,7 @@ _IDENTITY = {"namespace", "name", "uid", "created", "generation"}
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
 _KIND, _GROUP = "ResourcePolicy", "scheduling.alibabacloud.com"
 _VERSION = f"{_GROUP}/v1alpha1"
+_SPELLINGS = ("resourcepolicy", "resourcepolicys", "resourcepolicies")
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
@@ -127,11 +128,11 @@ def _strangers(document: Document, at: Path, known: set[str]) -> Iterator[Findin
 def _misspelt(document: Document) -> Iterator[Finding]:
     """A document that means to be a policy, and is none."""
     written = str(document.content.get("apiVersion") or "")
-    group = written.partition("/")[0]
-    ours = document.kind.lower().rstrip("s") == "resourcepolicy"
+    group, slash, _ = written.partition("/")
+    ours = document.kind.lower() in _SPELLINGS
     if not ours or (document.kind, written) == (_KIND, _VERSION):
         return
-    if group and "alibabacloud" not in group and not get_close_matches(group, [_GROUP]):
+    if slash and "alibabacloud" not in group and not get_close_matches(group, [_GROUP]):
         return  # another project's
     key = "kind" if written == _VERSION else "apiVersion"
     right = _KIND if written == _VERSION else _VERSION

@@ -466,6 +466,29 @@ def test_text_fits_80_columns(tmp_path: Path) -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        pytest.param(
+            ("--scale", "db=3"), "no policy governs 2 of the pods that arrive, for example db-2", id="M2"
+        ),
+        pytest.param((), "nothing arrives; say what is to: --scale NAME=N", id="nothing"),
+        pytest.param(("--scale", "web=1"), "", id="as many as there are"),
+        pytest.param(("--scale", "web=3"), "", id="M1: governed"),
+    ],
+)
+def test_zeros_say_why_they_are_zeros(tmp_path: Path, more: tuple[str, ...], said: str) -> None:
+    there = (*BIG, THERE, a_pod("db-7d9-a", "dc-1", of="db"))
+    notes = played(tmp_path, a_policy(DC, CLOUD), there, *more)["notes"]
+    assert [said in note for note in notes] == [True] * bool(said)
+
+
+def test_a_workload_from_a_file_goes_by_its_namespace_too(tmp_path: Path) -> None:
+    new = ("--pod", a_deployment(tmp_path))
+    answer = played(tmp_path, a_policy(DC, CLOUD), ONE_EACH, *new, "--scale", "default/new=2")
+    assert answer["arrived"] == 2
+
+
 def test_a_pod_that_no_policy_governs_is_told() -> None:
     snapshot = written(a_cluster(*BIG, a_pod("db-7d9-a", "dc-1", of="db")))
     result = simulate("--snapshot", "-", "--scale", "db=2", stdin=snapshot)
@@ -656,9 +679,22 @@ GOOD = written(a_cluster(*ONE_EACH, THERE))
         pytest.param(
             ("--snapshot", "-", "--scale", "wbe=3"),
             GOOD,
-            "no pod of it in the snapshot (there are web)",
+            "no pod of it in the cluster (there are web)",
             id="no workload",
         ),
+        pytest.param(
+            ("--snapshot", "-", "--pod", "{d}", "--scale", "nwe=3"),
+            GOOD,
+            "; --pod has new",
+            id="nor in the file",
+        ),
+        pytest.param(
+            ("--snapshot", "-", "--pod", "{d}", "--scale", "shop/new=3"),
+            GOOD,
+            "; --pod has new",
+            id="nor there",
+        ),
+        pytest.param(("--snapshot", "-", "--pod", "{n}"), GOOD, "holds nothing that makes pods", id="no pod"),
         pytest.param(
             ("--snapshot", "-", "--nodes-start", "x"), GOOD, "--nodes-start: 'x' is not", id="no time"
         ),
@@ -718,6 +754,7 @@ def test_a_mistake_is_one_line_with_the_fix(
     (tmp_path / "b.yaml").write_text(written(a_policy()))
     (tmp_path / "n.yaml").write_text("a: b")
     files = {name: str(tmp_path / f"{name}.yaml") for name in "pbn"}
+    files["d"] = a_deployment(tmp_path)
     result = simulate(*(argument.format(**files) for argument in arguments), stdin=stdin)
     assert result.exit_code == 2, result.output
     assert said in result.stderr
