@@ -4,7 +4,7 @@ Owns what it reads and its exit code; must not know rules (policy.lint) or forma
 """
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 
@@ -67,16 +67,19 @@ def run(asked: Asked) -> None:
 
 
 def _given(asked: Asked) -> Given:
+    if asked.snapshot == "-" and "-" in asked.files:
+        raise Mistake("- is named twice, and stdin can be read once; write a file for one of them")
     cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
-    named = [*asked.files, *([asked.scheduler_config] if asked.scheduler_config else [])]
-    documents = list(_documents(named))
+    documents = list(_documents(asked.files))
+    if asked.scheduler_config:
+        documents += _scheduler(asked.scheduler_config)
     workloads = list(workloads_in(documents))
     if asked.live:
         workloads += workloads_in(live_workloads(asked.kubeconfig))
     if cluster is not None and not asked.files:
         documents += _policies(cluster)
     if not documents and asked.server_config is None:
-        raise Mistake("nothing to lint; name a FILE with a ResourcePolicy, or --live")
+        raise Mistake(_nothing(asked))
     settings = load_settings(asked.config)
     server = next(read(asked.server_config)) if asked.server_config else None
     return Given(
@@ -88,7 +91,24 @@ def _given(asked: Asked) -> Given:
     )
 
 
-def _documents(names: list[str]) -> Iterator[Document]:
+def _nothing(asked: Asked) -> str:
+    where = asked.snapshot or ("the cluster" if asked.live else ", ".join(asked.files))
+    if not where:
+        return "nothing to lint; name a FILE with a ResourcePolicy, or --live"
+    return f"nothing to lint: {where} holds no ResourcePolicy; name a FILE with one"
+
+
+def _scheduler(name: str) -> list[Document]:
+    documents = list(_documents([name]))
+    if not any(document.kind == "KubeSchedulerConfiguration" for document in documents):
+        raise Mistake(
+            f"--scheduler-config {name}: holds no KubeSchedulerConfiguration; name the file that "
+            "kube-scheduler is started with"
+        )
+    return documents
+
+
+def _documents(names: Iterable[str]) -> Iterator[Document]:
     for name in names:
         for source, text in read(name):
             yield from documents_in(source, text)

@@ -146,6 +146,14 @@ def test_github_gets_one_line_for_each_finding_with_its_place(tmp_path: Path) ->
             (), "Error: nothing to lint; name a FILE with a ResourcePolicy, or --live", id="nothing"
         ),
         pytest.param(
+            ("-", "--scheduler-config", "{policy}"),
+            "holds no KubeSchedulerConfiguration; name the file",
+            id="another configuration",
+        ),
+        pytest.param(("-", "--snapshot", "-"), "- is named twice", id="stdin twice"),
+        pytest.param(("{empty}",), "empty.yaml holds no ResourcePolicy", id="an empty file"),
+        pytest.param(("--snapshot", "{nodes}"), "nodes.yaml holds no ResourcePolicy", id="no policy there"),
+        pytest.param(
             ("-", "--nodes-start", "soon"), "'soon' is not a duration; write for example 15m", id="time"
         ),
         pytest.param(
@@ -158,8 +166,10 @@ def test_github_gets_one_line_for_each_finding_with_its_place(tmp_path: Path) ->
         ),
     ],
 )
-def test_a_mistake_is_one_line_with_the_fix(arguments: tuple[str, ...], said: str) -> None:
-    result = lint(*arguments, stdin=GOOD)
+def test_a_mistake_is_one_line_with_the_fix(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    texts = {"policy": GOOD, "empty": "", "nodes": "kind: Node\nmetadata: {name: n}\n"}
+    files = {name: str(a_file(tmp_path, text, f"{name}.yaml")) for name, text in texts.items()}
+    result = lint(*(argument.format(**files) for argument in arguments), stdin=GOOD)
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
     assert said in result.stderr
