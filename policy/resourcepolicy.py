@@ -110,7 +110,10 @@ def _amounts(written: object) -> object:
         return written
     amounts = {}
     for resource, quantity in written.items():
-        amount = parse_quantity(str(quantity))
+        try:
+            amount = parse_quantity(str(quantity))
+        except ValueError as error:
+            raise ValueError(f"{resource}: {error}") from None
         if amount < 0:
             raise ValueError(f"{resource} is {quantity}; write 0 or more")
         amounts[resource] = amount

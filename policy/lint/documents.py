@@ -99,7 +99,7 @@ class Policy:
     @property
     def name(self) -> str:
         """As messages call it."""
-        return f"ResourcePolicy {self.policy.name}"
+        return f"ResourcePolicy {self.policy.name}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

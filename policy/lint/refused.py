@@ -1,7 +1,7 @@
 """Rule RP001, second half: what decisions could bear, and the API server refuses all the same.
 
 Owns a copy of those constraints of manifests/crd.yaml that `ResourcePolicy` does not check: types, syntax of
-labels, sizes. Must not know decisions. tests/author/test_lint.py holds it against what the server refuses.
+labels, sizes; and names that no pod's resource has. Must not know decisions. tests/author/test_lint.py holds it against what the server refuses.
 """
 
 import re
@@ -20,6 +20,9 @@ _NAME = re.compile(rf"(?=.{{1,253}}\Z){_DNS}")
 _MASKED = "****"
 """How ACK's manuals hide the end of an id."""
 _INT32 = 2**31
+_PLAIN = ("cpu", "memory", "ephemeral-storage")
+_PAGES = "hugepages-"
+"""The resources of pods whose names have no domain."""
 _MOST: Mapping[str, int] = {
     "units": 64,
     "selector": 64,
@@ -83,6 +86,9 @@ def _unit(document: Document, path: Path) -> Iterator[Refusal]:
         if isinstance(amount, bool) or not isinstance(amount, int | str):
             what = f"{amount!r} is neither a whole number nor text"
             yield Refusal((*path, "maxResources", name), what, f'a fraction in quotes: "{amount}"')
+        if "/" not in name and not name.startswith(_PAGES) and name not in _PLAIN:
+            what = f"{name!r} is no resource that a pod can request"
+            yield Refusal((*path, "maxResources", name), what, "its whole name: nvidia.com/gpu, cpu, memory")
 
 
 def _labels(document: Document, path: Path) -> Iterator[Refusal]:

@@ -29,6 +29,14 @@ _IDENTITY = {"namespace", "name", "uid", "created", "generation"}
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
 _KIND, _GROUP = "ResourcePolicy", "scheduling.alibabacloud.com"
 _VERSION = f"{_GROUP}/v1alpha1"
+_SHAPES: Mapping[str, str] = {
+    "spec.units": "units: [{nodeSelector: {…}}, …], the preferred first",
+    "spec.selector": "selector: {app: …}, the labels of the pods",
+    "spec.selector.matchLabels": "selector: {app: …}, without matchLabels; matchExpressions beside selector",
+    "spec.selector.matchExpressions": "matchExpressions: […] beside selector, not in it",
+    "spec.whenTryNextUnits": "whenTryNextUnits: {policy: …}",
+}
+"""What other objects of Kubernetes, and habit, would have otherwise."""
 _SPELLINGS = ("resourcepolicy", "resourcepolicys", "resourcepolicies")
 _INDEX = re.compile(r"\[(\d+)\]")
 
@@ -61,8 +69,9 @@ def _faults(document: Document) -> Iterator[Finding]:
             place, _, what = fault.partition(": ")
             path = _path(place, document)
             told.add(path)
-            why = f"{place}: {what}. A policy that cannot be used governs no pod (M6)."
-            yield found(Code.INVALID, document, path, why, "what the message names; see docs/rules.md")
+            wrong, _, mend = what.partition("; ")
+            why = f"{place}: {wrong}. A policy that cannot be used governs no pod (M6)."
+            yield found(Code.INVALID, document, path, why, _instead(place, mend or wrong))
     if not document.at("metadata", "name"):
         why = "The policy has no name; the API server refuses it."
         yield found(Code.INVALID, document, ("metadata",), why, "metadata: {name: …}")
@@ -73,6 +82,19 @@ def _faults(document: Document) -> Iterator[Finding]:
             )
             severity = Severity.WARNING if refusal.example else None
             yield found(Code.INVALID, document, refusal.path, why, refusal.instead, severity)
+
+
+def _instead(place: str, fault: str) -> str:
+    """What to write at a place: its shape where it has one, else what the fault itself says."""
+    if place in _SHAPES:
+        return _SHAPES[place]
+    if fault == "is missing":
+        return f"{place.rpartition('.')[2]}: …"
+    limit = fault.removeprefix("Input should be ")
+    if limit != fault:
+        return f"{'a number ' if limit.startswith('greater') else ''}{limit}".replace("'", "")
+    _, told, mend = fault.rpartition("write ")
+    return mend if told else "what the message names; see docs/rules.md"
 
 
 def _path(place: str, document: Document) -> Path:
@@ -116,13 +138,20 @@ def _strangers(document: Document, at: Path, known: set[str]) -> Iterator[Findin
     for key in part if isinstance(part, Mapping) else ():
         if key in known:
             continue
-        like = get_close_matches(str(key), known, n=1)
+        like = _elsewhere(str(key), at) or get_close_matches(str(key), known, n=1)
         why = (
             f"No ResourcePolicy has a field {key} here. kubectl refuses it, other clients lose it in "
             "silence: a cap that is misspelt is no cap."
         )
         instead = like[0] if like else f"one of {', '.join(sorted(known))}"
         yield found(Code.UNKNOWN_FIELD, document, (*at, str(key)), why, instead)
+
+
+def _elsewhere(key: str, at: Path) -> list[str]:
+    """Where a field that is known belongs, which an indentation too few or too many moved."""
+    if at != ("spec",) and key in _names(ResourcePolicy) - _IDENTITY:
+        return [f"{key} under spec"]
+    return [f"{key} under a unit of spec.units"] if at == ("spec",) and key in _names(Unit) else []
 
 
 def _misspelt(document: Document) -> Iterator[Finding]:

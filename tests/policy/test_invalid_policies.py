@@ -28,7 +28,7 @@ def expression(**term: object) -> dict[str, object]:
         pytest.param({"units": [7]}, "spec.units[0]: write a mapping", id="a unit that is no mapping"),
         pytest.param(
             {"units": [{"maxResources": {"cpu": "1 GB"}}]},
-            "spec.units[0].maxResources: '1 GB' is not a quantity",
+            "spec.units[0].maxResources: cpu: '1 GB' is not a quantity",
             id="no quantity",
         ),
         pytest.param(

@@ -179,6 +179,20 @@ GROUPED = policy(CAPPED, CLOUD, matchLabelKeys=["pod-template-hash"])
         pytest.param(
             "kind: ResourcePolicy\napiVersion: other.io/v1\n", [], id="another project's ResourcePolicy"
         ),
+        pytest.param("kind: ResourcePolicy\napiVersion: v1\n", ["RP007"], id="M6: no group is no project's"),
+        pytest.param(
+            "kind: ResourcePolicies\napiVersion: scheduling.alibabacloud.com/v1alpha1\n",
+            ["RP007"],
+            id="M6: the plural is no kind",
+        ),
+        pytest.param(
+            policy({**OWN, "maxResources": {"gpu": 4}}, CLOUD), ["RP001"], id="O2: no pod requests plain gpu"
+        ),
+        pytest.param(
+            policy({**OWN, "maxResources": {"nvidia.com/gpu": 4, "hugepages-2Mi": "1Gi", "cpu": 1}}, CLOUD),
+            [],
+            id="O2: what pods request may be capped",
+        ),
         pytest.param(policy({**OWN, "max": "many"}, CLOUD), ["RP001"], id="M6: a fault hides other findings"),
         pytest.param(
             policy(selector={"app": "web"}, matchExpressions=[{"key": "a", "operator": "In"}]),
@@ -189,6 +203,44 @@ GROUPED = policy(CAPPED, CLOUD, matchLabelKeys=["pod-template-hash"])
 )
 def test_what_is_found(text: str, expected: list[str]) -> None:
     assert [str(finding.code) for finding in found_in(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "instead"),
+    [
+        pytest.param({"strategy": "prefered"}, "prefer or required", id="a word of few"),
+        pytest.param({"units": {"max": 1}}, "units: [{nodeSelector: {…}}, …]", id="no list"),
+        pytest.param({"units": []}, "units: [{nodeSelector: {…}}, …]", id="an empty list"),
+        pytest.param({"units": [{"max": -1}]}, "a number greater than or equal to 0", id="O2: below 0"),
+        pytest.param(
+            {"units": [{"maxResources": {"cpu": "8 cores"}}]}, "for example 2, 500m", id="no quantity"
+        ),
+        pytest.param({"units": [{"nodeSelector": {"pool": 5}}]}, "a string", id="no string"),
+        pytest.param(
+            {"selector": {"matchLabels": {"app": "web"}}},
+            "selector: {app: …}, without",
+            id="M1: as Deployments",
+        ),
+        pytest.param({"matchExpressions": [{"key": "a"}]}, "operator: …", id="M3: a part is missing"),
+        pytest.param(
+            {"matchExpressions": [{"key": "a", "operator": "In"}]},
+            "what the message names",
+            id="M3: no values",
+        ),
+        pytest.param({"max": 3}, "max under a unit of spec.units", id="a unit's field outside units"),
+        pytest.param(
+            {"units": [{"strategy": "prefer"}]}, "strategy under spec", id="the policy's, in a unit"
+        ),
+    ],
+)
+def test_what_to_write_instead_is_said(spec: Json, instead: str) -> None:
+    (finding,) = found_in(policy(**spec))
+    assert finding.instead.startswith(instead)
+
+
+def test_which_resource_is_no_quantity_is_said() -> None:
+    (finding,) = found_in(policy({**OWN, "maxResources": {"cpu": 1, "nvidia.com/gpu": "4GPU"}}, CLOUD))
+    assert "nvidia.com/gpu: '4GPU' is not a quantity" in finding.why
 
 
 def test_the_hint_on_virtual_nodes_is_a_warning_once_a_workload_lacks_the_toleration() -> None:
