@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
+from author.abridged import abridged
 from author.account import Account, Purchase
 from author.cluster import Said
 from policy.duration import format_duration
@@ -21,7 +22,7 @@ __all__ = ["SHOWN"]
 
 _WIDTH = 80
 _LABEL = 13
-_WHAT = 45
+_WHAT = 48
 _HOUR, _DAY = 3_600, 86_400
 _COLOURS = {
     State.USED: "green",
@@ -132,8 +133,7 @@ def _unit(verdict: Verdict) -> Iterator[str]:
     head = f"  units[{verdict.unit}]"
     state = click.style(str(verdict.state), fg=_COLOURS[verdict.state])
     rule = f" ({verdict.rule})" if verdict.rule else ""
-    what = verdict.what if len(verdict.what) <= _WHAT else f"{verdict.what[:_WHAT]}..."
-    yield f"{head:<{_LABEL}}{what}: {state}{rule}"
+    yield f"{head:<{_LABEL}}{abridged(verdict.what, _WHAT)}: {state}{rule}"
     yield from _labelled("", [part for part in (verdict.why, _counted(verdict)) if part])
 
 

@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 import click
 
+from author.abridged import abridged
 from author.page import page
 from policy.duration import format_duration
 from policy.simulation.outcome import TOTALS, Outcome, Purchase, UnitCount
@@ -19,6 +20,7 @@ __all__ = ["SHOWN", "Played"]
 
 Played = tuple[str, Sequence[Outcome]]
 _WIDTH = 80
+_SELECTOR = 30
 _NO_POLICY = (
     "No policy governs a pod that arrives (--scale, --pod) or is pending: compare namespace and labels with "
     "those that policies select by."
@@ -99,7 +101,7 @@ def _table(outcome: Outcome) -> Iterator[str]:
 
 def _nodes(unit: UnitCount) -> str:
     waits = ", waits" if unit.waits_for_nodes else ""
-    return f"{unit.nodes} {unit.resource} {unit.selector[:30]}".rstrip() + waits
+    return f"{unit.nodes} {unit.resource} {abridged(unit.selector, _SELECTOR)}".rstrip() + waits
 
 
 def _bar(unit: UnitCount, outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import click
 import msgspec
 
+from author.abridged import abridged
 from policy.census import Census, Period, UnitCensus
 
 __all__ = ["SHOWN", "Shown"]
@@ -76,7 +77,7 @@ def _units(shown: Shown, placed: int) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     widths[1] = min(widths[1], _WIDTH - 2 * 6 - sum(widths[:1] + widths[2:]))
     for index, nodes, pods, share, state, cap in rows:
-        named = nodes if len(nodes) <= widths[1] else f"{nodes[: widths[1] - 2]}.."
+        named = abridged(nodes, widths[1])
         left = f"  {index:<{widths[0]}}  {named:<{widths[1]}}  "
         yield f"{left}{pods:>{widths[2]}}  {share:>{widths[3]}}  {state:<{widths[4]}}  {cap}".rstrip()
 

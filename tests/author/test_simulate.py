@@ -489,6 +489,16 @@ def test_a_workload_from_a_file_goes_by_its_namespace_too(tmp_path: Path) -> Non
     assert answer["arrived"] == 2
 
 
+def test_units_whose_long_selectors_end_otherwise_are_told_apart(tmp_path: Path) -> None:
+    """As ACK's own: every one begins alibabacloud.com/nodepool-id=."""
+    pool = "alibabacloud.com/nodepool-id"
+    units = [{"nodeSelector": {pool: f"np-{name}"}} for name in ("edge", "elastic")]
+    (tmp_path / "p.yaml").write_text(written(a_policy(*units)))
+    nodes = [a_node(f"{n}-1", n, labels={pool: f"np-{n}"}) for n in ("edge", "elastic")]
+    result = simulate("--policy", tmp_path / "p.yaml", "--snapshot", "-", stdin=written(a_cluster(*nodes)))
+    assert [f"=np-{name} " in result.output for name in ("edge", "elastic")] == [True, True]
+
+
 def test_a_pod_that_no_policy_governs_is_told() -> None:
     snapshot = written(a_cluster(*BIG, a_pod("db-7d9-a", "dc-1", of="db")))
     result = simulate("--snapshot", "-", "--scale", "db=2", stdin=snapshot)
