@@ -28,6 +28,13 @@ _WORKLOADS = {
     "Job": "/apis/batch/v1/jobs",
 }
 _NOT_FOUND = 404
+_SILENT = "is the API server up, and is it the right context?"
+_DISTRUSTED = "does the kubeconfig have the certificate authority of this API server?"
+_REFUSED = {
+    401: "have the token or the certificate of this context expired?",
+    403: "it takes the right to list nodes, pods, policies: manifests/reader.yaml has a role for it",
+}
+"""What to do about it, by HTTP status."""
 
 
 def live_cluster(kubeconfig: Path | None) -> Cluster:
@@ -88,10 +95,15 @@ class Session:
         self._kubeconfig = kubeconfig or _default()
         self.source = str(self._kubeconfig or "the cluster")
         try:
-            self._connection: Connection = connect(self._kubeconfig, context)
             self.namespace = namespace_of(self._kubeconfig, context)
+            self._connection: Connection = connect(self._kubeconfig, context)
         except NotConfigured as error:
-            raise Mistake(f"{str(error).rstrip('.')}; name one with --kubeconfig") from None
+            mend = (
+                "correct --context, or name one with --kubeconfig"
+                if context
+                else "name one with --kubeconfig"
+            )
+            raise Mistake(f"{str(error).rstrip('.')}; {mend}") from None
 
     def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         """The body of an answer."""
@@ -103,14 +115,10 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self._connection.close()
         if isinstance(error, Unreachable):
-            raise Mistake(
-                f"{self.source}: {error}; is the API server up, and is it the right context?"
-            ) from None
+            mend = _DISTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(error) else _SILENT
+            raise Mistake(f"{self.source}: {error}; {mend}") from None
         if isinstance(error, ApiError):
-            raise Mistake(
-                f"{self.source}: {error}; it takes the right to list nodes, pods, policies: "
-                "manifests/reader.yaml has a role for it"
-            ) from None
+            raise Mistake(f"{self.source}: {error}; {_REFUSED.get(error.status, 'try again')}") from None
 
 
 def _default() -> Path | None:

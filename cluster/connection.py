@@ -254,9 +254,12 @@ def namespace_of(kubeconfig: Path | None, context: str | None = None) -> str:
     read: Any = config  # ships no types
     try:
         contexts, current = read.list_kube_config_contexts(str(kubeconfig))
-        chosen = next(one for one in contexts if one["name"] == context) if context else current
+        named = {one["name"]: one for one in contexts}
+        if context and context not in named:
+            raise ValueError(f"no context {context} (there are {', '.join(named)})")
+        chosen = named[context] if context else current
         return str(chosen["context"].get("namespace") or "default")
-    except (*_MISCONFIGURED, StopIteration) as fault:
+    except _MISCONFIGURED as fault:
         raise NotConfigured(" ".join(f"kubeconfig {kubeconfig}: {fault}".split())) from fault
 
 
@@ -281,4 +284,5 @@ def _refusal(response: urllib3.HTTPResponse) -> ApiError:
 
 
 def _said(fault: Exception) -> str:
-    return f"{type(fault).__name__}: {fault}"
+    told = fault.reason if isinstance(fault, ApiException) else fault  # which itself has three lines
+    return " ".join(f"{type(fault).__name__}: {told}".split())

@@ -4,6 +4,7 @@ Owns arguments, exit codes and what a user reads on a mistake; must not know wha
 """
 
 import difflib
+import errno
 import logging
 import os
 import signal
@@ -53,17 +54,25 @@ class _Refusing(click.Group):
         name = args[0]
         known = self.get_command(ctx, name) is not None or name.startswith("-")
         if not known and not ctx.resilient_parsing:
-            meant = difflib.get_close_matches(name, self.commands) or self.list_commands(ctx)
-            ctx.fail(f"there is no command {name!r}; did you mean {' or '.join(meant)}?")
+            alike = difflib.get_close_matches(name, self.commands)
+            mend = f"did you mean {' or '.join(alike)}?" if alike else f"there are {', '.join(self.commands)}"
+            ctx.fail(f"there is no command {name!r}; {mend}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  whatever a command returns
         try:
             return super().invoke(ctx)
-        except (InvalidSettings, NotConfigured) as error:
+        except InvalidSettings as error:
             raise click.UsageError(str(error)) from None
+        except NotConfigured as error:
+            raise click.UsageError(f"{str(error).rstrip('.')}; name one with --kubeconfig") from None
         except (ApiError, Unreachable) as error:
             raise Mistake(f"the API server: {error}; is it up, and is it the right kubeconfig?") from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
+            raise Mistake(f"the output: {error.strerror}; make room, or send it elsewhere") from None
 
 
 @click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})

@@ -388,6 +388,31 @@ def test_an_api_server_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> N
     assert "is the API server up" in complaint(explain("p", "--kubeconfig", kubeconfig))
 
 
+@pytest.mark.parametrize(
+    ("status", "mend"),
+    [
+        pytest.param(401, "have the token or the certificate of this context expired?", id="not known"),
+        pytest.param(500, "try again", id="an error of its own"),
+    ],
+)
+def test_each_refusal_has_its_own_mend(api: FakeApiServer, tmp_path: Path, status: int, mend: str) -> None:
+    api.fail("list", Fault(status))
+    said = complaint(live(api, tmp_path, "p"))
+    assert said.endswith(mend)
+
+
+def test_tls_that_fails_is_one_line(api: FakeApiServer, tmp_path: Path) -> None:
+    kubeconfig = api.kubeconfig(tmp_path)
+    kubeconfig.write_text(kubeconfig.read_text().replace("http://", "https://"))
+    assert "SSLError [SSL: " in complaint(explain("p", "--kubeconfig", kubeconfig))
+
+
+def test_a_context_that_is_none_is_told_those_that_are(api: FakeApiServer, tmp_path: Path) -> None:
+    said = complaint(live(api, tmp_path, "p", "--context", "prod"))
+    assert "no context prod (there are " in said
+    assert said.endswith("correct --context, or name one with --kubeconfig")
+
+
 FORBIDDEN = Fault(403, body=json.dumps({"reason": "Forbidden", "code": 403, "message": "no right to it"}))
 
 

@@ -90,7 +90,9 @@ def test_no_kubeconfig_outside_a_cluster_is_a_users_mistake(
     program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    assert "not in a cluster and no kubeconfig" in complaint(run(program))
+    said = complaint(run(program))
+    assert said.startswith("not in a cluster and no kubeconfig")
+    assert said.endswith("; name one with --kubeconfig")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -171,7 +173,7 @@ def test_an_api_server_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> N
     [
         pytest.param("explian", "did you mean explain?", id="a slip"),
         pytest.param("simulat", "did you mean simulate?", id="a letter less"),
-        pytest.param("xyzzy", "did you mean completion or explain or lint or", id="anything else"),
+        pytest.param("xyzzy", "there are serve, watch, release, lint", id="anything else"),
     ],
 )
 def test_a_command_that_is_none_is_answered_with_one_that_is(typed: str, meant: str) -> None:
@@ -201,6 +203,18 @@ def test_kubectl_finds_it_and_it_says_how_it_is_called() -> None:
     refused = program("kubectl-resourcepolicy", "explian")
     assert refused.returncode == 2
     assert "Try 'kubectl resourcepolicy --help' for help." in refused.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_line_and_no_verdict_of_lint() -> None:
+    """Exit code 1 would say that a policy has an error."""
+    with Path("/dev/full").open("w") as full:
+        typed = [SCRIPTS / "resourcepolicy", "lint", "--help"]
+        result = subprocess.run(
+            typed, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert result.returncode == 2
+    assert result.stderr == "Error: the output: No space left on device; make room, or send it elsewhere\n"
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
