@@ -109,7 +109,7 @@ def _scheduler(name: str) -> list[Document]:
 
 
 def _documents(names: Iterable[str]) -> Iterator[Document]:
-    for name in names:
+    for name in dict.fromkeys(names):
         for source, text in read(name):
             yield from documents_in(source, text)
 

@@ -84,8 +84,8 @@ def pod_from(template: Mapping[str, Any], name: str, namespace: str) -> Pod:
     if not isinstance(metadata, Mapping):
         raise ValueError("metadata is no mapping")  # noqa: TRY004  a fault of the text, not of the program
     identity = {"name": name, "namespace": namespace, "uid": name, "creationTimestamp": _LONG_AGO}
-    manifest = {"metadata": {**metadata, **identity}, "spec": _requesting(spec)}
-    manifest["metadata"].pop("deletionTimestamp", None)
+    known = {key: value for key, value in metadata.items() if key != "deletionTimestamp"}
+    manifest = {"metadata": {**known, **identity}, "spec": _requesting(spec)}
     return pod_of(msgspec.convert(manifest, PodObject))
 
 
@@ -97,10 +97,11 @@ def _requesting(spec: object) -> object:
     return {**spec, **{key: [_completed(one) for one in ones] for key, ones in listed.items()}}
 
 
-def _completed(container: object) -> object:
+def _completed(container: Any) -> Any:  # noqa: ANN401  whatever is written there
     resources = container.get("resources") if isinstance(container, Mapping) else None
-    limits = resources.get("limits") if isinstance(resources, Mapping) else None
-    requests = resources.get("requests") if isinstance(resources, Mapping) else None
-    if not isinstance(limits, Mapping) or not isinstance(requests, Mapping | None):
+    if not isinstance(resources, Mapping):
         return container
-    return {**container, "resources": {**resources, "requests": {**limits, **(requests or {})}}}
+    limits, requests = resources.get("limits"), resources.get("requests") or {}
+    if not isinstance(limits, Mapping) or not isinstance(requests, Mapping):
+        return container
+    return {**container, "resources": {**resources, "requests": {**limits, **requests}}}

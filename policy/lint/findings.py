@@ -42,6 +42,7 @@ class Code(StrEnum):
     FIELD_WITHOUT_EFFECT = "RP005", Severity.INFO, "a field without effect"
     EVERY_POD = "RP006", Severity.INFO, "every pod of the namespace"
     MISSPELT = "RP007", Severity.ERROR, "apiVersion or kind misspelt"
+    WRITTEN_TWICE = "RP008", Severity.ERROR, "a policy written twice"
 
     WAITING_UNIT_CAPPED = "RP010", Severity.WARNING, "a cap on a unit that waits for nodes"
     LAST_UNIT_CAPPED = "RP011", Severity.WARNING, "no unbounded last unit"

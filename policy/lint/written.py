@@ -1,11 +1,11 @@
-"""Rules RP001 to RP007: what is wrong with the text of one policy, whatever the cluster.
+"""Rules RP001 to RP008: what is wrong with the text of one policy, whatever the cluster.
 
 Owns faults, unknown and repeated keys and fields without effect; must not know units' order or workloads.
 Rules M2, M6, M7, O5, C2 to C4; what the API server refuses by manifests/crd.yaml is an error here, too.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from pydantic import BaseModel
@@ -42,12 +42,13 @@ _INDEX = re.compile(r"\[(\d+)\]")
 
 
 def written_findings(context: Context) -> Iterator[Finding]:
-    """RP001 to RP007."""
+    """RP001 to RP008."""
     for document in context.given.documents:
         yield from _misspelt(document)
     for document in context.written:
         yield from _faults(document)
         yield from _unknown(document)
+    yield from _twice(context.written)
     for document in context.given.documents:
         for path, position in document.twice:
             place = Place(document.source, spelled(path), position)
@@ -168,6 +169,19 @@ def _misspelt(document: Document) -> Iterator[Finding]:
     told = document.content.get(key) or "missing"
     why = f"{key} is {told}: the API server knows no such object, and nothing here is linted as a policy."
     yield found(Code.MISSPELT, document, (key,), why, f"{key}: {right}")
+
+
+def _twice(written: Iterable[Document]) -> Iterator[Finding]:
+    """One name twice in one file; in two files it may be meant for two clusters."""
+    seen: set[tuple[str, str, str]] = set()
+    for document in written:
+        namespace, name = document.at("metadata", "namespace"), document.at("metadata", "name")
+        key = document.source, str(namespace or "default"), str(name)
+        if name and key in seen:
+            why = f"{name} is written once more here; the last one that is applied replaces the others."
+            instead = "another name, or one of them only"
+            yield found(Code.WRITTEN_TWICE, document, ("metadata", "name"), why, instead)
+        seen.add(key)
 
 
 def _timeout(written: Policy) -> Iterator[Finding]:

@@ -79,6 +79,11 @@ def test_that_there_is_no_policy_is_said(tmp_path: Path) -> None:
     assert lint(a_file(tmp_path, GOOD)).stderr == ""
 
 
+def test_a_policy_in_two_files_or_a_file_named_twice_is_no_copy(tmp_path: Path) -> None:
+    one, other = a_file(tmp_path, GOOD, "dev.yaml"), a_file(tmp_path, GOOD, "prod.yaml")
+    assert lint(one, one, other).output == "nothing found\n"
+
+
 def test_a_code_can_be_left_out(tmp_path: Path) -> None:
     result = lint(a_file(tmp_path, BAD), "--ignore", "RP002")
     assert (result.exit_code, result.output) == (0, "nothing found\n")

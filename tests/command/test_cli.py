@@ -209,7 +209,7 @@ def test_kubectl_finds_it_and_it_says_how_it_is_called() -> None:
 def test_a_full_disk_is_one_line_and_no_verdict_of_lint() -> None:
     """Exit code 1 would say that a policy has an error."""
     with Path("/dev/full").open("w") as full:
-        typed = [SCRIPTS / "resourcepolicy", "lint", "--help"]
+        typed = [str(SCRIPTS / "resourcepolicy"), "lint", "--help"]
         result = subprocess.run(
             typed, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
         )

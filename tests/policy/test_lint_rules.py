@@ -179,6 +179,7 @@ GROUPED = policy(CAPPED, CLOUD, matchLabelKeys=["pod-template-hash"])
         pytest.param(
             "kind: ResourcePolicy\napiVersion: other.io/v1\n", [], id="another project's ResourcePolicy"
         ),
+        pytest.param(both(policy(), policy(selector={"app": "x"})), ["RP008"], id="M1: a copy"),
         pytest.param("kind: ResourcePolicy\napiVersion: v1\n", ["RP007"], id="M6: no group is no project's"),
         pytest.param(
             "kind: ResourcePolicies\napiVersion: scheduling.alibabacloud.com/v1alpha1\n",
