@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from policy.lint.context import Context, found
-from policy.lint.documents import Policy
-from policy.lint.findings import Code, Finding
+from policy.lint.documents import Given, Policy
+from policy.lint.findings import Code, Finding, Severity
 from policy.match import in_unit, matches, precedence, units_of
 from policy.resourcepolicy import ResourcePolicy
 from policy.selectors import carries
@@ -25,9 +25,9 @@ def cluster_findings(context: Context) -> Iterator[Finding]:
     met = _meet(context)
     for written in context.policies:
         yield from _two_policies(written, met)
+        if written.policy.key not in met.with_pods:
+            yield from _no_pod(written, context.given)
         if context.given.snapshot is not None:
-            if written.policy.key not in met.with_pods:
-                yield _no_pod(written)
             yield from _no_node(written, context.given.snapshot)
             yield from _nodes_overlap(written, context.given.snapshot)
 
@@ -106,13 +106,18 @@ def _two_policies(written: Policy, met: _Met) -> Iterator[Finding]:
         yield found(Code.TWO_POLICIES, written.document, ("spec", "selector"), why, instead)
 
 
-def _no_pod(written: Policy) -> Finding:
-    why = (
-        f"No pod in namespace {written.policy.namespace} has the labels that {written.name} selects by: it "
-        "governs nothing yet (M1, M2)."
-    )
-    instead = "the labels of the pods, as `kubectl get pods --show-labels` has them, and their namespace"
-    return found(Code.NO_POD, written.document, ("spec", "selector"), why, instead)
+def _no_pod(written: Policy, given: Given) -> Iterator[Finding]:
+    """Of a cluster a warning; of files, which may be a part of it, only said."""
+    path = ("spec", "selector")
+    labels = f"in namespace {written.policy.namespace} has the labels that {written.name} selects by"
+    if given.snapshot is not None:
+        why = f"No pod {labels}: it governs nothing yet (M1, M2)."
+        instead = "the labels of the pods, as `kubectl get pods --show-labels` has them, and their namespace"
+        yield found(Code.NO_POD, written.document, path, why, instead)
+    elif given.workloads:
+        why = f"None of the workloads that were read {labels} (M1, M2)."
+        instead = "the labels and the namespace of the pod template, if one of them is meant"
+        yield found(Code.NO_POD, written.document, path, why, instead, Severity.INFO)
 
 
 def _no_node(written: Policy, snapshot: Snapshot) -> Iterator[Finding]:

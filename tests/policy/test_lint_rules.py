@@ -244,6 +244,21 @@ def test_which_resource_is_no_quantity_is_said() -> None:
     assert "nvidia.com/gpu: '4GPU' is not a quantity" in finding.why
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        pytest.param({}, [], id="M1: it has the labels"),
+        pytest.param({"app": "wbe"}, [("RP041", Severity.INFO)], id="M1: a slip"),
+    ],
+)
+def test_workloads_that_a_policy_misses_are_only_said(
+    labels: Mapping[str, str], expected: list[tuple[str, Severity]]
+) -> None:
+    """They may be a part of what is there."""
+    found = found_in(both(policy(), workload("Deployment", labels)))
+    assert [(finding.code, finding.severity) for finding in found] == expected
+
+
 def test_the_hint_on_virtual_nodes_is_a_warning_once_a_workload_lacks_the_toleration() -> None:
     units = (OWN, {"resource": "eci"})
     assert [f.severity for f in found_in(policy(*units))] == [Severity.INFO]
