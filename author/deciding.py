@@ -41,7 +41,8 @@ def ask_through(session: Session, namespace: str, pod: str, own: str) -> Asked:
         # A 404 of the API server itself carries its reason.
         if error.status == _NOTHING and not error.reason:
             return Asked(server, why_not=_NOT_KEPT)
-        return Asked(server, why_not=f"the server could not be asked ({error.message or error})")
+        why_not = f"the server could not be asked ({error.message or error})"
+        return Asked(server, why_not=f"{why_not}; --server URL names one that listens elsewhere")
     except Unreachable as error:
         return Asked(server, why_not=f"the server could not be asked ({error})")
     return _answered(server, body)

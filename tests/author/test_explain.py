@@ -292,6 +292,7 @@ def test_without_a_server_the_proxy_of_the_api_server_is_asked(api: FakeApiServe
     service = "/api/v1/namespaces/resourcepolicy/services/resourcepolicy-extender:http/proxy/decisions"
     assert service in asked
     assert "from the API alone: the server could not be asked" in told
+    assert "; --server URL names one that listens elsewhere." in told
 
 
 def demand() -> tuple[Json, Json]:
