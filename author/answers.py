@@ -33,10 +33,7 @@ def _text(plays: Sequence[Played]) -> str:
         if len(plays) > 1:
             lines += [click.style(f"== {title}", bold=True), ""]
         if not outcomes:
-            lines += [
-                "No policy governs a pod that arrives: compare namespace and labels with the selector.",
-                "",
-            ]
+            lines += [*textwrap.wrap(_NO_POLICY, _WIDTH), ""]
         for outcome in outcomes:
             lines += [*_told(outcome), ""]
     if len(plays) > 1:

@@ -284,5 +284,5 @@ def _refusal(response: urllib3.HTTPResponse) -> ApiError:
 
 
 def _said(fault: Exception) -> str:
-    told = fault.reason if isinstance(fault, ApiException) else fault  # which itself has three lines
+    told = (isinstance(fault, ApiException) and fault.reason) or fault  # its own text has three lines
     return " ".join(f"{type(fault).__name__}: {told}".split())

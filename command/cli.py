@@ -69,7 +69,7 @@ class _Refusing(click.Group):
         except (ApiError, Unreachable) as error:
             raise Mistake(f"the API server: {error}; is it up, and is it the right kubeconfig?") from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno != errno.ENOSPC or error.filename:  # no name: it was to be printed
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
             raise Mistake(f"the output: {error.strerror}; make room, or send it elsewhere") from None

@@ -502,7 +502,7 @@ def test_units_whose_long_selectors_end_otherwise_are_told_apart(tmp_path: Path)
 def test_a_pod_that_no_policy_governs_is_told() -> None:
     snapshot = written(a_cluster(*BIG, a_pod("db-7d9-a", "dc-1", of="db")))
     result = simulate("--snapshot", "-", "--scale", "db=2", stdin=snapshot)
-    assert "No policy governs a pod that arrives" in result.output
+    assert "No policy governs a pod that arrives (--scale, --pod) or is pending" in result.output
 
 
 def told(policy: Json, cluster: tuple[Json, ...], tmp_path: Path, *arguments: str | Path) -> list[str]:
