@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from cluster.cache import SEEN_AFTER, Cache
+from cluster.cache import Cache
 from extender.freshness import Freshness
 from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender, Preempted
 from faults.server import Build
+from policy.expiry import SEEN_AFTER
 from policy.filter import Decision
 from policy.objects import Node, Pod
 from policy.preempt import Choice
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import Reservation, View
+from policy.snapshot import View
 from policy.usage import Group, Share, Usage
 
 __all__ = ["MUTANTS"]
@@ -94,10 +95,12 @@ class _SlotsKeepTheirIndex(Cache):
 
 
 class _NominationsHoldNothing(Cache):
-    def _is_idle(self, reservation: Reservation, now: float) -> bool:
-        known = self._pods.get(reservation.pod.uid)
-        old = now - reservation.made_at >= SEEN_AFTER
-        return super()._is_idle(reservation, now) or bool(old and known and known.nominated_node)
+    def expire(self) -> None:
+        super().expire()
+        old = self._clock() - SEEN_AFTER
+        for uid, slot in list(self._reservations.items()):
+            if slot.made_at <= old and self._pods.get(uid, slot.pod).nominated_node:
+                self.forget(uid)
 
 
 class _VictimsKeepTheirSlots(Cache):

@@ -106,6 +106,7 @@ def test_every_refused_node_has_its_reason(ask: Ask, expected: dict[str, tuple[R
     told = {name: refused.reasons[unit] for name, unit in zip(refused.nodes, refused.units, strict=True)}
     assert {name: (refusal.reason, refusal.unit) for name, refusal in told.items()} == expected
     assert set(refused.reasons) == set(refused.units)
+    assert refused.first == next(iter(refused.reasons.values()))
 
 
 @pytest.mark.parametrize(
