@@ -31,7 +31,7 @@ class Answer(StrEnum):
     """
 
     UNSENT = "unsent"
-    """Cut off by a crash before it reached the autoscaler."""
+    """Cut off by a crash before it reached the autoscaler, or read by it without its template."""
     ASKED = "asked"
     ACCEPTED = "accepted"
     SHOWN = "shown"

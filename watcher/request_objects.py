@@ -35,6 +35,8 @@ BOUGHT = "-bought"
 """Ends the name of the PodTemplate that keeps a bought bundle on record once its request is deleted."""
 
 _CLASS = "best-effort-atomic-scale-up.autoscaling.x-k8s.io"
+_WITHOUT_TEMPLATES = "FailedToCreatePods"
+"""The autoscaler follows requests and templates by two watches, and saw the request first."""
 _LABEL_LENGTH = 63
 _POLICY = "resourcepolicy.io/policy"
 _UNIT = "resourcepolicy.io/unit"
@@ -175,6 +177,8 @@ def _items(body: bytes) -> Sequence[_Written]:
 
 def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[Answer, str]:
     said = {condition.type: condition for condition in conditions}
+    if "Failed" in said and said["Failed"].reason == _WITHOUT_TEMPLATES:
+        return Answer.UNSENT, ""
     for kind in ("Provisioned", "Failed", "CapacityRevoked"):
         if kind in said and (said[kind].status == "False") == (kind == "Provisioned"):
             return Answer.FAILED, f"{said[kind].reason}: {said[kind].message}"

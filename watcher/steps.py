@@ -48,7 +48,7 @@ class Why(StrEnum):
     LOST = "other pods have its nodes"
     UNSAID = "its answer was lost, and no group grew: asked again if need be"
     UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
-    UNSENT = "cut off by a crash before it was sent"
+    UNSENT = "cut off before all of it was sent or seen"
 
 
 _OVER = {Answer.FAILED: Why.FAILED, Answer.UNSENT: Why.UNSENT}

@@ -151,6 +151,11 @@ def test_what_a_restart_needs_is_read_back() -> None:
         pytest.param([condition("Provisioned", "False")], Answer.FAILED, id="no capacity (A6)"),
         pytest.param([condition("Failed", "True")], Answer.FAILED, id="failed for good"),
         pytest.param(
+            [condition("Failed", "True", "FailedToCreatePods")],
+            Answer.UNSENT,
+            id="read before its template: no refusal (A6)",
+        ),
+        pytest.param(
             [condition("Provisioned", "True"), condition("CapacityRevoked", "True")],
             Answer.FAILED,
             id="taken back",
