@@ -8,6 +8,7 @@ from random import Random
 
 from campaigns.worlds.world import Arrival, World
 from controlplane import NodeGroup, Object
+from controlplane.autoscaler import GROUP_LABEL
 from controlplane.nodes import GPU, node
 
 __all__ = ["grow"]
@@ -28,9 +29,7 @@ def grow(seed: int) -> World:
     there = [_own(name, number, dice.choice((1, 2, 4))) for number in range(dice.randint(1, 3))]
     before = [_pod(name, "other", 0, there[0])]
     if gpus > 1:  # from it `simulate` knows the size of nodes that are to come
-        stays = {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}
-        known = group.template()["metadata"]["labels"] | {"kubernetes.io/hostname": f"{name}.cloud.0"}
-        there.append(node(f"{name}.cloud.0", known, gpus=gpus, annotations=stays))
+        there.append(node(f"{name}.cloud.0", _labels_without_group(group), gpus=gpus))
         before.append(_pod(name, "full", gpus, there[-1]))
     deployments = [_deployment(name, f"d{n}", dice.randint(1, gpus)) for n in range(dice.randint(1, 2))]
     arrivals = [Arrival(d["metadata"]["name"], dice.randint(2, 8)) for d in deployments]
@@ -57,6 +56,13 @@ def grow(seed: int) -> World:
         arrivals=tuple(arrivals),
         group=group,
     )
+
+
+def _labels_without_group(group: NodeGroup) -> dict[str, str]:
+    """As the group's nodes have them: a member that the autoscaler did not make leaves a group unhealthy."""
+    labels = group.template()["metadata"]["labels"]
+    left_out = (GROUP_LABEL, "kubernetes.io/hostname")
+    return {key: value for key, value in labels.items() if key not in left_out}
 
 
 def _own(name: str, number: int, gpus: int) -> Object:
