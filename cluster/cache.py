@@ -329,7 +329,7 @@ class Cache:
         reservation = self._reservations.pop(pod.uid, None)
         self.attempts.drop(pod.uid)
         if reservation is not None:
-            self.origins.bound(pod, reservation, self._indexes[reservation.policy])
+            self.origins.bound(pod, reservation, self._indexes[reservation.policy], self.nodes)
 
     def _reindex_namespace(self, namespace: str) -> None:
         # A slot may be held for a pod that the watch has not brought yet.

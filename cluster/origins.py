@@ -4,7 +4,7 @@ Owns the record of each pod, and which of them still have to be written on their
 writes them. Part of the cache, and under its lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from cluster.index import PolicyIndex
 from policy.objects import Pod
@@ -29,9 +29,13 @@ class Origins:
         """What stands in for the annotation while the pod does not carry it; empty if nothing does."""
         return self._records.get(uid, "")
 
-    def bound(self, pod: Pod, slot: Reservation, index: PolicyIndex) -> None:
-        """A pod for which a slot was held got its node, perhaps one of the slot's unit."""
-        if pod.node_name in index.nodes_in(slot.unit):
+    def bound(self, pod: Pod, slot: Reservation, index: PolicyIndex, nodes: Collection[str]) -> None:
+        """A pod for which a slot was held got its node, perhaps one of the slot's unit.
+
+        A node that is none of the `nodes` known is gone already: it was of that unit when it was answered.
+        """
+        gone = bool(pod.node_name) and pod.node_name not in nodes
+        if gone or pod.node_name in index.nodes_in(slot.unit):
             record = self._records[pod.uid] = record_of(index.policy, slot.unit)
             if needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
                 self.unrecorded[pod.uid] = pod, record

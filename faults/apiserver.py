@@ -54,6 +54,8 @@ class ApiServer:
         self.preempted = 0
         """How many pods were deleted for others."""
         self.nodes: dict[str, Node] = {}
+        self.lost_at: dict[str, float] = {}
+        """When each node that is gone was removed."""
         self.pods: dict[str, Pod] = {}
         self.policies: dict[str, ResourcePolicy] = {}
         self.history: Mapping[Resource, list[Change]] = {resource: [] for resource in Resource}
@@ -83,6 +85,7 @@ class ApiServer:
     def remove_node(self, name: str) -> None:
         node = self.nodes.pop(name, None)
         if node is not None:
+            self.lost_at[name] = self._loop.now
             self._record(Resource.NODES, node, deleted=True)
 
     def put_policy(self, policy: ResourcePolicy) -> None:

@@ -4,6 +4,7 @@ Owns the accounts that the truth is compared with; must not know how the server 
 C7, O1, E6, E9.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -91,13 +92,14 @@ class Accounts:
             )
 
     def _counted(self, ticket: Ticket, *, ignoring: bool) -> list[Pod]:
+        """Those on a node that is gone, too (U5): the server that saw it go remembers where they were."""
         return [
             pod
             for uid, pod in self._api.pods.items()
             if (placed := self._placed.get(uid)) is not None
             and (placed.policy, placed.unit, placed.group) == (ticket.policy, ticket.unit, ticket.group)
             and not pod.finished
-            and pod.node_name in self._api.nodes
+            and self._api.lost_at.get(pod.node_name, math.inf) > ticket.answers_since
             and not (pod.terminating and ignoring)
         ]
 

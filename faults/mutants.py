@@ -137,7 +137,8 @@ class _SkipsWhenFirstIsFull(Extender):
 class _PreemptsWithoutSlot(Extender):
     def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
         preempted = super().preempt(pod, victims)
-        self._cache.forget(pod.uid)
+        with self._cache.lock:
+            self._cache.forget(pod.uid)
         return preempted
 
 

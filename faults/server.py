@@ -128,6 +128,7 @@ class Server:
         self._recorder = Recorder(self.cache, record)
         self._records_at = math.inf
         self._stopped = False
+        self._answers_since = math.inf
         self._due_at = math.inf
         self._look_again()
         self._ask_how_far()
@@ -157,6 +158,7 @@ class Server:
             filtered = self._extender.filter(pod, candidates)
         except NotReady as not_ready:
             return Answer(error=str(not_ready))
+        self._answers_since = min(self._answers_since, self._loop.now)
         self._look_soon()
         if filtered is None:
             return Answer(candidates)
@@ -167,7 +169,8 @@ class Server:
         if decision.unit is None:
             return Answer(decision.nodes)
         unit = policy.units[decision.unit].fingerprint
-        return Answer(decision.nodes, ticket=Ticket(policy.key, unit, decision.group, policy.generation))
+        ticket = Ticket(policy.key, unit, decision.group, policy.generation, self._answers_since)
+        return Answer(decision.nodes, ticket=ticket)
 
     def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Answer:
         """As app.Application answers it."""

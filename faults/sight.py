@@ -23,6 +23,8 @@ class Ticket:
     """Its fingerprint."""
     group: tuple[str, ...]
     generation: int
+    answers_since: float
+    """Since when the server that decided it answers: what was before is not in its memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,10 +249,15 @@ class EventsAndCalls(RuleBasedStateMachine):
             self.asked.discard(pod.uid)
             self.adrift.pop(pod.uid, None)
             held = self.reservations.pop(pod.uid, None)
-            if held and pod.node_name in self._recount().nodes_in(self.policies[held.policy], held.unit):
+            if held and self._may_be_of(held, pod.node_name):
                 self.records[pod.uid] = record_of(self.policies[held.policy], held.unit)
         self.pods[pod.uid] = pod
         self._held_anew(pod.uid)
+
+    def _may_be_of(self, held: Reservation, node: str) -> bool:
+        """Whether the node is one of the slot's unit, or was, as it is gone."""
+        there = self._recount().nodes_in(self.policies[held.policy], held.unit)
+        return node in there or bool(node and node not in self.nodes)
 
     def _pod_died(self, uid: str) -> None:
         self.dead.add(uid)

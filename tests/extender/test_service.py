@@ -359,6 +359,18 @@ def test_a_pod_whose_node_is_gone_counts_where_it_was() -> None:
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 0]
 
 
+def test_a_pod_whose_node_is_gone_before_its_binding_is_seen_counts_where_it_was_sent() -> None:
+    """U5, C7: the API server binds to a node that it does not have."""
+    world = standard()
+    assert world.ask(a_pod("a"), ["dc-1"]) == 0
+    world.tell_gone(DC)
+    world.tell(bound("a", "dc-1"))
+    world.tell(a_node("dc-2", "dc"))
+    assert world.ask(a_pod("b"), ["dc-2", "cloud-1"]) == 1
+    world.tell_gone(bound("a", "dc-1"))
+    assert world.ask(a_pod("c"), ["dc-2", "cloud-1"]) == 0
+
+
 def test_a_slot_that_a_nomination_holds_delays_no_others_end() -> None:
     world = standard(a_pod("a", nominated_node="cloud-1"), a_pod("b"))
     world.ask(a_pod("a"), ["cloud-1"])

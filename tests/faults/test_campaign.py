@@ -21,6 +21,8 @@ _SHOWN_BY = {
     "an edit drops the slots": 198,
     "an edit moves units away from their slots": 2881,
     "it answers before old bindings are seen": 1479,
+    "no view is too old": 409,
+    "pods of a lost node are not counted": 2709,
 }
 """Seeds to try first: only these bugs need long to be found."""
 
