@@ -18,8 +18,13 @@ _TRIES = 1500
 _SHOWN_BY = {
     "a dead pod gets a slot": 2570,
     "a deleted policy takes its slots along": 2230,
+    "a new list removes nothing": 75,
+    "a node keeps its first labels": 88,
+    "a nomination does not keep its slot": 50,
     "an edit drops the slots": 198,
     "an edit moves units away from their slots": 2881,
+    "changes wake nobody": 85,
+    "it answers before it has synced": 41,
     "it answers before old bindings are seen": 1479,
     "no view is too old": 409,
     "pods of a lost node are not counted": 2709,
