@@ -1,6 +1,6 @@
 """The command `python -m campaigns worlds`: play, simulate, compare, and tell each difference.
 
-Owns arguments and the exit code, 1 if a difference is not explained. Must not know: what a world is made of.
+Owns arguments and the exit code, 1 if something is not explained. Must not know: what a world is made of.
 """
 
 import json
@@ -37,7 +37,7 @@ def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: boo
             if keep and isinstance(comparison, Comparison) and _differs(comparison):
                 _keep(comparison, keep)
     click.echo(str(report))
-    sys.exit(bool(report.unexplained or report.unfinished))
+    sys.exit(bool(report.unexplained or report.unfinished or report.astray))
 
 
 def _differs(comparison: Comparison) -> bool:

@@ -83,7 +83,7 @@ class _Retelling:
         """The next event; if it ends otherwise than in reality, how."""
         pod = self._pods.get(each.pod)
         if pod is None or (pod.node_name and isinstance(each, Tried)):
-            return ""  # of before the snapshot
+            return ""  # it was placed before the snapshot
         self._stage.now = each.at
         if isinstance(each, Tried):
             return self._try(each, pod)
@@ -93,7 +93,8 @@ class _Retelling:
     def counts(self) -> Counts:
         """Those of the end."""
         self._play.buy()
-        left = [pod for pod in self._coming if pod.uid not in {placed.uid for placed in self._stage.pods()}]
+        placed = {pod.uid for pod in self._stage.pods()}
+        left = [pod for pod in self._coming if pod.uid not in placed]
         there = {pod.uid for pod in self._was.pods if pod.node_name}
         found = counted([*self._stage.pods(), *left], self._was.policies, self._stage.view.share, there)
         bought = sum(len(order.nodes) for order in self._play.orders) if self._world.group else 0
