@@ -31,6 +31,8 @@ class Tried:
     """Where it was placed; empty: nowhere."""
     told: str = ""
     """Why nowhere: the message of the pod's event."""
+    until: float = 0.0
+    """When it had ended: the server decided between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def happened(log: Path, namespace: str, since: float) -> tuple[Tried | Left, ...
         elif pod in begun:
             place, start = begun.pop(pod)
             node = line["node"]["name"] if said == _TOOK else ""
-            found[place] = Tried(start, pod, node, line.get("err", ""))
+            found[place] = Tried(start, pod, node, line.get("err", ""), at)
     return tuple(found[number] for number in sorted(found))
 
 

@@ -112,7 +112,12 @@ class _Retelling:
             return f"{tried.pod} is placed already"
         else:
             self._play.retry(attempt)
-        return _difference(attempt, tried)
+        difference = _difference(attempt, tried)
+        if difference and not attempt.node and tried.until > tried.at:
+            self._stage.now = tried.until  # a timer may have ended before the server was asked
+            self._play.retry(attempt)
+            difference = _difference(attempt, tried)
+        return difference
 
 
 def _paired(coming: Arrivals, came: Iterable[Pod]) -> Iterator[tuple[str, Pod]]:

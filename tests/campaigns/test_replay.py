@@ -57,10 +57,10 @@ def a_ready_node(name: str, gpus: int) -> Object:
     return {"kind": "Node", **made}
 
 
-def a_played_world(told: Sequence[Tried | Left]) -> tuple[World, Played]:
-    """One in which that happened: pods are in the end where they were put."""
+def a_played_world(told: Sequence[Tried | Left], **more: object) -> tuple[World, Played]:
+    """One in which that happened: pods are in the end where they were put. `more` is of the policy."""
     units = [{"nodeSelector": {"pool": "own"}, "max": 2}, {"nodeSelector": {"pool": "rented"}}]
-    spec = {"selector": {"app": "web"}, "units": units}
+    spec = {"selector": {"app": "web"}, "units": units, **more}
     policy = a_manifest("ResourcePolicy", "web", {}, spec=spec)
     nodes = [a_ready_node("own-1", 2), a_ready_node("own-2", 2), a_ready_node("rented-1", 1)]
     old = a_gpu_pod("old", "other", on="rented-1")
@@ -141,6 +141,22 @@ def test_a_replay_tells_the_attempts_that_no_rule_allows(
     assert again.attempts == sum(isinstance(each, Tried) for each in told)
 
 
+@pytest.mark.parametrize(
+    ("until", "otherwise"),
+    [
+        pytest.param(8.01, (), id="O7 the timer ended during the attempt"),
+        pytest.param(
+            7.99, ("d0-z: on rented-1 in reality, nowhere in the replay",), id="O7 it ended after the attempt"
+        ),
+    ],
+)
+def test_a_decision_is_as_old_as_its_attempt_at_most(until: float, otherwise: tuple[str, ...]) -> None:
+    """The log tells when an attempt began and ended, and the server was asked between."""
+    told = (*RIGHT[:4], Tried(7.9, "d0-z", "rented-1", until=until))
+    world, played = a_played_world(told, whenTryNextUnits={"policy": "Timeout", "timeout": "5s"})
+    assert replayed(world, played).otherwise == otherwise
+
+
 def too_many(policy: ResourcePolicy, index: int, usage: Usage, requests: Mapping[str, int]) -> Refusal | None:
     """A cap is passed by one."""
     return limit_reached(policy, index, replace(usage, pods=usage.pods - 1), requests)
@@ -202,8 +218,8 @@ def test_attempts_are_read_from_the_schedulers_log(tmp_path: Path) -> None:
     log = tmp_path / "kube-scheduler.log"
     log.write_text("\n".join(written))
     assert happened(log, "world-1", since=1.5) == (
-        Tried(2.5, "a", "n"),
-        Tried(3.0, "b", "", "0/1 nodes are available"),
-        Tried(3.5, "c", "", "full"),
+        Tried(2.5, "a", "n", until=3.2),
+        Tried(3.0, "b", "", "0/1 nodes are available", until=3.1),
+        Tried(3.5, "c", "", "full", until=3.6),
         Left(3.7, "old"),
     )
