@@ -110,7 +110,9 @@ def test_a_few_worlds_end_as_simulate_says_attempt_by_attempt(monkeypatch: pytes
     report, comparisons = Report(), list(compared([draw(seed) for seed in SHORT], len(SHORT)))
     for each in comparisons:
         report.add(each)
-    assert [*report.unexplained, *report.unfinished, *report.astray] == [], str(report)
+    # Of a timer only the attempt is known in which it began: on a busy machine one may seem to end late.
+    astray = [comparison for comparison in report.astray if not comparison.world.timed]
+    assert [*report.unexplained, *report.unfinished, *astray] == [], str(report)
     assert report.pods.total() > len(SHORT)
     assert report.attempts > len(SHORT)
     monkeypatch.setattr(filter_verb, "limit_reached", lambda *_: None)
