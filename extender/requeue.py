@@ -117,20 +117,16 @@ class Requeue:
         self._owe(a.pod for a in refused if a.retry_at <= now)
         for key, last in self._cache.changes.take(_SETTLE).items():
             self._owe(self._freed(key, [a for a in refused if a.at <= last], now))
-        self._probe(now)
+        self._probe()
 
-    def _probe(self, now: float) -> None:
+    def _probe(self) -> None:
         """Touch pods whose slots may be idle while nothing is heard: the touch comes back as an event."""
-        silent = [
-            reservation
-            for reservation in self._cache.reservations().values()
-            if now - reservation.made_at >= SEEN_AFTER
-            and not self._cache.heard_by(reservation.made_at + SEEN_AFTER)
-        ]
-        for reservation in silent:
-            uid = reservation.pod.uid
-            if self._poked.get(uid, 0.0) < reservation.made_at:
-                self._owed[uid] = reservation.pod
+        now = self._clock()
+        for uid, slot in self._cache.reservations().items():
+            # A touch before then tells nothing, and no event has told since.
+            tells = slot.made_at + SEEN_AFTER
+            if now >= tells and not self._cache.heard_by(tells) and self._poked.get(uid, 0.0) < tells:
+                self._owed[uid] = slot.pod
 
     def _owe(self, pods: Iterable[Pod]) -> None:
         self._owed.update((pod.uid, pod) for pod in pods)

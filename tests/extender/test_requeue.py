@@ -161,6 +161,18 @@ def test_a_slot_that_expired_wakes_the_next_pod() -> None:
     assert wakes.after(SETTLED) == ["a"]
 
 
+def test_a_slot_whose_pod_was_woken_too_early_to_tell_is_looked_after_again() -> None:
+    """E6, E7: the watch has to be heard some seconds after the slot was given, or it stays for minutes."""
+    victim, urgent = bound("victim", "dc-1"), a_pod("urgent", priority=1000)
+    wakes = Wakes(World(BIG, CLOUD, ONE_SLOT, victim, urgent))
+    wakes.world.extender.preempt(urgent, {"dc-1": ["victim"]})
+    wakes.after(1.0)
+    wakes.world.tell_gone(victim)
+    assert wakes.after(SETTLED) == ["urgent"]
+    assert wakes.after(10) == ["urgent"]
+    assert wakes.after(10) == []
+
+
 def test_a_label_that_brings_a_node_into_the_unit_wakes_the_pod() -> None:
     """E11: the scheduler knew the label before we did, asked, and has no reason to ask again."""
     wakes = Wakes(World(a_node("dc-1", allocatable=ROOM), CLOUD, ONE_SLOT))
