@@ -50,6 +50,7 @@ class Accounts:
         self._api = api
         self.promises = Promises(api)
         self._placed: dict[str, Ticket] = {}
+        self._bound_at: dict[str, float] = {}
         self._forms: dict[int, ResourcePolicy] = {}
         self._waiting = _Idle({})
         self._idle = _Idle({})
@@ -76,6 +77,7 @@ class Accounts:
         if ticket is None:
             return
         self._placed[binding.pod.uid] = ticket
+        self._bound_at[binding.pod.uid] = now
         if binding.node not in self._api.nodes:
             return
         forms = [form for generation, form in self._forms.items() if generation >= ticket.generation]
@@ -92,14 +94,15 @@ class Accounts:
             )
 
     def _counted(self, ticket: Ticket, *, ignoring: bool) -> list[Pod]:
-        """Those on a node that is gone, too (U5): the server that saw it go remembers where they were."""
+        """Those that a node took along, too (U5): the server that saw it go remembers where they were."""
         return [
             pod
             for uid, pod in self._api.pods.items()
             if (placed := self._placed.get(uid)) is not None
             and (placed.policy, placed.unit, placed.group) == (ticket.policy, ticket.unit, ticket.group)
             and not pod.finished
-            and self._api.lost_at.get(pod.node_name, math.inf) > ticket.answers_since
+            and self._api.lost_at.get(pod.node_name, math.inf)
+            > max(ticket.answers_since, self._bound_at[uid])
             and not (pod.terminating and ignoring)
         ]
 

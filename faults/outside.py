@@ -74,17 +74,13 @@ class Outside:
             return Answer(error="connection refused")
         answer = server.preempt(pod, victims)
         self._accounts.answered(answer, server.behind, self._loop.now)
-        self._accounts.promises.answered(pod, victims, answer, server.cache, self._loop.now)
-        if self._due(Kind.PREEMPT_TIMEOUT, pod.uid):
-            self._accounts.promises.drop(pod.uid)
-            return Answer(error=_LOST)
-        return answer
+        self._accounts.promises.answered(
+            pod, victims, answer, server.cache, self._loop.now, sure=server.current
+        )
+        return Answer(error=_LOST) if self._due(Kind.PREEMPT_TIMEOUT, pod.uid) else answer
 
     def eviction_fails(self, pod: Pod) -> bool:
-        fails = self._due(Kind.EVICTION_FAILED, pod.uid) is not None
-        if fails:
-            self._accounts.promises.drop(pod.uid)
-        return fails
+        return self._due(Kind.EVICTION_FAILED, pod.uid) is not None
 
     def bind_seconds(self, pod: Pod) -> float:
         slow = self._due(Kind.SLOW_BIND, pod.uid)

@@ -31,6 +31,8 @@ class _Promise:
 
     generation: int
     victims: Victims
+    sure: bool
+    """The server had seen everything."""
 
 
 class Promises:
@@ -41,21 +43,23 @@ class Promises:
         self._made: dict[str, _Promise] = {}
 
     def drop(self, uid: str) -> None:
-        """The pod was sent somewhere, its victims stay, or the answer was lost."""
+        """The pod was sent somewhere."""
         self._made.pop(uid, None)
 
     def clear(self) -> None:
         """The policy was edited, or another server answers now."""
         self._made.clear()
 
-    def answered(self, pod: Pod, victims: Victims, answer: Answer, cache: Cache, now: float) -> None:
+    def answered(
+        self, pod: Pod, victims: Victims, answer: Answer, cache: Cache, now: float, *, sure: bool
+    ) -> None:
         """Compare an answer to preempt with what filter would say once the victims are gone."""
         policy = cache.policies.governing(pod)
         if answer.error or policy is None:
             return
         if answer.nodes:
             kept = {name: victims[name] for name in answer.nodes}
-            self._made[pod.uid] = _Promise(policy.generation, kept)
+            self._made[pod.uid] = _Promise(policy.generation, kept, sure)
         for node, gone in victims.items():
             takes = _takes(pod, node, gone, policy, cache, now)
             if takes is None:
@@ -72,7 +76,7 @@ class Promises:
         """
         made, policy = self._made.get(pod.uid), cache.policies.governing(pod)
         known = self._api.pods.get(pod.uid)
-        if made is None or policy is None or known is None or answer.nodes or answer.error:
+        if not (made and made.sure and policy and known) or answer.nodes or answer.error:
             return
         node = known.nominated_node
         if made.generation != policy.generation or list(candidates) != [node] or self._leaving(made, node):
