@@ -59,7 +59,7 @@ class Request:
     """Uids."""
     shape: str
     bundle: str
-    """Requests of one bundle were asked together: one answer is for all of them, and they end together."""
+    """Requests of one bundle were asked together, and one answer is for all of them."""
     answer: Answer
     made_at: float
     granted: int | None = None

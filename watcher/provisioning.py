@@ -12,7 +12,7 @@ import msgspec
 from cluster.connection import ApiError
 from policy.scale_up import Demand
 from watcher.adapter import Adapter
-from watcher.autoscaler import Request
+from watcher.autoscaler import Answer, Request
 from watcher.autoscaler_status import AutoscalerStatus
 from watcher.collection import Collection
 from watcher.request_objects import bundle_of, name_of, provisioning_request, read_requests
@@ -57,9 +57,16 @@ class ProvisioningRequests(Adapter):
         self._requests.delete(request.bundle)
 
     def withdraw(self, request: Request) -> None:
-        """The request first: without its template the autoscaler would only stumble over it."""
+        """The request first: without its template the autoscaler would only stumble over it.
+
+        What was served with it and is still awaited stays on record.
+        """
+        served = request.answer is Answer.PROVISIONED
+        awaited = served and any(_is_beside(request, other) for other in self.requests())
+        if awaited:
+            self._records.bought(request)
         self._requests.delete(request.bundle)
-        self._records.drop(request)
+        self._records.drop(request, whole=not awaited)
 
     def _missing(self) -> str:
         if not self._is_served():
@@ -80,3 +87,7 @@ class ProvisioningRequests(Adapter):
                 raise
             return False
         return any(resource["name"] == _RESOURCE for resource in served["resources"])
+
+
+def _is_beside(request: Request, other: Request) -> bool:
+    return other.bundle == request.bundle and other.name != request.name

@@ -49,10 +49,11 @@ class Records:
         }
         self._templates.create({**template, "metadata": metadata})
 
-    def drop(self, request: Request) -> None:
-        """End it."""
+    def drop(self, request: Request, *, whole: bool = True) -> None:
+        """End it, and its bundle on the whole."""
         self._templates.delete(request.name)
-        self._templates.delete(request.bundle + BOUGHT)
+        if whole:
+            self._templates.delete(request.bundle + BOUGHT)
 
     def _pod(self, demand: Demand) -> Mapping[str, Any]:
         pod = demand.pods[0]

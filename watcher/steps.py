@@ -135,8 +135,12 @@ def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> boo
 def _agreed(
     tidy: Mapping[str, Shrink | Settle | Withdraw | None], requests: Iterable[Request]
 ) -> Mapping[str, Shrink | Settle | Withdraw | None]:
-    """A bundle ends as a whole, as the autoscaler sees one request."""
-    lasting = {request.bundle for request in requests if not isinstance(tidy[request.name], Withdraw)}
+    """Until it is served a bundle ends as a whole, as the autoscaler sees one request."""
+    lasting = {
+        request.bundle
+        for request in requests
+        if request.answer in IN_FLIGHT and not isinstance(tidy[request.name], Withdraw)
+    }
     waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], Withdraw)}
     return {name: None if name in waits else step for name, step in tidy.items()}
 

@@ -43,16 +43,31 @@ def test_pods_of_different_sizes_are_asked_for_together() -> None:
     assert world.board.latest().of("default/policy", 0).asked == 4
 
 
-def test_what_was_asked_together_ends_together() -> None:
-    """A5: it is one object that the autoscaler sees."""
+def test_what_was_asked_together_ends_size_by_size_once_it_is_served() -> None:
+    """A5: a size whose nodes others took must not wait for the end of another."""
     world = of_two_sizes(NEAR)
     world.answered(Answer.PROVISIONED)
-    for name, end in (("s", 2), ("t", 2), ("l", 2), ("m", 0)):
+    for name, end in (("s", 2), ("t", 1), ("l", 1), ("m", 0)):
         world.put(room(f"for {name}", "near", gpus=8))
         bound = large(name) if name in "lm" else waiting(name)
         world.put(replace(bound, node_name=f"for {name}", bound_at=world.clock() + 1, unschedulable=False))
         world.round(1)
         assert len(world.live) == end
+
+
+def test_before_that_it_ends_as_a_whole() -> None:
+    """A5: it is one object that the autoscaler sees."""
+    world = of_two_sizes(NEAR)
+    for name in "st":
+        world.cache.remove_pod(waiting(name))
+    world.round(1)
+    world.round(60)
+    assert len(world.live) == 2
+    for name in "lm":
+        world.cache.remove_pod(large(name))
+    world.round(1)
+    world.round(60)
+    assert not world.live
 
 
 def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> None:

@@ -82,7 +82,8 @@ class Recorder:
 
     def withdraw(self, request: Request) -> None:
         del self.live[request.name]
-        self.mark(request.bundle, Answer.UNSENT)
+        if request.answer is not Answer.PROVISIONED:
+            self.mark(request.bundle, Answer.UNSENT)
 
     def mark(self, bundle: str, answer: Answer) -> None:
         """The requests of a bundle share what the autoscaler sees."""
