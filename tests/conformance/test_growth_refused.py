@@ -96,10 +96,10 @@ def pod_sets(world: World) -> list[int]:
 
 
 def test_pods_of_two_sizes_are_one_request_and_share_nodes(world: World) -> None:
-    """A2, W3: three GPUs and one fit a node of four."""
+    """A2, W3: three GPUs and one fit a node of four. The autoscaler packs by CPU, the larger first."""
     world.policy(elastic("large"))
-    world.create_pods("l1", "l2", gpus=3)
-    world.create_pods("s1", "s2")
+    world.create_pods("l1", "l2", gpus=3, cpu="3")
+    world.create_pods("s1", "s2", cpu="1")
     world.await_refused("l1", "l2", "s1", "s2")
     with Watcher(world.plane, "watcher: {node_groups: {large: {pool: large}}}"):
         assert world.plane.wait(lambda: pod_sets(world), what="a request") == [2, 2]
