@@ -55,6 +55,7 @@ class Memory:
 
     def look(self, sight: Sight) -> None:
         """Note what only time or a comparison tells."""
+        begun = self.accounted is None
         for name in self.landed.keys() - {request.name for request in sight.requests}:
             self.forget(name)
         for request in sight.requests:
@@ -65,7 +66,9 @@ class Memory:
             if self.wanted(request, sight):
                 self.idle_since.pop(request.name, None)
             else:
-                self.idle_since.setdefault(request.name, sight.now)
+                self.idle_since.setdefault(
+                    request.name, _placed_since(request, sight) if begun else sight.now
+                )
             if self._is_barren(request, sight):
                 self.barren_since.setdefault(request.name, sight.now)
             else:
@@ -259,6 +262,13 @@ def full_since(request: Request, sight: Sight) -> float:
     came = (sight.view.nodes[name].created for name in names)
     taken = (pod.bound_at or pod.created for name in names for pod in sight.view.pods_on(name))
     return max((request.made_at, *came, *taken))
+
+
+def _placed_since(request: Request, sight: Sight) -> float:
+    """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
+    meant = sight.of(request)
+    placed = {pod.uid: pod.bound_at or sight.now for pod in meant[0].placed} if meant else {}
+    return max((placed.get(uid, sight.now) for uid in request.pods), default=sight.now)
 
 
 def _is_on_its_node(pod: Pod, request: Request, sight: Sight) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from policy.objects import Pod
 from policy.resourcepolicy import Unit
-from tests.builders import a_policy, amounts
+from tests.builders import a_policy, a_unit, amounts
 from tests.watcher.watched import FAR, NEAR, World, room, waiting
 from watcher.autoscaler import Answer
 from watcher.autoscaler_status import AutoscalerStatus, NodeGroup
@@ -68,6 +68,22 @@ def test_before_that_it_ends_as_a_whole() -> None:
     world.round(1)
     world.round(60)
     assert not world.live
+
+
+def test_places_that_nobody_awaits_keep_others_back_no_longer_for_a_restart() -> None:
+    """W3, A5: the pod found room elsewhere, as the API tells, and the cap leaves one place."""
+    world = World(a_policy(a_unit("near", resource="elastic", max=1), FAR))
+    world.put(waiting("s"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.put(room("n", "far"))
+    world.bind("s", "n")
+    world.put(large("l"))
+    asked = []
+    for _ in range(4):
+        asked += world.round(4)
+        world.restart()
+    assert asked == [(0, ["l"])]
 
 
 def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> None:
