@@ -188,9 +188,10 @@ class Cache:
         lasts = self._reservation_seconds
         self._adrift.expire(now - lasts)
         for uid, slot in list(self._reservations.items()):
-            policy, known = self._indexes[slot.policy].policy, self._pods.get(uid)
+            index, known = self._indexes[slot.policy], self._pods.get(uid)
             seen = self.heard_by(slot.made_at + SEEN_AFTER)
-            if is_idle(slot, policy, known, self, now, seen=seen, lasts=lasts):
+            shrank = index.shrank_at(slot.unit) >= slot.made_at
+            if is_idle(slot, index.policy, known, self, now, seen=seen, shrank=shrank, lasts=lasts):
                 self.forget(uid)
 
     def remember(self, attempt: Attempt, history: History) -> None:

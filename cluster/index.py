@@ -49,6 +49,7 @@ class PolicyIndex:
         self._tallies: dict[tuple[int, Group], _Tally] = {}
         self._terminating: list[int] = [0 for _ in policy.units]
         self._emptied_at: list[float] = [-math.inf for _ in policy.units]
+        self._shrank_at: list[float] = [-math.inf for _ in policy.units]
 
     def nodes_in(self, unit: int) -> set[str]:
         return self._nodes[unit]
@@ -63,19 +64,22 @@ class PolicyIndex:
     def put_node(self, node: Node) -> bool:
         """Take a node's labels as they are now; whether its units changed."""
         changed = False
-        for nodes, unit in zip(self._nodes, self.policy.units, strict=True):
+        for index, (nodes, unit) in enumerate(zip(self._nodes, self.policy.units, strict=True)):
             inside = in_unit(node, unit, self._kinds)
             if inside != (node.name in nodes):
                 changed = True
                 (nodes.add if inside else nodes.discard)(node.name)
+                if not inside:
+                    self._shrank_at[index] = self._clock()
         if changed:
             self._first_units.pop(node.name, None)
             self._first_units.update((node.name, unit) for unit in self.units_of(node.name)[:1])
         return changed
 
     def drop_node(self, name: str) -> None:
-        for nodes in self._nodes:
-            nodes.discard(name)
+        for unit in self.units_of(name):
+            self._nodes[unit].discard(name)
+            self._shrank_at[unit] = self._clock()
         self._first_units.pop(name, None)
 
     def share(self, uid: str) -> Share | None:
@@ -113,6 +117,10 @@ class PolicyIndex:
 
     def terminating(self, unit: int) -> bool:
         return self._terminating[unit] > 0
+
+    def shrank_at(self, unit: int) -> float:
+        """When the unit lost a node last; -inf if it never did."""
+        return self._shrank_at[unit]
 
     def emptied_at(self, unit: int) -> float:
         return self._emptied_at[unit]

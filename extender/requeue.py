@@ -50,6 +50,8 @@ class Requeue:
         self._poked: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
         """Pods to poke, by uid, in the order in which they are due."""
+        self._causes: dict[str, tuple[str, float]] = {}
+        """By uid of a pod that seemed to have a place: the policy whose change gave it, and when that was."""
         self._paused_until = 0.0
         self._adopted = False
         self._unready_at = -math.inf
@@ -115,9 +117,22 @@ class Requeue:
             if uid in due or (uid not in attempts and self._cache.is_pending(uid))
         }
         self._owe(a.pod for a in refused if a.retry_at <= now)
-        for key, last in self._cache.changes.take(_SETTLE).items():
-            self._owe(self._freed(key, [a for a in refused if a.at <= last], now))
+        for key, last in (self._fruitless() | self._cache.changes.take(_SETTLE)).items():
+            freed = list(self._freed(key, [a for a in refused if a.at <= last], now))
+            self._causes.update((pod.uid, (key, last)) for pod in freed)
+            self._owe(freed)
         self._probe()
+
+    def _fruitless(self) -> dict[str, float]:
+        """Changes for which a pod was poked that was refused all the same: the place is the next one's."""
+        changes: dict[str, float] = {}
+        for uid, (key, at) in list(self._causes.items()):
+            attempt = self._cache.attempts.get(uid)
+            if attempt is None or attempt.at > self._poked.get(uid, math.inf):
+                del self._causes[uid]
+                if attempt is not None and attempt.refused:
+                    changes[key] = max(at, changes.get(key, -math.inf))
+        return changes
 
     def _probe(self) -> None:
         """Touch pods whose slots may be idle while nothing is heard: the touch comes back as an event."""

@@ -50,7 +50,6 @@ class Accounts:
         self._api = api
         self.promises = Promises(api)
         self._placed: dict[str, Ticket] = {}
-        self._bound_at: dict[str, float] = {}
         self._forms: dict[int, ResourcePolicy] = {}
         self._waiting = _Idle({})
         self._idle = _Idle({})
@@ -77,8 +76,7 @@ class Accounts:
         if ticket is None:
             return
         self._placed[binding.pod.uid] = ticket
-        self._bound_at[binding.pod.uid] = now
-        if binding.node not in self._api.nodes:
+        if not self._remembered(binding.node, ticket):
             return
         forms = [form for generation, form in self._forms.items() if generation >= ticket.generation]
         ignoring = forms[-1].ignore_terminating_pod
@@ -101,10 +99,13 @@ class Accounts:
             if (placed := self._placed.get(uid)) is not None
             and (placed.policy, placed.unit, placed.group) == (ticket.policy, ticket.unit, ticket.group)
             and not pod.finished
-            and self._api.lost_at.get(pod.node_name, math.inf)
-            > max(ticket.answers_since, self._bound_at[uid])
+            and self._remembered(pod.node_name, ticket)
             and not (pod.terminating and ignoring)
         ]
+
+    def _remembered(self, node: str, ticket: Ticket) -> bool:
+        """Whether the node is there, or was when the server that decided began to answer."""
+        return self._api.lost_at.get(node, math.inf) > ticket.answers_since
 
     # Invariant 2.
 

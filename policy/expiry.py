@@ -23,12 +23,14 @@ def is_idle(
     now: float,
     *,
     seen: bool,
+    shrank: bool,
     lasts: float,
 ) -> bool:
     """Whether nobody will use the slot.
 
-    `known` is the pod as the watch shows it, None if it does not; `seen`, whether the watch has told of pods
-    since `SEEN_AFTER` seconds after the slot was handed out; `lasts`, the seconds that it is held at most.
+    `known` is the pod as the watch shows it, None if it does not. `seen`: whether the watch has told of pods
+    since `SEEN_AFTER` seconds after the slot was handed out. `shrank`: whether the unit lost a node since;
+    the binding may be to that one, whose room is gone with it. `lasts`: the seconds that it is held at most.
     """
     if seen and known is None:
         return True  # it was gone before the watch began
@@ -39,4 +41,4 @@ def is_idle(
         return False
     if age >= lasts:
         return True
-    return seen and not has_room(slot.pod, policy, slot.unit, view)
+    return seen and not shrank and not has_room(slot.pod, policy, slot.unit, view)

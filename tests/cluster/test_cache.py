@@ -237,7 +237,8 @@ class EventsAndCalls(RuleBasedStateMachine):
                 continue
             seen = self.heard_at >= held.made_at + SEEN_AFTER
             room = has_room(held.pod, self.policies[held.policy], held.unit, recount)
-            if age >= HELD_SECONDS or (seen and not room):
+            shrank = self.cache._indexes[held.policy].shrank_at(held.unit) >= held.made_at  # noqa: SLF001
+            if age >= HELD_SECONDS or (seen and not shrank and not room):
                 del self.reservations[uid]
 
     # What of it counts.

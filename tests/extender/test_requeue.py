@@ -233,6 +233,29 @@ def test_a_thousand_slots_wake_a_thousand_pods_some_at_a_time() -> None:
     assert max(len(woken) for woken in rounds) <= 50
 
 
+def test_a_place_that_the_woken_pod_cannot_use_is_the_next_ones() -> None:
+    """E9: the scheduler knows why it is not this pod's; it may be another's."""
+    wakes = full(a_pod("a"), a_pod("b"), a_pod("c"))
+    wakes.world.tell_gone(HOLDER)
+    woken = []
+    for _ in range(5):
+        names = wakes.after(SETTLED)
+        woken += names
+        wakes.world.clock.now += 0.1
+        for name in names:
+            assert not wakes.world.decide(a_pod(name), ["cloud-1"]).nodes
+    assert woken == ["a", "b", "c"]
+
+
+def test_a_place_that_the_woken_pod_takes_wakes_no_other() -> None:
+    wakes = full(a_pod("a"), a_pod("b"))
+    wakes.world.tell_gone(HOLDER)
+    assert wakes.after(SETTLED) == ["a"]
+    wakes.world.clock.now += 0.1
+    wakes.world.tell(bound("a", "dc-1"))
+    assert [wakes.after(SETTLED) for _ in range(3)] == [[]] * 3
+
+
 def test_a_crowd_that_the_change_does_not_help_hides_nobody() -> None:
     """C2: all but the last are of a full group, or too large."""
     policy = a_policy(a_unit("dc", max=1), match_label_keys=("group",))

@@ -42,4 +42,16 @@ def test_a_slot_is_idle(
     histories = {"p": history} if history else {}
     view = a_snapshot(POLICY, nodes=[dc], pods=[TAKEN] if full else [], histories=histories)
     slot = a_reservation(POD, POLICY)
-    assert is_idle(slot, POLICY, known, view, NOW + age, seen=seen, lasts=LASTS) is idle
+    assert is_idle(slot, POLICY, known, view, NOW + age, seen=seen, shrank=False, lasts=LASTS) is idle
+
+
+@pytest.mark.parametrize(
+    ("age", "idle"),
+    [
+        pytest.param(6, False, id="E7, C7: its binding may be to the node that the unit has lost"),
+        pytest.param(300, True, id="E7: that does not hold it for ever"),
+    ],
+)
+def test_a_slot_of_a_unit_that_lost_a_node_is_not_judged_by_room(age: float, *, idle: bool) -> None:
+    view, slot = a_snapshot(POLICY), a_reservation(POD, POLICY)
+    assert is_idle(slot, POLICY, POD, view, NOW + age, seen=True, shrank=True, lasts=LASTS) is idle
