@@ -70,7 +70,8 @@ class Cache:
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
-        self._remembers_since = remembers_since
+        self.remembers_since = remembers_since
+        """Since when what decisions leave behind is kept: what was before is in the API only (O9)."""
         self._nodes = Nodes(clock)
         self._pods: dict[str, Pod] = {}
         self._placed = Placed()
@@ -130,7 +131,7 @@ class Cache:
     def unscheduled_since(self, pod: Pod) -> float | None:
         """See `View`."""
         since = pod.unscheduled_since
-        return since if since is not None and since < self._remembers_since else None
+        return since if since is not None and since < self.remembers_since else None
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
         """See `View`."""
@@ -146,6 +147,10 @@ class Cache:
         """Whether the pod is there and has neither a node nor an end."""
         pod = self._pods.get(uid)
         return pod is not None and not (pod.node_name or pod.finished)
+
+    def is_dead(self, uid: str) -> bool:
+        """Whether the pod was seen deleted."""
+        return uid in self._gone_pods
 
     def heard_by(self, at: float) -> bool:
         """Whether the watch has told of pods since that time: then it has told what was before."""

@@ -134,6 +134,8 @@ class Extender:
             policy = self._governing(pod)
             if policy is None:
                 return None
+            if self._cache.is_dead(pod.uid):
+                return Preempted(policy, Choice())  # nobody dies for a pod that is gone
             now = self._clock()
             decide = partial(preempt_verb.decide, pod, victims, policy, now=now)
             choice = decide(self._cache)

@@ -156,7 +156,7 @@ class Accounts:
                 pods[uid] = replace(pods[uid], annotations={RECORD: record})
         for binding in sent:
             if binding.pod.uid in pods:
-                pods[binding.pod.uid] = replace(pods[binding.pod.uid], node_name=binding.node)
+                pods[binding.pod.uid] = self._bound_by(binding, pods[binding.pod.uid])
         return Still(
             nodes=self._api.nodes,
             pods=pods,
@@ -165,12 +165,21 @@ class Accounts:
             remembers_since=remembers_since,
         )
 
+    def _bound_by(self, binding: Binding, pod: Pod) -> Pod:
+        """On a node that is gone it counts where it was sent (U5)."""
+        ticket = binding.ticket
+        policy = self._api.policies.get(ticket.policy) if ticket else None
+        if ticket is None or policy is None or binding.node in self._api.nodes:
+            return replace(pod, node_name=binding.node)
+        record = record_of(policy, _index(policy, ticket.unit))
+        return replace(pod, node_name=binding.node, annotations={RECORD: record})
+
     def truth_and_slots(self, view: Snapshot, cache: Cache, now: float) -> Snapshot:
         """The same, with slots held but for those whose pods have been in no attempt for long."""
         held = {
             uid: kept
             for uid, kept in cache.reservations().items()
-            if now - self._idle.since.get(uid, now) <= LONGEST_WAIT
+            if now - max(self._idle.since.get(uid, now), kept.made_at) <= LONGEST_WAIT
         }
         return replace(view, reservations=held)
 

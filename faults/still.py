@@ -40,4 +40,5 @@ def own_view(cache: Cache, uid: str, without: Collection[str] = ()) -> Still | N
         reservations={other: kept for other, kept in reservations if other != uid and other not in without},
         histories={uid: cache.history(uid)},
         emptied={(policy.key, index): cache.emptied_at(policy, index) for policy, index in units},
+        remembers_since=cache.remembers_since,
     )

@@ -724,6 +724,17 @@ def test_a_preemption_that_helps_no_unit_holds_nothing() -> None:
     assert not world.cache.attempts
 
 
+def test_nobody_leaves_for_a_pod_that_is_gone() -> None:
+    """E7: the scheduler's watch may be behind ours."""
+    world = standard(VICTIM)
+    world.tell(URGENT)
+    world.tell_gone(URGENT)
+    preempted = world.extender.preempt(URGENT, VICTIMS)
+    assert preempted is not None
+    assert not preempted.choice.nodes
+    assert world.held == {}
+
+
 def test_our_own_nomination_is_honoured() -> None:
     """O1: the fast path shows one node alone, of a later unit; it was promised."""
     world = standard(bound("other", "cloud-1", requests={GPU: "1"}))
