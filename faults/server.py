@@ -116,15 +116,10 @@ class Server:
         self._poke = poke
         self._owes = False
         self._extender = build.extender(
-            self.cache,
-            loop.clock,
-            self.why_not,
-            unknown_node_seconds=0,
-            settle_seconds=build.settle,
+            self.cache, loop.clock, self.why_not, unknown_node_seconds=0, settle_seconds=build.settle
         )
-        self._requeue = build.requeue(
-            self.cache, loop.clock, self._poked, self._extender.why_not, _METRICS, self._extender.settle
-        )
+        why_not, settle = self._extender.why_not, self._extender.settle
+        self._requeue = build.requeue(self.cache, loop.clock, self._poked, why_not, _METRICS, settle)
         self._recorder = Recorder(self.cache, record)
         self._records_at = math.inf
         self._stopped = False

@@ -4,6 +4,7 @@ Owns a model of which events count: dead uids, lists, held slots, what is rememb
 how the cache keeps its indexes; the recount is policy.snapshot's.
 """
 
+import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -107,6 +108,10 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.records: dict[str, str] = {}
         self.asked: set[str] = set()
         """Uids that a call left something about."""
+        self.seen: dict[str, tuple[ResourcePolicy, list[AbstractSet[str]]]] = {}
+        """Each policy's form and the nodes of its units after the last step."""
+        self.shrank: dict[tuple[str, int], float] = {}
+        """When a unit of that form lost a node last."""
 
     # What the informers bring. A list is what is known but for one thing, and something new.
 
@@ -237,7 +242,7 @@ class EventsAndCalls(RuleBasedStateMachine):
                 continue
             seen = self.heard_at >= held.made_at + SEEN_AFTER
             room = has_room(held.pod, self.policies[held.policy], held.unit, recount)
-            shrank = self.cache._indexes[held.policy].shrank_at(held.unit) >= held.made_at  # noqa: SLF001
+            shrank = self.shrank.get((held.policy, held.unit), -math.inf) >= held.made_at
             if age >= HELD_SECONDS or (seen and not shrank and not room):
                 del self.reservations[uid]
 
@@ -367,6 +372,22 @@ class EventsAndCalls(RuleBasedStateMachine):
             remembers_since=NOW,
             departed=self.departed,
         )
+
+    @invariant()
+    def note_what_units_lost(self) -> None:
+        recount = self._recount()
+        now = {
+            key: (policy, [recount.nodes_in(policy, unit) for unit in range(len(policy.units))])
+            for key, policy in self.policies.items()
+        }
+        for key, (policy, members) in self.seen.items():
+            same = key in now and now[key][0] == policy
+            for unit, names in enumerate(members):
+                if not same:
+                    self.shrank.pop((key, unit), None)
+                elif names - now[key][1][unit]:
+                    self.shrank[key, unit] = self.now
+        self.seen = now
 
     # The promise.
 
