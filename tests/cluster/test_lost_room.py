@@ -20,9 +20,7 @@ LATE = a_pod("late", on="dc-1", requests={GPU: "1"})
 @pytest.mark.parametrize(
     ("change", "held"),
     [
-        pytest.param(
-            lambda cache: cache.remove_node("dc-1"), True, id="its node may be the one that is gone"
-        ),
+        pytest.param(lambda cache: cache.remove_node("dc-1"), True, id="its node may be gone"),
         pytest.param(
             lambda cache: cache.upsert_node(a_node("dc-1", "cloud")), True, id="or the one that left the unit"
         ),
