@@ -26,7 +26,10 @@ _NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """One node group; `backoff` holds the cloud's message while the group is in back-off."""
+    """One node group; `backoff` holds the cloud's message while the group is in back-off.
+
+    `growing` is whether nodes that it was told to have are still to come, by the autoscaler's own account.
+    """
 
     name: str
     target: int = 0
@@ -34,6 +37,7 @@ class NodeGroup:
     ready: int = 0
     max_size: int = 0
     backoff: str = ""
+    growing: bool = False
 
     @property
     def size(self) -> Size:
@@ -41,9 +45,12 @@ class NodeGroup:
         return self.target, max(0, self.target - self.registered)
 
     def grew_since(self, before: Size) -> bool:
-        """Whether the group was told to grow. Its target alone may hide that: other nodes may have gone."""
+        """Whether the group was told to grow. Its target alone may hide that: other nodes may have gone.
+
+        Where they have, those that were to come before cannot be told from those that are to come now.
+        """
         target, coming = self.size
-        return target > before[0] or coming > before[1]
+        return target > before[0] or coming > before[1] or (self.growing and target < before[0])
 
     @property
     def settled(self) -> bool:
@@ -179,4 +186,5 @@ def _group(written: _Group) -> NodeGroup:
         ready=registered.ready,
         max_size=health.max_size,
         backoff=backoff,
+        growing=scale_up.status == "InProgress",
     )

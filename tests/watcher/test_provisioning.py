@@ -6,7 +6,6 @@ autoscaler.md, sections 5 and 9.
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from policy.scale_up import Demand
 from policy.usage import record_of
 from tests.builders import a_pod, a_policy, a_unit
 from watcher.autoscaler import Answer
-from watcher.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, decode_status
+from watcher.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, Size, decode_status
 from watcher.holds import DELAY
 from watcher.request_objects import (
     BOUGHT,
@@ -276,12 +275,40 @@ def test_the_status_tells_sizes_and_troubles() -> None:
     """A9, section 9: empty fields are left out."""
     status = decode_status(config_map(STATUS))
     near, far, new = status.groups
-    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10)
+    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10, growing=True)
     assert far.backoff == "cloudProviderError no stock"
     assert new == NodeGroup("new")
     assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}
     assert status.troubles == "far: cloudProviderError no stock"
-    assert replace(near, max_size=3).grew_since((2, 0))
+
+
+@pytest.mark.parametrize(
+    ("before", "group", "grew"),
+    [
+        pytest.param((2, 0), NodeGroup("g", target=3, registered=2), True, id="one more is wanted"),
+        pytest.param((2, 0), NodeGroup("g", target=2, registered=2), False, id="nothing has changed"),
+        pytest.param((2, 0), NodeGroup("g", target=2, registered=1), True, id="one went, and one is to come"),
+        pytest.param((2, 0), NodeGroup("g", target=1, registered=1), False, id="one went"),
+        pytest.param(
+            (2, 2),
+            NodeGroup("g", target=1, growing=True),
+            True,
+            id="two went that were to come, then one more",
+        ),
+        pytest.param((2, 2), NodeGroup("g", target=1), False, id="one went that was to come"),
+        pytest.param(
+            (2, 1),
+            NodeGroup("g", target=2, registered=1, growing=True),
+            False,
+            id="it still grows from before",
+        ),
+    ],
+)
+def test_a_group_that_was_told_to_grow_is_known_by_its_sizes(
+    before: Size, group: NodeGroup, *, grew: bool
+) -> None:
+    """A5: not by its target alone, which others make smaller."""
+    assert group.grew_since(before) is grew
 
 
 @pytest.mark.parametrize(
