@@ -30,6 +30,9 @@ _PATIENCE = {"provisioningrequest": 60.0, "placeholder": 240.0}
 @click.option("--alone", default=0, show_default=True, help="As many rounds without us before, side by side.")
 @click.option("--held", is_flag=True, help="Pods are born held: manifests/hold-at-birth.yaml.")
 @click.option("--sizes", default=1, show_default=True, help="Pods are of so many sizes.")
+@click.option(
+    "--policies", type=click.IntRange(1, 2), default=2, show_default=True, help="Share pools, at most."
+)
 @click.option("--at-once", default=1, show_default=True, help="Rounds side by side; waits get longer.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Logs, if a round went wrong, into here.")
 def main(
@@ -38,6 +41,7 @@ def main(
     backend: str,
     alone: int,
     sizes: int,
+    policies: int,
     at_once: int,
     keep: Path | None,
     *,
@@ -51,7 +55,7 @@ def main(
     with staged(settings, _PATIENCE[backend], lanes) as stage:
         before = _played(replace(stage, settings=None, patience=75), alone, seed, lanes)
         stage.programs.start_watcher(settings)
-        own_stage = replace(hold_at_birth(stage) if held else stage, sizes=sizes)
+        own_stage = replace(hold_at_birth(stage) if held else stage, sizes=sizes, policies=policies)
         with killing(own_stage, seed) if kill else nullcontext():
             ours = _played(own_stage, rounds, seed, at_once)
         if keep and not all(map(is_right, ours)):
@@ -73,7 +77,8 @@ def _played(stage: Stage, rounds: int, seed: int, lanes: int) -> list[Outcome]:
 
 
 def _told(stage: Stage, number: int, seed: int) -> Outcome:
-    outcome = play(stage, draw(number, seed, stock_outs=stage.settings is not None))
+    drawn = draw(number, seed, stock_outs=stage.settings is not None, most_policies=stage.policies)
+    outcome = play(stage, drawn)
     verdict = "right" if is_right(outcome) else fault_of(outcome)
     click.echo(f"{time.strftime('%H:%M:%S')} round {number}, {outcome.seconds:.0f} s: {verdict}", err=True)
     return outcome

@@ -81,15 +81,15 @@ class Round:
         return first.pool == DC and first.most is not None and first.most < self.free
 
 
-def draw(number: int, seed: int, *, stock_outs: bool = True) -> Round:
-    """The round of that number: every fourth lacks a pool, a third has two policies."""
+def draw(number: int, seed: int, *, stock_outs: bool = True, most_policies: int = 2) -> Round:
+    """The round of that number: every fourth lacks a pool, a third has two policies if it may."""
     dice = Random(f"{seed}/{number}")  # noqa: S311  not for secrets
     free = dice.randint(0, 3)
     policies = [_policy(dice, with_dc=True)]
     if dice.random() < 1 / 3:
         policies.append(_policy(dice, with_dc=False))
     without = dice.choice(POOLS) if stock_outs and number % 4 == 3 else ""  # noqa: PLR2004  every fourth
-    return Round(number, tuple(policies), free, without)
+    return Round(number, tuple(policies[:most_policies]), free, without)
 
 
 def _policy(dice: Random, *, with_dc: bool) -> Policy:

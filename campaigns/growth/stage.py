@@ -37,6 +37,8 @@ class Stage:
     """Whether pods are born held, so that the autoscaler never sees one that is not."""
     sizes: int = 1
     """Pods differ in their CPUs; each takes a node, for its GPU."""
+    policies: int = 2
+    """The most that share the pools in a round."""
 
     @property
     def taint(self) -> Object:
