@@ -30,7 +30,7 @@ class Refused:
     units: Sequence[int | None]
     """Of each node, the first unit that has it; None if none has."""
     reasons: Mapping[int | None, Refusal]
-    """By those units, in their order. Not empty."""
+    """By those units, in their order. Not empty: of no node at all it is told as of nodes in no unit."""
 
     @property
     def first(self) -> Refusal:
@@ -218,7 +218,7 @@ def _reasons(
     reasons: dict[int | None, Refusal] = {
         index: outcome.full.get(index, nowhere) for index in range(len(policy.units)) if index in present
     }
-    return reasons | {None: nowhere} if None in present else reasons
+    return reasons if reasons and None not in present else reasons | {None: nowhere}
 
 
 def _leaving_last(names: list[str], leaving: AbstractSet[str]) -> list[str]:

@@ -33,7 +33,7 @@ def promised(unit: int, node: str, age: float = 3600) -> History:
             0,
             id="O1: the order is that of the policy, not that of the candidates",
         ),
-        pytest.param(Ask(room=()), "", id="O1: no candidates, no nodes and nothing to refuse"),
+        pytest.param(Ask(room=()), Reason.OUTSIDE_UNITS, id="O1: of no candidates none is in a unit"),
     ],
 )
 def test_an_earlier_unit_with_room_is_used_before_a_later_one(ask: Ask, expected: Outcome) -> None:

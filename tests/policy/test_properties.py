@@ -8,21 +8,21 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from policy import filter as filtering
 from policy import preempt
 from policy.filter import Decision
-from policy.history import History, Promise
+from policy.history import NO_HISTORY, History, Promise
 from policy.match import in_unit, units_of
-from policy.options import Kinds
+from policy.options import Kinds, OutsideUnits
 from policy.prioritize import scores
 from policy.reasons import Reason, Refusal
 from policy.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.units import limit_reached
 from policy.usage import group_of
-from tests.builders import NOW, a_pod, a_reservation
+from tests.builders import NOW, a_pod, a_policy, a_reservation
 from tests.policy import naive
 from tests.policy.cases import outcome
 from tests.policy.worlds import World, policies, requests, worlds
@@ -30,6 +30,20 @@ from tests.policy.worlds import World, policies, requests, worlds
 T = TypeVar("T")
 KINDS = Kinds()
 AFTER_ALL = {"preempt_policy": PreemptPolicy.AFTER_ALL_UNITS}
+NOWHERE = World(
+    policy=a_policy(),
+    rivals=(),
+    nodes=(),
+    pods=(),
+    asking=a_pod(),
+    room=(),
+    placed={},
+    reservations=(),
+    history=NO_HISTORY,
+    remembers_since=0.0,
+    outside=OutsideUnits.NEVER,
+)
+"""Somebody asks about no node at all, as kube-scheduler never does."""
 
 
 def decide(world: World) -> Decision:
@@ -51,6 +65,8 @@ def amended(policy: ResourcePolicy, **fields: object) -> ResourcePolicy:
 
 
 @given(worlds())
+@example(NOWHERE)
+@example(replace(NOWHERE, policy=a_policy(match_label_keys=["rev"])))
 def test_the_answer_is_part_of_one_unit_or_a_reason_for_every_node(world: World) -> None:
     decision = decide(world)
     assert set(decision.nodes) <= set(world.room)
@@ -63,7 +79,8 @@ def test_the_answer_is_part_of_one_unit_or_a_reason_for_every_node(world: World)
         assert decision.unit is None
         assert decision.refused is not None
         assert sorted(decision.refused.nodes) == sorted(world.room)
-        assert set(decision.refused.units) == set(decision.refused.reasons)
+        # Who asks about no node at all is told why not, too.
+        assert set(decision.refused.reasons) == (set(decision.refused.units) or {None})
     event(f"answers {outcome(decision)}")
 
 

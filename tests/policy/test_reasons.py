@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from policy.objects import Pod
 from policy.reasons import Reason, Refusal
-from policy.resourcepolicy import NextUnits
+from policy.resourcepolicy import NextUnits, ResourcePolicy
 from tests.builders import a_pod, a_policy, a_unit
 from tests.policy.cases import CLOUD, DC_2, DC_ONLY, GPU, NO_ROOM_IN_DC, ONE, TWO, WANTS_2, Ask, gpus
 
@@ -107,6 +108,27 @@ def test_every_refused_node_has_its_reason(ask: Ask, expected: dict[str, tuple[R
     assert {name: (refusal.reason, refusal.unit) for name, refusal in told.items()} == expected
     assert set(refused.reasons) == set(refused.units)
     assert refused.first == next(iter(refused.reasons.values()))
+
+
+@pytest.mark.parametrize(
+    ("policy", "pods", "expected"),
+    [
+        pytest.param(a_policy(), (), Reason.OUTSIDE_UNITS, id="O10: no unit has one of them"),
+        pytest.param(BOTH_FULL, (ONE, TWO), Reason.OUTSIDE_UNITS, id="O10: nor has a unit that is full"),
+        pytest.param(EXCEED_MAX, (), Reason.WAITING_FOR_ROOM, id="O10: the pod waits all the same"),
+        pytest.param(
+            a_policy(match_label_keys=["rev"]), (), Reason.LABEL_MISSING, id="O10: the pod's fault is told"
+        ),
+    ],
+)
+def test_of_no_node_at_all_there_is_a_reason(
+    policy: ResourcePolicy, pods: tuple[Pod, ...], expected: Reason
+) -> None:
+    refused = Ask(policy, pods=pods, room=()).decision.refused
+    assert refused is not None
+    assert (list(refused.nodes), list(refused.units)) == ([], [])
+    assert list(refused.reasons) == [None]
+    assert refused.first.reason == expected
 
 
 @pytest.mark.parametrize(
