@@ -134,8 +134,8 @@ class Extender:
             policy = self._governing(pod)
             if policy is None:
                 return None
-            if self._cache.is_dead(pod.uid):
-                return Preempted(policy, Choice())  # nobody dies for a pod that is gone
+            if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
+                return Preempted(policy, Choice())  # nobody dies for a pod that will not come
             now = self._clock()
             decide = partial(preempt_verb.decide, pod, victims, policy, now=now)
             choice = decide(self._cache)
@@ -186,8 +186,11 @@ class Extender:
             self._cache.forget(pod.uid)  # a slot of a policy that is gone
         return policy
 
+    def _is_refused_for_conflict(self, pod: Pod) -> bool:
+        return self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1
+
     def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
-        if self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1:
+        if self._is_refused_for_conflict(pod):
             return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
         now = self._clock()
         return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)

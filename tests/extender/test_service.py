@@ -735,6 +735,16 @@ def test_nobody_leaves_for_a_pod_that_is_gone() -> None:
     assert world.held == {}
 
 
+def test_nobody_leaves_for_a_pod_that_two_policies_match() -> None:
+    """M4, P2: by the setting filter refuses it everywhere, so the victims would die in vain."""
+    younger = a_policy(ANYWHERE, name="younger", created=1500.0)
+    world = World(DC, CLOUD, CAPPED, younger, VICTIM, on_conflict=OnConflict.REJECT)
+    preempted = world.extender.preempt(URGENT, VICTIMS)
+    assert preempted is not None
+    assert not preempted.choice.nodes
+    assert world.held == {}
+
+
 def test_our_own_nomination_is_honoured() -> None:
     """O1: the fast path shows one node alone, of a later unit; it was promised."""
     world = standard(bound("other", "cloud-1", requests={GPU: "1"}))
