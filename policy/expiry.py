@@ -1,10 +1,11 @@
 """When a slot is given back though nobody said that its pod will not come (E7).
 
 Owns that judgement on one reservation; must not know when it is made. A binding under way holds room that an
-older view still shows as free: a pod whose unit has none for it is not on its way there.
+older view still shows as free: a pod whose unit has none for it is not on its way there. It may be on its way
+to a node that takes no pods any more, by a cordon or a taint that came after it.
 """
 
-from policy.doubt import has_room
+from policy.fit import has_free, selects
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Reservation, View
@@ -41,4 +42,11 @@ def is_idle(
         return False
     if age >= lasts:
         return True
-    return seen and not shrank and not has_room(slot.pod, policy, slot.unit, view)
+    return seen and not shrank and not _holds_room(slot, policy, view)
+
+
+def _holds_room(slot: Reservation, policy: ResourcePolicy, view: View) -> bool:
+    nodes = (view.nodes[name] for name in view.nodes_in(policy, slot.unit))
+    return any(
+        selects(slot.pod, node) and has_free(node, view.pods_on(node.name), slot.pod) for node in nodes
+    )

@@ -1,31 +1,45 @@
 """Whether a node takes a pod as far as resources, taints, node selectors and required node affinity tell.
 
-Owns a reduced copy of three in-tree filters (NodeResourcesFit, TaintToleration, NodeAffinity), for decisions
-that no scheduler asks for; must not know policies. kube-scheduler decides the real thing.
+Owns a reduced copy of four in-tree filters (NodeResourcesFit, NodeUnschedulable, TaintToleration,
+NodeAffinity), for decisions that no scheduler asks for; must not know policies. kube-scheduler decides the
+real thing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from policy.affinity import allows, may_allow
 from policy.objects import Effect, Node, Pod, Taint, Toleration
+from policy.quantity import parse_quantity
 from policy.selectors import carries
 from policy.usage import total
 
-__all__ = ["admits", "has_free", "may_use", "selects", "tolerated"]
+__all__ = ["ONE", "PODS", "admits", "has_free", "may_use", "selects", "tolerated"]
+
+PODS = "pods"
+"""What Kubernetes calls the number of pods where it counts it among resources."""
+ONE = parse_quantity("1")
+
+_CORDONED = Taint("node.kubernetes.io/unschedulable", "", Effect.NO_SCHEDULE)
+_NOT_READY = Taint("node.kubernetes.io/not-ready", "", Effect.NO_SCHEDULE)
+_DOWN = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
 
 
 def admits(node: Node, pod: Pod) -> bool:
-    """Whether the node is up and the pod may be there at all, room aside."""
-    return (
-        node.ready
-        and not node.unschedulable
-        and selects(pod, node)
-        and all(
-            tolerated(taint, pod.tolerations)
-            for taint in node.taints
-            if taint.effect is not Effect.PREFER_NO_SCHEDULE
-        )
-    )
+    """Whether the pod may be on the node at all, room aside.
+
+    A pod may tolerate a node that is cordoned or down: many a DaemonSet and debugging pod tolerates all.
+    """
+    return selects(pod, node) and all(tolerated(taint, pod.tolerations) for taint in _keeping_out(node))
+
+
+def _keeping_out(node: Node) -> Iterator[Taint]:
+    """The taints by which the scheduler keeps pods out. Those that controllers add come a moment late."""
+    hard = [taint for taint in node.taints if taint.effect is not Effect.PREFER_NO_SCHEDULE]
+    yield from hard
+    if node.unschedulable:
+        yield _CORDONED
+    if not node.ready and not any(taint.key in _DOWN for taint in hard):
+        yield _NOT_READY
 
 
 def selects(pod: Pod, node: Node) -> bool:
@@ -40,10 +54,14 @@ def may_use(pod: Pod, labels: Mapping[str, str]) -> bool:
 
 
 def has_free(node: Node, others: Iterable[Pod], pod: Pod) -> bool:
-    """Whether allocatable, less what the other pods request, covers the pod."""
-    used = total(other.requests for other in others).requests
-    return all(
-        used.get(name, 0) + amount <= node.allocatable.get(name, 0)
+    """Whether allocatable, less what the other pods request, covers the pod.
+
+    A node that does not tell how many pods it takes takes any.
+    """
+    used = total(other.requests for other in others)
+    wanted = used.pods * ONE + ONE
+    return node.allocatable.get(PODS, wanted) >= wanted and all(
+        used.requests.get(name, 0) + amount <= node.allocatable.get(name, 0)
         for name, amount in pod.requests.items()
         if amount
     )

@@ -7,7 +7,7 @@ Owns the sums over one policy's pods and its units' nodes; must not know how the
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from policy.fit import admits
+from policy.fit import ONE, PODS, admits
 from policy.objects import Pod
 from policy.planning import Shape, shape_of
 from policy.reasons import Refusal
@@ -16,10 +16,8 @@ from policy.snapshot import View
 from policy.units import limit_reached
 from policy.usage import Group, MissingLabelError, group_of
 
-__all__ = ["PODS", "Occupancy", "Room", "occupancies"]
+__all__ = ["Occupancy", "Room", "occupancies"]
 
-PODS = "pods"
-"""What Kubernetes calls the number of pods where it counts it among resources."""
 _EXAMPLES = 50
 """Kinds of pods that are tried on a unit; with one group for each job there may be thousands."""
 
@@ -74,7 +72,7 @@ class Room:
     def _takes(self, name: str, pod: Pod) -> bool:
         free = self._free_on(name)
         enough = all(free.get(resource, 0) >= n for resource, n in pod.requests.items() if n)
-        return enough and admits(self._view.nodes[name], pod)
+        return enough and free.get(PODS, ONE) >= ONE and admits(self._view.nodes[name], pod)
 
     def _free_on(self, name: str) -> Amounts:
         if name not in self._free:
@@ -82,6 +80,8 @@ class Room:
             for pod in self._view.pods_on(name):
                 for resource, amount in pod.requests.items():
                     left[resource] = left.get(resource, 0) - amount
+                if PODS in left:
+                    left[PODS] -= ONE
             self._free[name] = left
         return self._free[name]
 

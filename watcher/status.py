@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.connection import ApiError, Connection, Unreachable
-from policy.occupancy import PODS
+from policy.fit import PODS
 from policy.quantity import format_quantity
 from watcher.policy_status import Report, Status, UnitStatus
 

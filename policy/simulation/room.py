@@ -11,14 +11,12 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policy.affinity import Affinity
-from policy.fit import admits, selects
+from policy.fit import ONE, PODS, admits, selects
+from policy.match import is_leaving
 from policy.objects import Node, Pod, Toleration
-from policy.quantity import parse_quantity
 
 __all__ = ["Demand", "Room"]
 
-_ONE = parse_quantity("1")
-_LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 _SCORED = ("cpu", "memory")
 
 _OWN = frozenset(
@@ -50,7 +48,7 @@ class Demand:
     def of(cls, pod: Pod) -> "Demand":
         """The demand of a pod: each pod also takes one of the node's `pods`."""
         requests = {name: amount for name, amount in pod.requests.items() if amount}
-        requests["pods"] = _ONE
+        requests[PODS] = ONE
         selector = tuple(sorted(pod.node_selector.items()))
         kin = frozenset((key, value) for key, value in pod.labels.items() if key not in _OWN)
         scored = tuple(requests.get(name, 0) for name in _SCORED)
@@ -127,7 +125,7 @@ class Room:
         """Whether the node has room for it. A node that does not tell how many pods it takes takes any."""
         free = self._free[name]
         return all(
-            free.get(resource, 0 if resource != "pods" else amount) >= amount
+            free.get(resource, 0 if resource != PODS else amount) >= amount
             for resource, amount in demand.requests
         )
 
@@ -140,7 +138,7 @@ class Room:
             elif not self.fits(demand, name):
                 free = self._free[name]
                 short = next(r for r, amount in demand.requests if free.get(r, 0) < amount)
-                reasons["Too many pods" if short == "pods" else f"Insufficient {short}"] += 1
+                reasons["Too many pods" if short == PODS else f"Insufficient {short}"] += 1
         return reasons
 
     def _rank(self, name: str, demand: Demand) -> _Rank:
@@ -151,9 +149,8 @@ class Room:
             for resource, asked in zip(_SCORED, demand.scored, strict=True)
             if node.allocatable.get(resource)
         )
-        leaving = any(taint.key in _LEAVING for taint in node.taints)
         kin = self._kin[demand.kin, name] if demand.kin else 0
-        return leaving, kin, -left, self._pods[name]
+        return is_leaving(node), kin, -left, self._pods[name]
 
 
 def _refusal(node: Node, pod: Pod) -> str:

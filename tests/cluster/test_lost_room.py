@@ -1,6 +1,10 @@
-"""C7, E7: a slot is not idle for want of room in a unit that has lost a node since it was handed out."""
+"""C7, E7: a slot is not idle for want of room that was there when it was handed out.
+
+Its binding may be to a node that has left the unit, or takes no pods any more.
+"""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +28,10 @@ LATE = a_pod("late", on="dc-1", requests={GPU: "1"})
         pytest.param(
             lambda cache: cache.upsert_node(a_node("dc-1", "cloud")), True, id="or the one that left the unit"
         ),
+        pytest.param(
+            lambda cache: cache.upsert_node(replace(FREE, unschedulable=True)), True, id="or was cordoned"
+        ),
+        pytest.param(lambda cache: cache.upsert_node(replace(FREE, ready=False)), True, id="or went down"),
         pytest.param(lambda cache: cache.upsert_pod(LATE), False, id="another pod took the room"),
     ],
 )

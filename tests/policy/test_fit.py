@@ -10,6 +10,8 @@ GPU = "nvidia.com/gpu"
 TAINT = Taint("dedicated", "ml", Effect.NO_SCHEDULE)
 SOFT = Taint("dedicated", "ml", Effect.PREFER_NO_SCHEDULE)
 HARD = Taint("dedicated", "ml", Effect.NO_EXECUTE)
+LOST = Taint("node.kubernetes.io/unreachable", "", Effect.NO_SCHEDULE)
+ANY = a_pod(tolerations=(Toleration(operator="Exists"),))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,15 @@ def test_a_toleration_tolerates_a_taint(toleration: Toleration, *, expected: boo
             True,
             id="and both may be by one toleration",
         ),
+        pytest.param(a_node("n", unschedulable=True), ANY, True, id="a pod may tolerate a cordon"),
+        pytest.param(a_node("n", ready=False), ANY, True, id="or that the node is not ready"),
+        pytest.param(
+            a_node("n", ready=False, taints=(LOST,)),
+            a_pod(tolerations=(Toleration(LOST.key, "Exists"),)),
+            True,
+            id="a node that is lost has the one taint or the other",
+        ),
+        pytest.param(a_node("n", ready=False, taints=(LOST,)), a_pod(), False, id="which keeps others out"),
     ],
 )
 def test_a_node_admits_a_pod(node: Node, pod: Pod, *, expected: bool) -> None:
@@ -79,3 +90,15 @@ def test_a_node_has_room(others: list[dict[str, str]], asking: dict[str, str], *
     node = a_node("n", allocatable={"cpu": "4", GPU: "2"})
     pods = [a_pod(f"p{i}", requests=requests) for i, requests in enumerate(others)]
     assert has_free(node, pods, a_pod(requests=asking)) is expected
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        pytest.param({"pods": "2"}, True, id="one more pod"),
+        pytest.param({"pods": "1"}, False, id="not one too many, though it requests nothing"),
+        pytest.param({}, True, id="a node that does not tell takes any"),
+    ],
+)
+def test_a_node_takes_so_many_pods(most: dict[str, str], *, expected: bool) -> None:
+    assert has_free(a_node("n", allocatable=most), [a_pod("other")], a_pod()) is expected

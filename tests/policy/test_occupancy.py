@@ -79,6 +79,10 @@ def asking(gpus: str = "2", **labels: str) -> Pod:
         pytest.param(
             a_policy(), [], [a_node("dc-1", "dc", unschedulable=True)], False, id="L5: a cordoned node"
         ),
+        pytest.param(
+            a_policy(), [placed("a", "0")], [a_node("dc-1", "dc", allocatable={"pods": "1"})], False,
+            id="L5: no pod more than a node takes",
+        ),
     ],
 )  # fmt: skip
 def test_whether_a_unit_has_room(
