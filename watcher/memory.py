@@ -47,7 +47,7 @@ class Memory:
     served: dict[str, str] = field(default_factory=dict)
     """The autoscaler's last loop when each request was first seen to be served: later ones show its nodes."""
     barren_since: dict[str, float] = field(default_factory=dict)
-    """Since when all nodes of a unit are there, and none has room for those who wait for the request."""
+    """Since when all nodes of a unit are there, and none has room for anybody who waits for the request."""
     lost_gpus: dict[str, float] = field(default_factory=dict)
     """Since when each node offers no GPU that says it has one."""
     idle_since: dict[str, float] = field(default_factory=dict)
@@ -222,16 +222,19 @@ class Memory:
                 yield pod
 
     def _is_barren(self, request: Request, sight: Sight) -> bool:
-        """Whether its nodes came and others have them: pods of other policies, or of none."""
+        """Whether its nodes came and others have them: pods of other policies, of none, or of another size.
+
+        Where nobody waits for it, nothing of it is on its way any more, at least.
+        """
         meant = sight.of(request)
         if meant is None or self.served.get(request.name, sight.status.updated) == sight.status.updated:
             return False
         governed, unit = meant
         groups = sight.groups.candidates(governed.policy.units[unit], sight.status)
-        if not (self.wanted(request, sight) and groups and all(group.settled for group in groups)):
+        if not (groups and all(group.settled for group in groups)):
             return False
-        pod = next(pod for pod in governed.open if shape_of(pod) == request.shape)
-        return not any(free_nodes(sight.view, governed.policy, unit, pod))
+        pod = next((pod for pod in governed.open if shape_of(pod) == request.shape), None)
+        return pod is None or not any(free_nodes(sight.view, governed.policy, unit, pod))
 
     def _lift(self, sight: Sight) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""

@@ -174,7 +174,9 @@ def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
     # And nodes that were asked for come, whoever went away meanwhile.
     in_flight = request.answer in IN_FLIGHT and not _is_final(request, sight)
     awaited = in_flight or (not done and sight.of(request) is not None)
-    if awaited and sight.now - memory.idle_since[request.name] < _LINGER:
+    # Nodes that are there offer their room by themselves.
+    lingers = sight.now - memory.idle_since[request.name] < _LINGER and not _is_lost(request, sight, memory)
+    if awaited and lingers:
         return None
     return Withdraw(request, Why.DONE if done else Why.UNWANTED)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from policy.objects import Pod
 from policy.resourcepolicy import Unit
-from tests.builders import a_policy, a_unit, amounts
+from tests.builders import a_pod, a_policy, a_unit, amounts
 from tests.watcher.watched import FAR, NEAR, World, room, waiting
 from watcher.autoscaler import Answer
 from watcher.autoscaler_status import AutoscalerStatus, NodeGroup
@@ -82,6 +82,26 @@ def test_places_that_nobody_awaits_keep_others_back_no_longer_for_a_restart() ->
     asked = []
     for _ in range(4):
         asked += world.round(4)
+        world.restart()
+    assert asked == [(0, ["l"])]
+
+
+def test_a_node_that_is_there_and_taken_keeps_others_back_no_longer_for_a_restart() -> None:
+    """W3, A5: its pod is gone, the API tells not since when, and each watcher lives for four seconds."""
+    world = World(a_policy(a_unit("near", resource="elastic", max=1), FAR))
+    world.put(waiting("s"))
+    world.round()
+    world.answered(Answer.PROVISIONED)
+    world.cache.remove_pod(waiting("s"))
+    world.put(
+        room("n", "near"), a_pod("thief", on="n", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
+    )
+    world.put(large("l"))
+    asked = []
+    for _ in range(4):
+        for _ in range(4):
+            tell(world, NodeGroup("near", 1, 1, ready=1))
+            asked += world.round(1)
         world.restart()
     assert asked == [(0, ["l"])]
 
