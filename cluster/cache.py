@@ -378,8 +378,7 @@ class Cache:
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]
         if pod.node_name:
-            remembered = self.origins.get(pod.uid)
-            share = share_of(pod, policy, index.units_of(pod.node_name), remembered)
+            share = share_of(pod, policy, index.units_of(pod.node_name), self.origins.of(pod))
         else:
             reservation = self._reservations.get(pod.uid)
             held = reservation is not None and reservation.policy == policy.key

@@ -1,7 +1,8 @@
 """Where placed pods were placed through, as long as nothing else tells (L3, U5).
 
 Owns the record of each pod, and which of them still have to be written on their pods; must not know who
-writes them. Part of the cache, and under its lock.
+writes them. A pod that was made from another one's manifest carries that one's record: it is none, and is
+written over. Part of the cache, and under its lock.
 """
 
 from collections.abc import Collection, Iterator
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator
 from cluster.index import PolicyIndex
 from policy.objects import Pod
 from policy.snapshot import Reservation
-from policy.usage import needs_record, record_of
+from policy.usage import RECORD, needs_record, record_of
 
 __all__ = ["Origins"]
 
@@ -21,13 +22,17 @@ class Origins:
         self.unrecorded: dict[str, tuple[Pod, str]] = {}
         """Pods that do not carry their record yet; whoever writes it removes the entry."""
         self._records: dict[str, str] = {}
+        self._copied: dict[str, str] = {}
+        """What pods carried before they were placed."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
 
-    def get(self, uid: str) -> str:
-        """What stands in for the annotation while the pod does not carry it; empty if nothing does."""
-        return self._records.get(uid, "")
+    def of(self, pod: Pod) -> str:
+        """The record of a placed pod: what it carries, and until it does what is remembered; else empty."""
+        written = pod.annotations.get(RECORD, "")
+        placed_since = written != self._copied.get(pod.uid, "")
+        return written if placed_since else self._records.get(pod.uid, "")
 
     def bound(self, pod: Pod, slot: Reservation, index: PolicyIndex, nodes: Collection[str]) -> None:
         """A pod for which a slot was held got its node, perhaps one of the slot's unit.
@@ -37,7 +42,10 @@ class Origins:
         gone = bool(pod.node_name) and pod.node_name not in nodes
         if gone or pod.node_name in index.nodes_in(slot.unit):
             record = self._records[pod.uid] = record_of(index.policy, slot.unit)
-            if needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
+            copied = slot.pod.annotations.get(RECORD, "")
+            if copied:
+                self._copied[pod.uid] = copied
+            if copied or needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
                 self.unrecorded[pod.uid] = pod, record
 
     def lose_node(self, pod: Pod, index: PolicyIndex) -> None:
@@ -49,4 +57,5 @@ class Origins:
     def drop(self, uid: str) -> None:
         """The pod is gone."""
         self._records.pop(uid, None)
+        self._copied.pop(uid, None)
         self.unrecorded.pop(uid, None)

@@ -17,6 +17,7 @@ from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import (
+    RECORD,
     Group,
     MissingLabelError,
     Share,
@@ -198,7 +199,7 @@ class Snapshot:
             node = self.nodes.get(pod.node_name)
             if pod.node_name and governing(pod, self.policies) == policy:
                 units = units_of(node, policy, self.kinds) if node else ()
-                share = share_of(pod, policy, units, remembered="")
+                share = share_of(pod, policy, units, pod.annotations.get(RECORD, ""))
                 shares.pop(pod.uid, None)
                 if share is not None:
                     shares[pod.uid] = share

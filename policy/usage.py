@@ -114,16 +114,15 @@ def recorded_unit(record: str, policy: ResourcePolicy) -> int | None:
     return int(index if index in same else same[0]) if same else None
 
 
-def share_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], remembered: str) -> Share | None:
+def share_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], record: str) -> Share | None:
     """The share of a pod that is bound to a node in `node_units`; None if it has none in this policy.
 
-    A finished pod has none (C5), nor has a pod outside every unit. `remembered` stands in for the record
-    while the pod does not carry it yet; empty if nothing is. The caller has made sure that the policy governs
-    the pod.
+    A finished pod has none (C5), nor has a pod outside every unit. `record` is empty if there is none. The
+    caller has made sure that the policy governs the pod.
     """
     if pod.finished:
         return None
-    recorded = recorded_unit(pod.annotations.get(RECORD, remembered), policy)
+    recorded = recorded_unit(record, policy)
     index = recorded if recorded is not None else _unit_by_node(pod, policy, node_units)
     if index is None:
         return None

@@ -106,6 +106,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.adrift: dict[str, tuple[Reservation, ResourcePolicy, AbstractSet[str]]] = {}
         """Slots that their policy let go of, its form then, and the nodes of their unit."""
         self.records: dict[str, str] = {}
+        self.copied: dict[str, str] = {}
         self.asked: set[str] = set()
         """Uids that a call left something about."""
         self.seen: dict[str, tuple[ResourcePolicy, list[AbstractSet[str]]]] = {}
@@ -257,6 +258,7 @@ class EventsAndCalls(RuleBasedStateMachine):
             held = self.reservations.pop(pod.uid, None)
             if held and self._may_be_of(held, pod.node_name):
                 self.records[pod.uid] = record_of(self.policies[held.policy], held.unit)
+                self.copied[pod.uid] = held.pod.annotations.get(RECORD, "")
         self.pods[pod.uid] = pod
         self._held_anew(pod.uid)
 
@@ -271,6 +273,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.reservations.pop(uid, None)
         self.adrift.pop(uid, None)
         self.records.pop(uid, None)
+        self.copied.pop(uid, None)
         self.asked.discard(uid)
 
     def _places_kept(self, names: AbstractSet[str]) -> None:
@@ -357,10 +360,13 @@ class EventsAndCalls(RuleBasedStateMachine):
             self.reservations[slot.pod.uid] = replace(slot, policy=policy.key, unit=place, group=group)
 
     def _recount(self) -> Snapshot:
-        """The remembered record stands in for the annotation that will be written (L3)."""
+        """The remembered record stands in for the annotation that will be written (L3).
+
+        Also for one that the pod carried before it was placed, a copy of another pod's.
+        """
         recorded = {
-            uid: replace(pod, annotations={RECORD: self.records[uid], **pod.annotations})
-            if uid in self.records
+            uid: replace(pod, annotations={**pod.annotations, RECORD: self.records[uid]})
+            if uid in self.records and pod.annotations.get(RECORD, "") == self.copied.get(uid, "")
             else pod
             for uid, pod in self.pods.items()
         }

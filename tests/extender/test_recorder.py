@@ -8,7 +8,9 @@ from extender.recorder import Recorder
 from policy.objects import Node, Pod
 from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
-from policy.usage import recorded_unit
+from policy.usage import RECORD, record_of, recorded_unit
+from tests.builders import a_pod
+from tests.extender.test_service import CAPPED, CLOUD, DC, World
 
 
 def a_cache_with_a_placed_pod(*units: object) -> tuple[Cache, ResourcePolicy]:
@@ -66,3 +68,20 @@ def test_a_pod_of_a_unit_with_labels_is_recorded_until_they_are_written() -> Non
     """C6: without the record it would not be counted before."""
     cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "a"}, "podLabels": {"tier": "own"}})
     assert cache.origins.unrecorded
+
+
+def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
+    """C7: a pod made from another one's manifest counts where it went, and the copy is written over."""
+    world = World(DC, CLOUD, CAPPED)
+    first, second = (record_of(CAPPED, unit) for unit in (0, 1))
+    copied = {RECORD: first}
+    assert world.ask(a_pod("copy", annotations=copied), ["cloud-1"]) == 1
+    world.tell(a_pod("copy", on="cloud-1", annotations=copied))
+    assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
+    written: list[tuple[str, str]] = []
+    Recorder(world.cache, lambda pod, record: not written.append((pod.name, record))).round()
+    assert written == [("copy", second)]
+    world.tell(a_pod("copy", on="cloud-1", annotations={RECORD: second}))
+    assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
+    world.tell_gone(a_pod("copy"))
+    assert not list(world.cache.origins)
