@@ -32,6 +32,7 @@ from cluster.origins import Origins
 from cluster.placed import Placed
 from cluster.policies import Policies
 from policy.expiry import SEEN_AFTER, is_idle
+from policy.first_refusal import refused_since_its_gate
 from policy.history import History
 from policy.objects import Node, Pod
 from policy.options import Kinds
@@ -130,7 +131,7 @@ class Cache:
 
     def unscheduled_since(self, pod: Pod) -> float | None:
         """See `View`."""
-        since = pod.unscheduled_since
+        since = self._pods.get(pod.uid, pod).unscheduled_since
         return since if since is not None and since < self.remembers_since else None
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
@@ -260,9 +261,10 @@ class Cache:
         self._heard_at = self._clock()
         if pod.uid in self._gone_pods:
             return
-        self._placed.drop(self._pods.get(pod.uid))
+        before = self._pods.get(pod.uid)
+        pod = self._pods[pod.uid] = refused_since_its_gate(pod, before, self._heard_at)
+        self._placed.drop(before)
         self._placed.put(pod)
-        self._pods[pod.uid] = pod
         if pod.node_name or pod.finished:
             self._settle(pod)
         self._reindex((pod,))

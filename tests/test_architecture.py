@@ -109,7 +109,7 @@ LAYERS = {
         {"deletion_cost", "duration", "objects", "quantity", "requests", "sampling", "selectors"},
         {"resourcepolicy"},
         {"options", "reasons", "usage"},
-        {"fit", "history", "match", "units"},
+        {"first_refusal", "fit", "history", "match", "units"},
         {"conditions", "snapshot", "verdict"},
         {"census", "lost_gpus", "placement", "planning", "preempt", "prioritize", "standing"},
         {"doubt", "filter", "occupancy", "scale_up"},
