@@ -213,7 +213,7 @@ class Extender:
         return replace(decision, nodes=nodes)
 
     def _promise(self, pod: Pod, policy: ResourcePolicy, choice: Choice, now: float) -> None:
-        """A slot (E7); or the beginning of the wait that keeps the pod from victims further on (O5)."""
+        """A slot (E7), or what the pod has to wait for before victims further on (O5, P1)."""
         history, walk = self._cache.history(pod.uid), choice.walk
         last = self._cache.attempts.get(pod.uid)
         retry_at = last.retry_at if last else math.inf
@@ -223,6 +223,8 @@ class Extender:
         elif walk is not None and walk.retry_at < math.inf:
             history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
             retry_at = min(retry_at, walk.retry_at)
+        elif history.preempting is not None:
+            history = replace(history, preempting=None)  # it had its chance
         else:
             return
         self._cache.remember(Attempt(pod, policy.key, now, refused=True, retry_at=retry_at), history)

@@ -35,22 +35,25 @@ class History:
     """Start of the timer, by unit: the pod's first refusal there (O5)."""
     preempted_in_vain: frozenset[int] = frozenset()
     """Units in which preemption was given its chance (P1)."""
+    preempting: int | None = None
+    """The unit in which it has its chance now: until that is over no victim leaves in a later one (P1)."""
     nomination_refused: bool = False
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
     promise: Promise | None = None
 
     def after(self, waits: Refusal | None, since: float) -> "History":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
+        known = replace(self, nomination_refused=False, preempting=None)
         if waits is None:
-            return replace(self, nomination_refused=False)
+            return known
         if waits.reason is Reason.EARLIER_UNIT_FIRST:
-            return replace(self, nomination_refused=True)
-        known = replace(self, nomination_refused=False)
+            return replace(known, nomination_refused=True)
         if waits.reason is Reason.WAITING_FOR_TIMEOUT:
             timers = {waits.unit: since, **self.refused_since}
             return replace(known, refused_since=timers)
         if waits.reason is Reason.WAITING_FOR_PREEMPTION:
-            return replace(known, preempted_in_vain=self.preempted_in_vain | {waits.unit})
+            tried = self.preempted_in_vain | {waits.unit}
+            return replace(known, preempted_in_vain=tried, preempting=waits.unit)
         return known
 
 

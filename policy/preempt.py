@@ -38,7 +38,9 @@ def decide(
     """The candidates of the first unit in order that preemption helps (P2).
 
     `candidates` maps node names to the uids of their victims. The walk is that of filter, with "the victims
-    of a node are gone" in place of "a node has room", so that filter takes the node when they are.
+    of a node are gone" in place of "a node has room", so that filter takes the node when they are. Where
+    filter keeps the pod from a unit so that this one is preempted in, nobody leaves in that unit: it may have
+    room (P1).
     """
     try:
         group = group_of(pod.labels, policy)
@@ -63,12 +65,13 @@ class _Asking:
 
     def asked(self, now: float) -> Asked:
         view, policy = self.view, self.policy
+        history = view.history(self.pod.uid)
         return Asked(
             closed=self.closed,
             has_room=lambda index: bool(self.helped[index]),
             leaving_until=lambda index: leaving_until(view, policy, index),
-            preempting=lambda _: False,
-            refused_since=view.history(self.pod.uid).refused_since,
+            preempting=lambda index: index == history.preempting,
+            refused_since=history.refused_since,
             unscheduled_since=view.unscheduled_since(self.pod),
             now=now,
         )

@@ -104,7 +104,9 @@ def conclusion(taken: Taken, refusal: Refusal | None) -> str:
 
 def _refused(taken: Taken, refusal: Refusal) -> str:
     if taken.verb is Verb.PREEMPT:
-        return "In no unit does preempting help."
+        if taken.waits is None:
+            return "In no unit does preempting help."
+        return f"It waits in units[{taken.waits.unit}], and nobody leaves for it in a later unit meanwhile."
     name = f"ResourcePolicy {refusal.policy.name}"
     sentence = _REFUSED.get(refusal.reason, _WAITING)
     return sentence.format(policy=name, unit=refusal.unit, key=refusal.named)

@@ -801,6 +801,26 @@ def test_before_the_next_unit_the_promise_is_waited_for() -> None:
     assert world.ask(NOMINATED, ["dc-1"]) == 0
 
 
+def test_before_the_next_unit_nobody_leaves_where_there_may_be_room() -> None:
+    """P1: the scheduler finds no way in the first unit; the next has room, and a victim on another node."""
+    busy = bound("busy", "cloud-2", requests={GPU: "1"})
+    world = standard(VICTIM, a_node("cloud-2", "cloud", allocatable=ROOM), busy, policy=BEFORE_NEXT)
+    assert world.ask(URGENT, ["cloud-1"]) == Reason.WAITING_FOR_PREEMPTION
+    preempted = world.extender.preempt(URGENT, {"cloud-2": ["busy"]})
+    assert preempted is not None
+    assert not preempted.choice.nodes
+    assert world.ask(URGENT, ["cloud-1"]) == 1
+
+
+def test_a_chance_that_was_had_keeps_nobody_from_later_victims() -> None:
+    """P1: no node has room any more, so that filter is not called again."""
+    world = standard(VICTIM, policy=BEFORE_NEXT)
+    assert world.ask(URGENT, ["cloud-1"]) == Reason.WAITING_FOR_PREEMPTION
+    world.tell(bound("busy", "cloud-1", requests={GPU: "1"}))
+    chosen = [world.extender.preempt(URGENT, {"cloud-1": ["busy"]}) for _ in range(2)]
+    assert [list(one.choice.nodes) for one in chosen if one] == [[], ["cloud-1"]]
+
+
 # Timers.
 
 

@@ -105,8 +105,11 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
         pytest.param(
             TRIED,
             no(Reason.WAITING_FOR_PREEMPTION),
-            History(preempted_in_vain=frozenset({0, 1})),
-            id="P1: a unit has had its chance",
+            History(preempted_in_vain=frozenset({0, 1}), preempting=0),
+            id="P1: a unit has its chance",
+        ),
+        pytest.param(
+            History(preempted_in_vain=frozenset({1}), preempting=1), None, TRIED, id="P1: it had its chance"
         ),
         pytest.param(
             NO_HISTORY, no(Reason.EARLIER_UNIT_FIRST), ALONE, id="O1: the nominated node was refused alone"
