@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from policy.history import NO_HISTORY, History
 from policy.objects import Pod
+from policy.resourcepolicy import ResourcePolicy
 
 __all__ = ["Attempt", "Attempts"]
 
@@ -66,6 +67,17 @@ class Attempts:
         attempt = self._attempts.get(uid)
         if attempt is not None and at < attempt.retry_at:
             self._attempts[uid] = replace(attempt, retry_at=at)
+
+    def edit(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        """A policy has another form: what is remembered of its units goes with them."""
+        for uid, history in self._histories.items():
+            if self._attempts[uid].policy == policy.key:
+                self._histories[uid] = history.carried_over(before, policy)
+
+    def begin_anew(self, uid: str) -> None:
+        """Another policy governs the pod, or none."""
+        if uid in self._histories:
+            self._histories[uid] = self._histories[uid].under_another_policy()
 
     def drop(self, uid: str) -> None:
         """The pod is bound or gone."""

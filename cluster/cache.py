@@ -323,6 +323,7 @@ class Cache:
     # How the indexes follow.
 
     def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        self.attempts.edit(before, policy)
         for uid, reservation in list(self._reservations.items()):
             if reservation.policy == policy.key:
                 carried = reservation.carried_over(before, policy)
@@ -364,6 +365,8 @@ class Cache:
         before = self._governed_by.get(uid)
         if uid in self._reservations and self._reservations[uid].policy != key:
             self._set_adrift(uid)
+        if before is not None and before != key:
+            self.attempts.begin_anew(uid)
         if before is not None and before != key and before in self._indexes:
             self._indexes[before].put_share(uid, None)
             self._note_change(before)

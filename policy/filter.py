@@ -162,7 +162,8 @@ class _Asking:
         if self.policy.preempt_policy is not PreemptPolicy.BEFORE_NEXT_UNIT:
             return False
         promise = self.promise()
-        leaving = promise.unit if promise is not None else self.nominated_unit()
+        promised = None if promise is None else promise.unit
+        leaving = self.nominated_unit() if promised is None else promised
         if leaving is not None:
             return leaving == index
         if index in self.view.history(self.pod.uid).preempted_in_vain:
@@ -175,7 +176,7 @@ class _Asking:
         return promise if lives else None
 
     def nominated_unit(self) -> int | None:
-        """The unit in which victims leave for the pod, as the API tells it after a restart."""
+        """The unit in which victims leave for the pod, as the API tells it: after a restart, or an edit."""
         units = range(len(self.policy.units))
         named = self.pod.nominated_node
         return next((i for i in units if named in self.view.nodes_in(self.policy, i)), None)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from policy.reasons import Reason, Refusal
+from policy.resourcepolicy import ResourcePolicy
+from policy.usage import record_of, recorded_unit
 
 __all__ = ["NO_HISTORY", "History", "Promise"]
 
@@ -18,7 +20,8 @@ _NOMINATION_GRACE = 10.0
 class Promise:
     """What we answered to preempt: the unit and nodes in which victims leave for this pod (E7)."""
 
-    unit: int
+    unit: int | None
+    """None: the policy has it no more."""
     nodes: frozenset[str]
     made_at: float
 
@@ -55,6 +58,26 @@ class History:
             tried = self.preempted_in_vain | {waits.unit}
             return replace(known, preempted_in_vain=tried, preempting=waits.unit)
         return known
+
+    def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "History":
+        """The history once the policy was edited: what is known of a unit goes where the unit is now (L4)."""
+        units = {unit: recorded_unit(record_of(before, unit), policy) for unit in range(len(before.units))}
+        found = {unit: now for unit, now in units.items() if now is not None}
+        return replace(
+            self,
+            refused_since={found[unit]: at for unit, at in self.refused_since.items() if unit in found},
+            preempted_in_vain=frozenset(found[unit] for unit in self.preempted_in_vain if unit in found),
+            preempting=_moved(self.preempting, found),
+            promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, found)),
+        )
+
+    def under_another_policy(self) -> "History":
+        """What is left of it: victims leave for the pod all the same."""
+        return History(promise=self.promise and replace(self.promise, unit=None))
+
+
+def _moved(unit: int | None, units: Mapping[int, int]) -> int | None:
+    return None if unit is None else units.get(unit)
 
 
 NO_HISTORY = History()

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cluster.attempts import Attempt
 from cluster.cache import Cache
 from policy.doubt import has_room
-from policy.history import NO_HISTORY, History
+from policy.history import NO_HISTORY, History, Promise
 from policy.match import governing
 from policy.objects import Node, Phase, Pod
 from policy.options import Kinds
@@ -215,7 +215,8 @@ class EventsAndCalls(RuleBasedStateMachine):
     @rule(pod=waiting)
     def remember(self, pod: Pod) -> None:
         attempt = Attempt(pod, "default/policy", self.now, refused=True, retry_at=self.now)
-        self.cache.remember(attempt, History(nomination_refused=True))
+        # Of a history a promise alone outlives every edit.
+        self.cache.remember(attempt, History(promise=Promise(0, frozenset({"n-1"}), self.now)))
         known = self.pods.get(pod.uid)
         if pod.uid not in self.dead and not (known and known.node_name):
             self.asked.add(pod.uid)

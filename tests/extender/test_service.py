@@ -19,7 +19,7 @@ from policy.filter import Decision
 from policy.objects import Node, Phase, Pod
 from policy.options import Kinds, OnConflict, OutsideUnits, ScoredNodes
 from policy.reasons import Reason
-from policy.resourcepolicy import NextUnits, PreemptPolicy, Rejected, ResourcePolicy, Strategy
+from policy.resourcepolicy import NextUnits, PreemptPolicy, Rejected, ResourcePolicy, Strategy, Unit
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit, recorded_in
 
 GPU = "nvidia.com/gpu"
@@ -846,6 +846,26 @@ def test_the_timer_of_a_pod_that_can_only_preempt_runs_too() -> None:
         preempted = world.extender.preempt(URGENT, {"cloud-1": ["lower"]})
         assert preempted is not None
         assert list(preempted.choice.nodes) == nodes
+
+
+def test_a_timer_goes_with_its_unit() -> None:
+    """O5, L4: a unit that is written before it begins to wait now, and another policy's units do, too."""
+
+    def timed(*units: Unit, **fields: object) -> ResourcePolicy:
+        mode = NextUnits.TIMEOUT_OR_EXCEED_MAX
+        return a_policy(*units, mode=mode, timeout="10s", **fields)  # type: ignore[arg-type]
+
+    dc = a_unit("dc", max=5)
+    world = standard(policy=timed(dc, ANYWHERE))
+    assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 10
+    world.clock.now += 9
+    world.tell(timed(a_unit("attic", max=5), dc, ANYWHERE))
+    assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 19
+    world.clock.now += 1
+    world.tell(timed(dc, ANYWHERE))
+    assert world.ask(a_pod("a"), ["cloud-1"]) == 1
+    world.tell(timed(dc, ANYWHERE, name="older", created=1.0))
+    assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 20
 
 
 def test_an_attempt_is_remembered_until_the_pod_is_bound_or_gone() -> None:

@@ -29,7 +29,7 @@ def dc_node(**fields: object) -> tuple[Node, ...]:
     )
 
 
-def promise(unit: int, node: str, age: float = 0) -> History:
+def promise(unit: int | None, node: str, age: float = 0) -> History:
     return History(promise=Promise(unit, frozenset({node}), NOW - age))
 
 
@@ -166,6 +166,17 @@ def promise(unit: int, node: str, age: float = 0) -> History:
             Ask(first, asking=a_pod(priority=10, nominated_node="dc-1"), nodes=dc_node(), room=NO_DC),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: after a restart the nomination tells where victims leave",
+        ),
+        pytest.param(
+            Ask(
+                first,
+                asking=a_pod(priority=10, nominated_node="dc-1"),
+                nodes=dc_node(),
+                room=NO_DC,
+                history=promise(None, "dc-1"),
+            ),
+            Reason.WAITING_FOR_PREEMPTION,
+            id="P1: also after an edit that took the promised unit out",
         ),
         pytest.param(
             Ask(

@@ -8,8 +8,8 @@ import pytest
 from policy.filter import Decision, Refused, refuse
 from policy.history import NO_HISTORY, History, Promise
 from policy.reasons import Reason, Refusal
-from policy.resourcepolicy import NextUnits
-from tests.builders import NOW, a_policy
+from policy.resourcepolicy import NextUnits, ResourcePolicy
+from tests.builders import NOW, a_policy, a_unit
 from tests.policy.cases import CAPPED, CLOUD, DC_2, ONE, TWO, Ask
 
 
@@ -120,6 +120,40 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
 )
 def test_what_a_decision_leaves_for_the_next(before: History, waits: Refusal | None, after: History) -> None:
     assert before.after(waits, NOW) == after
+
+
+SEEN = History(
+    refused_since={0: 5.0, 1: 6.0},
+    preempted_in_vain=frozenset({0, 1}),
+    preempting=0,
+    promise=Promise(1, frozenset({"cloud-1"}), NOW),
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [
+        pytest.param(
+            a_policy(CLOUD, a_unit("attic"), a_unit("dc", max=9)),
+            History(
+                refused_since={2: 5.0, 0: 6.0},
+                preempted_in_vain=frozenset({0, 2}),
+                preempting=2,
+                promise=Promise(0, frozenset({"cloud-1"}), NOW),
+            ),
+            id="L4: timers and tries go with their units",
+        ),
+        pytest.param(
+            a_policy(a_unit("attic")),
+            History(promise=Promise(None, frozenset({"cloud-1"}), NOW)),
+            id="L4: and end with them, but victims leave all the same",
+        ),
+    ],
+)
+def test_what_is_left_for_the_next_decision_when_the_policy_was_edited(
+    policy: ResourcePolicy, after: History
+) -> None:
+    assert SEEN.carried_over(CAPPED, policy) == after
 
 
 @pytest.mark.parametrize(
