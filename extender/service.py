@@ -223,8 +223,8 @@ class Extender:
         elif walk is not None and walk.retry_at < math.inf:
             history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
             retry_at = min(retry_at, walk.retry_at)
-        elif history.preempting is not None:
-            history = replace(history, preempting=None)  # it had its chance
+        elif history.kept_from is not None:
+            history = replace(history, kept_from=None)  # the earlier one had its chance
         else:
             return
         self._cache.remember(Attempt(pod, policy.key, now, refused=True, retry_at=retry_at), history)
@@ -237,4 +237,5 @@ class Extender:
         elif before.promise is None or not before.promise.lives(pod.nominated_node, now):
             self._cache.forget(pod.uid)
         attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
-        self._cache.remember(attempt, before.after(decision.waits, decision.waits_since))
+        after = before.after(decision.waits, decision.waits_since, decision.kept_from)
+        self._cache.remember(attempt, after)

@@ -16,6 +16,7 @@ from faults.still import own_view
 from faults.violation import Invariant, Violation
 from policy.filter import decide
 from policy.objects import Pod
+from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
 from policy.units import limit_reached
 from policy.usage import group_of
@@ -66,7 +67,8 @@ class Promises:
                 continue
             if node in answer.nodes and not takes:
                 raise Violation(Invariant.IN_VAIN, now, f"{pod.name} on {node}, for {', '.join(gone)}")
-            if takes and not answer.nodes:
+            # There may be room: the pod is kept from it while an earlier unit has its chance (P1).
+            if takes and not answer.nodes and answer.refusal != Reason.WAITING_FOR_PREEMPTION:
                 raise Violation(Invariant.WITHHELD, now, f"{pod.name} on {node}, for {', '.join(gone)}")
 
     def asked(self, pod: Pod, candidates: Sequence[str], answer: Answer, cache: Cache, now: float) -> None:

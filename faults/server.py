@@ -174,7 +174,11 @@ class Server:
         except NotReady as not_ready:
             return Answer(error=str(not_ready))
         self._look_soon()
-        return Answer(tuple(victims) if preempted is None else preempted.choice.nodes)
+        if preempted is None:
+            return Answer(tuple(victims))
+        walk = preempted.choice.walk
+        waits = walk.waits.reason if walk and walk.waits else ""
+        return Answer(preempted.choice.nodes, refusal=waits)
 
     # The threads. Rounds of requeue, every 0.1 s, and of the recorder are left out if they would do nothing.
 

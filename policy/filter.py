@@ -7,7 +7,7 @@ reserved once it is decided.
 import math
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policy.history import Promise
 from policy.objects import Pod
@@ -55,6 +55,8 @@ class Decision:
     """When asking again may give another answer without any event."""
     waits_since: float = math.inf
     """When the wait began that ends at `retry_at`."""
+    kept_from: int | None = None
+    """The unit that the pod would be sent to if it did not wait for preemption in an earlier one (P1)."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
     walk: Walk | None = field(default=None, compare=False)
@@ -116,6 +118,7 @@ def decide(
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
+        kept_from=asking.kept_from(outcome.waits),
         unknown=unknown,
         walk=outcome,
         usages=asking.usages,
@@ -169,6 +172,11 @@ class _Asking:
         if index in self.view.history(self.pod.uid).preempted_in_vain:
             return False
         return may_help(self.pod, self.policy, index, self.view)
+
+    def kept_from(self, waits: Refusal | None) -> int | None:
+        if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
+            return None
+        return walk(self.policy, replace(self.asked(), preempting=lambda _: False)).unit
 
     def promise(self) -> Promise | None:
         promise = self.view.history(self.pod.uid).promise

@@ -38,15 +38,15 @@ class History:
     """Start of the timer, by unit: the pod's first refusal there (O5)."""
     preempted_in_vain: frozenset[int] = frozenset()
     """Units in which preemption was given its chance (P1)."""
-    preempting: int | None = None
-    """The unit in which it has its chance now: until that is over no victim leaves in a later one (P1)."""
+    kept_from: int | None = None
+    """The unit with room for the pod that it is kept from, so that an earlier one is preempted in (P1)."""
     nomination_refused: bool = False
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
     promise: Promise | None = None
 
-    def after(self, waits: Refusal | None, since: float) -> "History":
+    def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "History":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
-        known = replace(self, nomination_refused=False, preempting=None)
+        known = replace(self, nomination_refused=False, kept_from=kept_from)
         if waits is None:
             return known
         if waits.reason is Reason.EARLIER_UNIT_FIRST:
@@ -55,8 +55,7 @@ class History:
             timers = {waits.unit: since, **self.refused_since}
             return replace(known, refused_since=timers)
         if waits.reason is Reason.WAITING_FOR_PREEMPTION:
-            tried = self.preempted_in_vain | {waits.unit}
-            return replace(known, preempted_in_vain=tried, preempting=waits.unit)
+            return replace(known, preempted_in_vain=self.preempted_in_vain | {waits.unit})
         return known
 
     def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "History":
@@ -67,7 +66,7 @@ class History:
             self,
             refused_since={found[unit]: at for unit, at in self.refused_since.items() if unit in found},
             preempted_in_vain=frozenset(found[unit] for unit in self.preempted_in_vain if unit in found),
-            preempting=_moved(self.preempting, found),
+            kept_from=_moved(self.kept_from, found),
             promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, found)),
         )
 

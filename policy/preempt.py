@@ -39,8 +39,7 @@ def decide(
 
     `candidates` maps node names to the uids of their victims. The walk is that of filter, with "the victims
     of a node are gone" in place of "a node has room", so that filter takes the node when they are. Where
-    filter keeps the pod from a unit so that this one is preempted in, nobody leaves in that unit: it may have
-    room (P1).
+    there is room, from which filter keeps the pod until earlier units had their chance, nobody leaves (P1).
     """
     try:
         group = group_of(pod.labels, policy)
@@ -70,7 +69,7 @@ class _Asking:
             closed=self.closed,
             has_room=lambda index: bool(self.helped[index]),
             leaving_until=lambda index: leaving_until(view, policy, index),
-            preempting=lambda index: index == history.preempting,
+            preempting=lambda index: index + 1 == history.kept_from,
             refused_since=history.refused_since,
             unscheduled_since=view.unscheduled_since(self.pod),
             now=now,

@@ -79,7 +79,12 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
     world.tell(a_pod("copy", on="cloud-1", annotations=copied))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
     written: list[tuple[str, str]] = []
-    Recorder(world.cache, lambda pod, record: not written.append((pod.name, record))).round()
+
+    def write(pod: Pod, record: str) -> bool:
+        written.append((pod.name, record))
+        return True
+
+    Recorder(world.cache, write).round()
     assert written == [("copy", second)]
     world.tell(a_pod("copy", on="cloud-1", annotations={RECORD: second}))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]

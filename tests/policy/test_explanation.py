@@ -310,7 +310,7 @@ def test_a_preemption_is_told_as_one() -> None:
     told = explain(taken_preempt(pod, 1, policy, nowhere, view, NOW))
     assert told.why == "In no unit does preempting help."
     assert told.units[0].why == "preempting helps on none of its 1 node(s)"
-    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: History(preempting=0)})
+    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: History(kept_from=1)})
     choice = decide_preemption(pod, {"cloud-1": ["there"]}, policy, kept, NOW)
     told = explain(taken_preempt(pod, 1, policy, choice, kept, NOW))
     assert told.why == "It waits in units[0], and nobody leaves for it in a later unit meanwhile."

@@ -116,16 +116,16 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
             id="P2: not where a victim's slot reopens an earlier unit that then waits",
         ),
         pytest.param(
-            Preempt({"cloud-1": ["y"]}, history=History(preempting=0)),
+            Preempt({"cloud-1": ["y"]}, history=History(kept_from=1)),
             None,
             [],
-            id="P1: not in a unit that the pod is kept from while an earlier one has its chance",
+            id="P1: not in a unit with room, which the pod is kept from while an earlier one has its chance",
         ),
         pytest.param(
-            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=History(preempting=1)),
+            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=History(kept_from=1)),
             0,
             ["dc-1"],
-            id="P1: but in any unit up to that one",
+            id="P1: but in any unit before it",
         ),
         pytest.param(
             Preempt({"dc-1": ["x"]}, by_rev),

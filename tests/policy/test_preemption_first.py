@@ -199,3 +199,18 @@ def promise(unit: int | None, node: str, age: float = 0) -> History:
 )
 def test_when_preemption_goes_before_the_next_unit(ask: Ask, expected: Outcome) -> None:
     assert outcome(ask.decision) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        pytest.param(NO_DC, 1, id="P1: the next unit has room"),
+        pytest.param(("attic-1",), None, id="P1: no unit has"),
+    ],
+)
+def test_what_a_pod_is_kept_from_while_an_earlier_unit_is_preempted_in(
+    room: tuple[str, ...], expected: int | None
+) -> None:
+    ask = Ask(first, asking=urgent, pods=[minor], nodes=(*dc_node(), a_node("attic-1")), room=room)
+    assert outcome(ask.decision) == Reason.WAITING_FOR_PREEMPTION
+    assert ask.decision.kept_from == expected

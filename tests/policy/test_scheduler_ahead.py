@@ -105,11 +105,14 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
         pytest.param(
             TRIED,
             no(Reason.WAITING_FOR_PREEMPTION),
-            History(preempted_in_vain=frozenset({0, 1}), preempting=0),
-            id="P1: a unit has its chance",
+            History(preempted_in_vain=frozenset({0, 1})),
+            id="P1: a unit has had its chance",
         ),
         pytest.param(
-            History(preempted_in_vain=frozenset({1}), preempting=1), None, TRIED, id="P1: it had its chance"
+            History(preempted_in_vain=frozenset({1}), kept_from=2),
+            None,
+            TRIED,
+            id="P1: nothing is kept from it",
         ),
         pytest.param(
             NO_HISTORY, no(Reason.EARLIER_UNIT_FIRST), ALONE, id="O1: the nominated node was refused alone"
@@ -125,7 +128,7 @@ def test_what_a_decision_leaves_for_the_next(before: History, waits: Refusal | N
 SEEN = History(
     refused_since={0: 5.0, 1: 6.0},
     preempted_in_vain=frozenset({0, 1}),
-    preempting=0,
+    kept_from=1,
     promise=Promise(1, frozenset({"cloud-1"}), NOW),
 )
 
@@ -138,7 +141,7 @@ SEEN = History(
             History(
                 refused_since={2: 5.0, 0: 6.0},
                 preempted_in_vain=frozenset({0, 2}),
-                preempting=2,
+                kept_from=0,
                 promise=Promise(0, frozenset({"cloud-1"}), NOW),
             ),
             id="L4: timers and tries go with their units",
