@@ -297,6 +297,8 @@ class Cache:
     def _put_policy(self, policy: ResourcePolicy | Rejected) -> bool:
         """Take a policy; whether another form is in force now."""
         before = self.policies.get(policy.key)
+        if before is not None and isinstance(policy, Rejected) and policy.uid != before.uid:
+            self.remove_policy(policy.key)  # it was made again under its name, while we did not watch
         self.policies.put(policy)
         if isinstance(policy, Rejected) or before == policy:
             return False

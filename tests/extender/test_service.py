@@ -487,6 +487,15 @@ def test_a_rejected_edit_leaves_the_last_valid_text_in_force() -> None:
     assert not world.cache.policies.rejected()
 
 
+def test_a_rejected_policy_that_was_made_again_leaves_nothing_of_the_former_in_force() -> None:
+    """M6: an edit leaves the last valid text; that it was another object only a list may tell."""
+    world = standard(policy=CAPPED.model_copy(update={"uid": "former"}))
+    for uid, outcome in (("former", 0), ("later", "untouched")):
+        with world.cache.lock:
+            world.cache.replace_policies([Rejected(CAPPED.key, 2, ("spec.units: is empty",), uid)])
+        assert world.ask(a_pod("a")) == outcome
+
+
 def test_a_rejected_new_policy_governs_nothing() -> None:
     """M6."""
     world = World(DC)
