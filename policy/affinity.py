@@ -5,6 +5,7 @@ pods or nodes. Terms are ORed, what is in one term is ANDed, a term with nothing
 (component-helpers/scheduling/corev1/nodeaffinity).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 __all__ = ["Affinity", "Terms", "allows", "may_allow"]
 
 _NAME = "metadata.name"
+_INTEGER = re.compile("[+-]?[0-9]{1,19}")
+"""As Go's strconv.ParseInt reads it; Python would read `1_000` too, which a label may hold."""
 
 _Part = tuple[str, str, tuple[str, ...]]
 
@@ -83,8 +86,8 @@ def _holds(labels: Mapping[str, str], key: str, operator: str, values: tuple[str
 
 
 def _compared(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
-    try:
-        number, limit = int(value or ""), int(values[0])
-    except (ValueError, IndexError):
-        return False
-    return number > limit if operator == "Gt" else number < limit
+    match values:
+        case (limit,) if _INTEGER.fullmatch(value or "") and _INTEGER.fullmatch(limit):
+            number = int(value or "")
+            return number > int(limit) if operator == "Gt" else number < int(limit)
+    return False

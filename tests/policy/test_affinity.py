@@ -23,6 +23,9 @@ from policy.affinity import Terms, allows, may_allow
         pytest.param((Terms((("cores", "Gt", ("7",)),)),), True, id="Gt"),
         pytest.param((Terms((("cores", "Lt", ("8",)),)),), False, id="Lt"),
         pytest.param((Terms((("gpu", "Gt", ("7",)),)),), False, id="Gt of a text"),
+        pytest.param((Terms((("hours", "Gt", ("7",)),)),), False, id="Gt of what Go reads as no number"),
+        pytest.param((Terms((("cores", "Lt", ("9", "9")),)),), False, id="Lt of two numbers"),
+        pytest.param((Terms((("none", "Lt", ("8",)),)),), False, id="Lt of an absent key"),
         pytest.param((Terms((("gpu", "Like", ("a",)),)),), False, id="an operator that there is not"),
         pytest.param((Terms((("gpu", "Exists", ()), ("none", "Exists", ()))),), False, id="parts are ANDed"),
         pytest.param(
@@ -32,7 +35,7 @@ from policy.affinity import Terms, allows, may_allow
     ],
 )
 def test_required_node_affinity(terms: tuple[Terms, ...], *, expected: bool) -> None:
-    assert allows(terms, {"gpu": "a100", "cores": "8"}, "n") is expected
+    assert allows(terms, {"gpu": "a100", "cores": "8", "hours": "1_0"}, "n") is expected
 
 
 def label(key: str, operator: str, *values: str) -> Terms:
