@@ -25,8 +25,8 @@ from extender.app import Application
 from extender.metrics import Metrics
 from tests.builders import a_node, a_policy, a_unit
 from tests.cluster.apiserver import FakeApiServer, Fault
-from tests.extender.test_service import CAPPED, CLOUD, DC, World
 from tests.extender.test_wire import HERE, MADE, REASONS, VALID, asking, named
+from tests.extender.world import CAPPED, CLOUD, DC, World
 
 Json = Any
 LIMIT = 700_000

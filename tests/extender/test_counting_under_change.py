@@ -1,7 +1,7 @@
 """What else happens to pods, nodes and policies while they are counted, and what counts then (C1, C7, U5).
 
 Owns one table of events for pods that are placed, and stories about pods on their way. Must not know: how
-long a slot is held, which is test_service's.
+long a slot is held, which is test_slots'.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import pytest
 from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy, Unit
 from tests.builders import LATER, NOW, a_node, a_pod, a_policy, a_unit, recorded_in
-from tests.extender.test_service import BOTH, CAPPED, CLOUD, DC, DC_1, World
+from tests.extender.world import BOTH, CAPPED, CLOUD, DC, DC_1, World
 
 CPU = {"cpu": "2"}
 POLICY = a_policy(a_unit("dc", max=2, max_resources={"cpu": "8"}), a_unit("cloud"))

@@ -10,7 +10,7 @@ from policy.options import Kinds
 from policy.resourcepolicy import ResourcePolicy
 from policy.usage import RECORD, record_of, recorded_unit
 from tests.builders import a_pod
-from tests.extender.test_service import CAPPED, CLOUD, DC, World
+from tests.extender.world import CAPPED, CLOUD, DC, World
 
 
 def a_cache_with_a_placed_pod(*units: object) -> tuple[Cache, ResourcePolicy]:

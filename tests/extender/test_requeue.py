@@ -14,7 +14,7 @@ from extender.requeue import Requeue
 from policy.objects import Pod
 from policy.resourcepolicy import NextUnits
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
-from tests.extender.test_service import CAPPED, CLOUD, DC, World, bound
+from tests.extender.world import CAPPED, CLOUD, DC, World, bound
 
 ROOM = {"pods": "10000", "cpu": "10000"}
 BIG = a_node("dc-1", "dc", allocatable=ROOM)

@@ -1,6 +1,6 @@
 """After a start: what a predecessor approved may still land (C7), and what nobody will use is given back.
 
-Owns the time after a start and the end of idle slots; how one call leaves a slot is test_service's.
+Owns the time after a start and the end of idle slots; how one call leaves a slot is test_slots'.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from extender.service import NotReady
 from policy.objects import Pod
 from policy.reasons import Reason
 from tests.builders import a_pod, a_policy, a_unit
-from tests.extender.test_service import BOTH, CAPPED, CLOUD, DC, World
+from tests.extender.world import BOTH, CAPPED, CLOUD, DC, World
 
 GPU = "nvidia.com/gpu"
 
