@@ -1,51 +1,15 @@
-"""The command `simulate`: what a policy would do in small clusters, worked out by hand.
+"""The command `simulate`: where pods land, which wait and which go first, worked out by hand.
 
 A row is a policy, a cluster and how many pods are wanted; what is expected reads as the answer does.
 """
 
-import io
-import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from author.chosen import cluster_at
-from author.simulating import Progress
-from command.cli import main
-from tests.author.clusters import GPU, a_cluster, a_node, a_pod, a_policy, written
-from tests.cluster.apiserver import FakeApiServer, Fault
-
-Json = dict[str, Any]
-
-DC = {"nodeSelector": {"pool": "dc"}}
-CLOUD = {"nodeSelector": {"pool": "cloud"}}
-ELASTIC = {"resource": "elastic", **CLOUD}
-ONE_EACH = (a_node("dc-1", "dc"), a_node("cloud-1", "cloud"))
-BIG = (a_node("dc-1", "dc", 8), a_node("dc-2", "dc", 8), a_node("cloud-1", "cloud", 4))
-THERE = a_pod("web-7d9-a", "dc-1")
-
-
-def simulate(*arguments: str | Path, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(main, ["simulate", *map(str, arguments)], input=stdin)
-
-
-def played(tmp_path: Path, policy: Json | None, cluster: tuple[Json, ...], *arguments: str) -> Json:
-    """The first answer of a play, as JSON."""
-    snapshot = tmp_path / "cluster.yaml"
-    snapshot.write_text(written(a_cluster(*cluster)))
-    named: list[str | Path] = []
-    if policy is not None:
-        path = tmp_path / "policy.yaml"
-        path.write_text(written(policy))
-        named = ["--policy", path]
-    result = simulate(*named, "--snapshot", snapshot, *arguments, "-o", "json")
-    assert result.exit_code == 0, result.output
-    outcome: Json = json.loads(result.output)[0]["outcomes"][0]
-    return outcome
+from tests.author.clusters import GPU, a_node, a_pod, a_policy, written
+from tests.author.plays import BIG, CLOUD, DC, ELASTIC, ONE_EACH, THERE, Json, a_deployment, played, timed
 
 
 @dataclass(frozen=True)
@@ -61,10 +25,6 @@ class Row:
     spills: dict[int, int] = field(default_factory=dict)
     lasted: float = 0.0
     more: tuple[str, ...] = ()
-
-
-def timed(timeout: str, *units: Json, **fields: Any) -> Json:  # noqa: ANN401
-    return a_policy(*units, whenTryNextUnits={"policy": "TimeoutOrExceedMax", "timeout": timeout}, **fields)
 
 
 ROWS = [
@@ -208,17 +168,6 @@ ROWS = [
 ]
 
 
-def a_deployment(tmp_path: Path, resources: Json | None = None) -> str:
-    """A file with the Deployment `new`, whose pods are like those of `web`."""
-    path = tmp_path / "new.yaml"
-    spec = {"containers": [{"name": "c", "resources": resources or {"requests": {GPU: "1"}}}]}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
-    path.write_text(
-        written({"kind": "Deployment", "metadata": {"name": "new"}, "spec": {"template": template}})
-    )
-    return str(path)
-
-
 @pytest.mark.parametrize("row", ROWS)
 def test_where_pods_land(tmp_path: Path, row: Row) -> None:
     new = ("--pod", a_deployment(tmp_path)) if row.wanted.startswith("new") else ()
@@ -360,34 +309,6 @@ def test_fewer_pods_than_there_are_names_those_that_go(tmp_path: Path) -> None:
     assert answer["removed"] == ["cloud-new", "cloud-old"]
 
 
-def test_the_clusters_own_policy_is_played_without_a_file(tmp_path: Path) -> None:
-    answer = played(tmp_path, None, (*ONE_EACH, THERE, a_policy(DC, CLOUD)), "--scale", "web=2")
-    assert (answer["policy"], answer["arrived"]) == ("default/web", 1)
-
-
-def test_a_policy_that_an_older_one_overrules_governs_nothing(tmp_path: Path) -> None:
-    """M4: what is new in the file is younger than what is in the cluster."""
-    mine = a_policy(DC, CLOUD, name="mine")
-    del mine["metadata"]["creationTimestamp"]
-    answer = played(tmp_path, mine, (*ONE_EACH, THERE, a_policy(DC)), "--scale", "web=2")
-    assert (answer["policy"], answer["arrived"]) == ("default/mine", 0)
-
-
-def test_a_policy_in_the_file_is_as_old_as_the_one_that_it_replaces(tmp_path: Path) -> None:
-    mine = a_policy(DC, CLOUD)
-    del mine["metadata"]["creationTimestamp"]
-    answer = played(tmp_path, mine, (*ONE_EACH, THERE, a_policy(DC)), "--scale", "web=2")
-    assert [unit["after"] for unit in answer["units"]] == [1, 1]
-
-
-def test_labels_that_were_written_after_placement_are_not_on_a_new_pod(tmp_path: Path) -> None:
-    """C6, L1: else the new pod would look as if it had been placed."""
-    units = ({**DC, "max": 2, "podLabels": {"placed": "dc"}}, CLOUD)
-    marked = a_pod("web-7d9-a", "dc-1", labels={"placed": "dc"}, annotations={"resourcepolicy.io/unit": "x"})
-    answer = played(tmp_path, a_policy(*units), (*BIG, marked), "--scale", "web=3")
-    assert [unit["after"] for unit in answer["units"]] == [2, 1]
-
-
 def test_nodes_outside_units_are_used_last_where_the_setting_says_so(tmp_path: Path) -> None:
     config = tmp_path / "extender.yaml"
     config.write_text("outside_units: last\n")
@@ -395,20 +316,6 @@ def test_nodes_outside_units_are_used_last_where_the_setting_says_so(tmp_path: P
     assert played(tmp_path, a_policy(DC, CLOUD), cluster, "--scale", "web=3")["outside"] == 0
     args = ("--scale", "web=3", "--config", str(config))
     assert played(tmp_path, a_policy(DC, CLOUD), cluster, *args)["outside"] == 1
-
-
-def test_pods_that_kube_scheduler_does_not_send_go_anywhere_and_are_told(tmp_path: Path) -> None:
-    """M8: the shipped configuration sends pods that request a GPU."""
-    plain = {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}
-    cluster = (*BIG, a_pod("web-7d9-a", "cloud-1", spec=plain))
-    answer = played(tmp_path, a_policy({**DC, "max": 1}, CLOUD), cluster, "--scale", "web=4")
-    assert answer["arrived"] == 0
-    assert answer["notes"][0].startswith(f"3 pod(s) request no {GPU}, for example web-2: kube-scheduler does")
-    config = tmp_path / "extender.yaml"
-    config.write_text("watcher: {managed_resources: []}\n")
-    args = ("--scale", "web=4", "--config", str(config))
-    answer = played(tmp_path, a_policy({**DC, "max": 1}, CLOUD), cluster, *args)
-    assert ([unit["after"] for unit in answer["units"]], answer["notes"]) == ([1, 3], [])
 
 
 def test_pods_that_are_gone_are_not_counted_in_the_end(tmp_path: Path) -> None:
@@ -421,140 +328,6 @@ def test_pods_that_are_gone_are_not_counted_in_the_end(tmp_path: Path) -> None:
     assert [(unit["before"], unit["after"]) for unit in answer["units"]] == [(1, 1), (0, 0)]
 
 
-def test_json_and_yaml_snapshots_say_the_same(tmp_path: Path) -> None:
-    policy, cluster = tmp_path / "p.yaml", a_cluster(*BIG, THERE)
-    policy.write_text(written(a_policy({**DC, "max": 2}, CLOUD)))
-    args = ("--policy", policy, "--snapshot", "-", "--scale", "web=5")
-    assert simulate(*args, stdin=json.dumps(cluster)).output == simulate(*args, stdin=written(cluster)).output
-
-
-def test_the_live_cluster_is_played(tmp_path: Path) -> None:
-    with FakeApiServer() as api:
-        for item in (*ONE_EACH, THERE):
-            path = "/api/v1/nodes" if item["kind"] == "Node" else "/api/v1/pods"
-            metadata = item["metadata"]
-            fields = {"spec": item["spec"], "status": item["status"]}
-            stored = api.put(path, metadata.get("namespace", ""), metadata["name"], **fields)
-            stored["metadata"] |= metadata
-        policy = tmp_path / "p.yaml"
-        policy.write_text(written(a_policy(DC, CLOUD)))
-        live = ("--live", "--kubeconfig", api.kubeconfig(tmp_path))
-        result = simulate("--policy", policy, *live, "--scale", "web=2", "-o", "json")
-    assert [unit["after"] for unit in json.loads(result.stdout)[0]["outcomes"][0]["units"]] == [1, 1]
-
-
-def test_two_policies_stand_side_by_side(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(written(a_policy({**DC, "max": 2}, CLOUD)))
-    (tmp_path / "b.yaml").write_text(written(a_policy({**DC, "max": 4})))
-    files = ("--policy", tmp_path / "a.yaml", "--compare", tmp_path / "b.yaml", "--snapshot", "-")
-    result = simulate(*files, "--scale", "web=6", stdin=written(a_cluster(*BIG, THERE)))
-    rows = [line.split() for line in result.output[result.output.index("Side by side") :].splitlines()[2:]]
-    assert rows == [
-        ["units[0]", "2", "4"],
-        ["units[1]", "4", "-"],
-        ["outside", "0", "0"],
-        ["pending", "0", "2"],
-        ["nodes", "+", "0", "0"],
-    ]
-
-
-def test_text_fits_80_columns(tmp_path: Path) -> None:
-    (tmp_path / "p.yaml").write_text(written(timed("10m", {**DC, "max": 4}, ELASTIC)))
-    args = ("--policy", tmp_path / "p.yaml", "--snapshot", "-", "--scale", "web=30")
-    result = simulate(*args, stdin=written(a_cluster(*BIG, THERE)))
-    assert result.exit_code == 0
-    assert max(map(len, result.output.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        pytest.param(
-            ("--scale", "db=3"), "no policy governs 2 of the pods that arrive, for example db-2", id="M2"
-        ),
-        pytest.param((), "nothing arrives; say what is to: --scale NAME=N", id="nothing"),
-        pytest.param(("--scale", "web=1"), "", id="as many as there are"),
-        pytest.param(("--scale", "web=3"), "", id="M1: governed"),
-    ],
-)
-def test_zeros_say_why_they_are_zeros(tmp_path: Path, more: tuple[str, ...], said: str) -> None:
-    there = (*BIG, THERE, a_pod("db-7d9-a", "dc-1", of="db"))
-    notes = played(tmp_path, a_policy(DC, CLOUD), there, *more)["notes"]
-    assert [said in note for note in notes] == [True] * bool(said)
-
-
-def test_a_workload_from_a_file_goes_by_its_namespace_too(tmp_path: Path) -> None:
-    new = ("--pod", a_deployment(tmp_path))
-    answer = played(tmp_path, a_policy(DC, CLOUD), ONE_EACH, *new, "--scale", "default/new=2")
-    assert answer["arrived"] == 2
-
-
-def test_units_whose_long_selectors_end_otherwise_are_told_apart(tmp_path: Path) -> None:
-    """As ACK's own: every one begins alibabacloud.com/nodepool-id=."""
-    pool = "alibabacloud.com/nodepool-id"
-    units = [{"nodeSelector": {pool: f"np-{name}"}} for name in ("edge", "elastic")]
-    (tmp_path / "p.yaml").write_text(written(a_policy(*units)))
-    nodes = [a_node(f"{n}-1", n, labels={pool: f"np-{n}"}) for n in ("edge", "elastic")]
-    result = simulate("--policy", tmp_path / "p.yaml", "--snapshot", "-", stdin=written(a_cluster(*nodes)))
-    assert [f"=np-{name} " in result.output for name in ("edge", "elastic")] == [True, True]
-
-
-def test_a_pod_that_no_policy_governs_is_told() -> None:
-    snapshot = written(a_cluster(*BIG, a_pod("db-7d9-a", "dc-1", of="db")))
-    result = simulate("--snapshot", "-", "--scale", "db=2", stdin=snapshot)
-    assert "No policy governs a pod that arrives (--scale, --pod) or is pending" in result.output
-
-
-def told(policy: Json, cluster: tuple[Json, ...], tmp_path: Path, *arguments: str | Path) -> list[str]:
-    """What is printed, without the bars."""
-    (tmp_path / "p.yaml").write_text(written(policy))
-    args = ("--policy", tmp_path / "p.yaml", "--snapshot", "-", *arguments)
-    result = simulate(*args, stdin=written(a_cluster(*cluster)))
-    assert result.exit_code == 0, result.output
-    return [line.rstrip(" =+") for line in result.output.splitlines()]
-
-
-def test_the_text_of_a_play(tmp_path: Path) -> None:
-    (tmp_path / "extender.yaml").write_text("outside_units: last\n")
-    policy = a_policy({**DC, "max": 1}, {"resource": "elastic", "nodeSelector": {"pool": "none-yet"}})
-    cluster = (*ONE_EACH, THERE, a_pod("web-7d9-p"))
-    assert told(policy, cluster, tmp_path, "--scale", "web=4", "--config", tmp_path / "extender.yaml") == [
-        "ResourcePolicy default/web: 3 pods arrive, 1 of them pending already",
-        "",
-        "  unit  nodes                           cap    before  after",
-        "  0     1 ecs pool=dc                   max 1       1      1",
-        "  1     0 elastic pool=none-yet, waits  none        0      0",
-        "        outside every unit                                 1",
-        "        pending                                     1      2",
-        "",
-        "Stays pending",
-        "  web-3 and 1 more:",
-        f"    - 2 Insufficient {GPU}",
-        "",
-        "An autoscaler would be asked for",
-        "  2 nodes in units[1], for 2 pods",
-        "    - one pod per node assumed, as the unit has no node to take the size from",
-        "",
-        "Scale-in takes 2 pending, then 1 outside every unit, then 1 in units[0]",
-    ]
-
-
-def test_the_text_names_pods_that_go_and_what_was_assumed(tmp_path: Path) -> None:
-    there = [a_pod(f"web-{number}", "dc-1") for number in range(8)]
-    lines = told(a_policy(DC, CLOUD), (*BIG, *there), tmp_path, "--scale", "web=1")
-    assert lines[-2:] == ["", "Goes now: web-0, web-1, web-2, web-3, web-4 and 2 more"]
-    policy = a_policy(DC, {"nodeSelector": {"pool": "b"}})
-    lines = told(policy, (*ONE_EACH, THERE), tmp_path, "--scale", "web=3", "--add-nodes", "1=1")
-    assert lines[-1] == "Note: units[1] has no node: each added one is taken to hold one pod."
-
-
-def test_a_node_on_which_the_pod_does_not_fit_is_not_asked_for_in_numbers(tmp_path: Path) -> None:
-    large = a_pod("web-7d9-a", gpus=8)
-    lines = told(a_policy(DC, ELASTIC), (*ONE_EACH, large), tmp_path)
-    assert "  nodes of another size in units[1], for 1 pod" in lines
-    assert "    - of the size of cloud-1, on which such a pod does not fit" in lines
-
-
 def test_preemption_that_would_come_first_is_said_and_not_played(tmp_path: Path) -> None:
     """P1: the pod goes on to the next unit as if no victim had been found."""
     own = a_pod("web-7d9-a", "cloud-1", spec={"priority": 10})
@@ -563,219 +336,3 @@ def test_preemption_that_would_come_first_is_said_and_not_played(tmp_path: Path)
     answer = played(tmp_path, policy, cluster, "--scale", "web=2")
     assert [unit["after"] for unit in answer["units"]] == [0, 2]
     assert "preemption comes first in units[0] (P1), and is not played" in answer["notes"][0]
-
-
-def test_pods_that_no_policy_governs_take_their_room(tmp_path: Path) -> None:
-    db = a_pod("db-7d9-a", of="db")
-    cluster = (*ONE_EACH, db, THERE)
-    answer = played(tmp_path, a_policy(DC, CLOUD), cluster, "--scale", "web=3")
-    assert (answer["arrived"], [unit["after"] for unit in answer["units"]]) == (2, [1, 0])
-
-
-def test_two_policies_in_one_file_have_an_answer_each(tmp_path: Path) -> None:
-    other = a_policy(DC, CLOUD, name="db", selector={"app": "db"})
-    (tmp_path / "p.yaml").write_text(
-        "---\n".join((written(a_policy({**DC, "max": 1}, CLOUD)), written(other)))
-    )
-    cluster = written(a_cluster(*BIG, THERE, a_pod("db-7d9-a", "dc-1", of="db")))
-    args = ("--policy", tmp_path / "p.yaml", "--snapshot", "-", "--scale", "web=3", "--scale", "db=3")
-    outcomes = json.loads(simulate(*args, "-o", "json", stdin=cluster).output)[0]["outcomes"]
-    assert [(o["policy"], [u["after"] for u in o["units"]]) for o in outcomes] == [
-        ("default/web", [1, 2]),
-        ("default/db", [3, 0]),
-    ]
-
-
-def of_web_and_db(tmp_path: Path, web: Json, db: Json) -> tuple[Json, Json]:
-    """The answers for two policies and a new pod of each, in a data centre that is full and a free cloud."""
-    (tmp_path / "p.yaml").write_text("---\n".join(map(written, (web, db))))
-    there = a_pod("web-7d9-a", "dc-1", spec={"priority": -1}), a_pod("db-7d9-a", "dc-2", of="db")
-    nodes = a_node("dc-1", "dc"), a_node("dc-2", "dc"), a_node("cloud-1", "cloud", 8)
-    args = ("--policy", tmp_path / "p.yaml", "--snapshot", "-", "--scale", "web=2", "--scale", "db=2")
-    result = simulate(*args, "-o", "json", stdin=written(a_cluster(*nodes, *there)))
-    of_web, of_db = json.loads(result.output)[0]["outcomes"]
-    return of_web, of_db
-
-
-def test_the_pods_of_each_policy_go_on_when_their_own_timer_ends(tmp_path: Path) -> None:
-    """O5: the end of the shorter one is not the end of the other."""
-    web = timed("10m", {**DC, "max": 9}, CLOUD)
-    db = timed("20m", {**DC, "max": 9}, CLOUD, name="db", selector={"app": "db"})
-    outcomes = of_web_and_db(tmp_path, web, db)
-    assert [[spill["at"] for spill in outcome["spills"]] for outcome in outcomes] == [[600.0], [1200.0]]
-
-
-def test_preemption_is_told_of_the_policy_that_asks_for_it(tmp_path: Path) -> None:
-    """P1: and not beside another policy."""
-    web = a_policy(DC, CLOUD)
-    db = a_policy(DC, CLOUD, name="db", selector={"app": "db"}, preemptPolicy="BeforeNextUnit")
-    of_web, of_db = of_web_and_db(tmp_path, web, db)
-    assert (len(of_web["notes"]), len(of_db["notes"])) == (0, 1)
-
-
-class Terminal(io.StringIO):
-    """One that a person looks at."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(
-    ("form", "stream", "told"),
-    [
-        pytest.param("yaml", Terminal(), True, id="long YAML, to a person"),
-        pytest.param("yaml", io.StringIO(), False, id="to nobody"),
-        pytest.param("json", Terminal(), False, id="JSON is fast"),
-    ],
-)
-def test_that_yaml_takes_longer_is_told_while_it_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, stream: io.StringIO, *, told: bool
-) -> None:
-    monkeypatch.setattr("author.chosen._LONG", 100)
-    monkeypatch.setattr(sys, "stderr", stream)
-    path = tmp_path / f"cluster.{form}"
-    cluster = a_cluster(*ONE_EACH)
-    path.write_text(written(cluster) if form == "yaml" else json.dumps(cluster))
-    assert len(cluster_at(str(path)).nodes) == 2
-    assert stream.getvalue().startswith("reading ") is told
-
-
-def test_a_long_play_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream, patience, shown in (
-        (Terminal(), 0.0, True),
-        (Terminal(), 60.0, False),
-        (io.StringIO(), 0.0, False),
-    ):
-        monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setattr("author.simulating._PATIENCE", patience)
-        with Progress(200) as progress:
-            for done in range(1, 201):
-                progress(done, 200)
-        assert ("100%" in stream.getvalue()) is shown
-
-
-@pytest.mark.parametrize(
-    ("faults", "said"),
-    [
-        pytest.param((Fault(status=403),), "it takes the right to list nodes, pods, policies", id="no right"),
-        pytest.param(
-            (Fault(), Fault(), Fault(status=403)),
-            "it takes the right to list nodes, pods, policies",
-            id="to policies",
-        ),
-        pytest.param((Fault(), Fault(), Fault(status=404)), "", id="no policy is known at all"),
-    ],
-)
-def test_what_the_api_server_refuses_is_one_line(
-    tmp_path: Path, faults: tuple[Fault, ...], said: str
-) -> None:
-    with FakeApiServer() as api:
-        api.put("/api/v1/nodes", "", "n1")
-        api.fail("list", *faults)
-        result = simulate("--live", "--kubeconfig", api.kubeconfig(tmp_path))
-    assert result.exit_code == (2 if said else 0)
-    assert said in result.stderr
-    assert result.stderr.count("\n") == bool(said)
-
-
-GOOD = written(a_cluster(*ONE_EACH, THERE))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "said"),
-    [
-        pytest.param((), "", "simulate needs a cluster; give --snapshot FILE", id="no cluster"),
-        pytest.param(("--snapshot", "-", "--scale", "web"), GOOD, "write NAME=N", id="no number"),
-        pytest.param(
-            ("--snapshot", "-", "--scale", "wbe=3"),
-            GOOD,
-            "no pod of it in the cluster (there are web)",
-            id="no workload",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--pod", "{d}", "--scale", "nwe=3"),
-            GOOD,
-            "; --pod has new",
-            id="nor in the file",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--pod", "{d}", "--scale", "shop/new=3"),
-            GOOD,
-            "; --pod has new",
-            id="nor there",
-        ),
-        pytest.param(("--snapshot", "-", "--pod", "{n}"), GOOD, "holds nothing that makes pods", id="no pod"),
-        pytest.param(
-            ("--snapshot", "-", "--nodes-start", "x"), GOOD, "--nodes-start: 'x' is not", id="no time"
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "-"),
-            "a: b",
-            "holds no Node; write what `kubectl get",
-            id="no node",
-        ),
-        pytest.param(("--snapshot", "-"), "a: [", "<stdin>: no YAML: ", id="no YAML"),
-        pytest.param(("--snapshot", "-"), "{", "<stdin>: ", id="no JSON"),
-        pytest.param(("--snapshot", "-"), "a: &a [*a]", "nested too deeply", id="a list that holds itself"),
-        pytest.param(("--snapshot", "-"), '{"a":' * 5000, "nested too deeply", id="an abyss"),
-        pytest.param(("--snapshot", "-"), '{"items": [{"kind": "Node"}]}', "`metadata`", id="no object"),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "no-such"),
-            GOOD,
-            "no-such: No such file or directory",
-            id="no policy",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{n}"), GOOD, "holds no ResourcePolicy", id="not a policy"
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{b}"),
-            GOOD,
-            "b.yaml: spec.units: is empty",
-            id="a policy with a fault",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{p}", "--add-nodes", "1"), GOOD, "write UNIT=N", id="no unit"
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{p}", "--add-nodes", "9=1"),
-            GOOD,
-            "web has units 0 to 1",
-            id="no such unit",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{p}", "--add-nodes", "db/0=1"),
-            GOOD,
-            "the policies here: web",
-            id="no such policy",
-        ),
-        pytest.param(
-            ("--snapshot", "-", "--policy", "{p}", "--add-nodes", "1=1"),
-            written(a_cluster(a_node("dc-1", "dc"))),
-            "units[1] has no node to take the size from",
-            id="no size",
-        ),
-    ],
-)
-def test_a_mistake_is_one_line_with_the_fix(
-    tmp_path: Path, arguments: tuple[str, ...], stdin: str, said: str
-) -> None:
-    (tmp_path / "p.yaml").write_text(written(a_policy(DC, CLOUD)))
-    (tmp_path / "b.yaml").write_text(written(a_policy()))
-    (tmp_path / "n.yaml").write_text("a: b")
-    files = {name: str(tmp_path / f"{name}.yaml") for name in "pbn"}
-    files["d"] = a_deployment(tmp_path)
-    result = simulate(*(argument.format(**files) for argument in arguments), stdin=stdin)
-    assert result.exit_code == 2, result.output
-    assert said in result.stderr
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-
-
-def test_a_workload_in_two_namespaces_must_be_named_with_one() -> None:
-    other = a_pod("web-7d9-b", "dc-2")
-    other["metadata"] |= {"namespace": "prod"}
-    stdin = written(a_cluster(*BIG, THERE, other))
-    result = simulate("--snapshot", "-", "--scale", "web=3", stdin=stdin)
-    assert "there is one in default and in prod; write default/web=N" in result.stderr
-    assert simulate("--snapshot", "-", "--scale", "prod/web=3", stdin=stdin).exit_code == 0
