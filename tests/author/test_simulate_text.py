@@ -10,18 +10,7 @@ import pytest
 from author.chosen import cluster_at
 from author.simulating import Progress
 from tests.author.clusters import GPU, a_cluster, a_node, a_pod, a_policy, written
-from tests.author.plays import (
-    BIG,
-    CLOUD,
-    DC,
-    ELASTIC,
-    ONE_EACH,
-    THERE,
-    played,
-    simulate,
-    timed,
-    told,
-)
+from tests.author.plays import BIG, CLOUD, DC, ELASTIC, ONE_EACH, THERE, played, simulate, timed, told
 
 
 def test_json_and_yaml_snapshots_say_the_same(tmp_path: Path) -> None:

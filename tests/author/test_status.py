@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from command.cli import main
 from tests.author.clusters import a_cluster, a_node, a_pod, a_policy, written
-from tests.author.test_explain import complaint
+from tests.author.explaining import complaint
 from tests.cluster.apiserver import FakeApiServer
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from policy.objects import Pod
 from policy.taken import taken_filter
 from policy.verdict import Explanation, Verb
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit
-from tests.extender.test_app import Answer, Site
+from tests.extender.site import Answer, Site
 from tests.extender.world import BOTH, CAPPED, CLOUD, DC, World, bound, standard
 
 WAITING_ROOM = a_policy(a_unit("dc", max=1), a_unit("cloud", max=0))

@@ -26,7 +26,7 @@ from extender.app import Application
 from extender.metrics import Metrics
 from policy.options import Kinds
 from tests.cluster.test_reflector import Waits
-from tests.extender.test_app import LIMIT, VERBS, verb_of
+from tests.extender.site import LIMIT, VERBS, verb_of
 from tests.extender.test_wire import HERE, REASONS, VALID, asking, nested, places, values
 from tests.extender.world import CAPPED, CLOUD, DC, World
 

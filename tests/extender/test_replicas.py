@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.apiserver import FakeApiServer
-from tests.extender.test_app import Live, await_true, serving
+from tests.extender.site import Live, await_true, serving
 from tests.extender.test_wire import asking
 
 PODS = "/api/v1/pods"

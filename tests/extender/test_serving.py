@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 
 from tests.cluster.apiserver import FakeApiServer
-from tests.extender.test_app import DEADLINE, await_true, free_port
+from tests.extender.site import DEADLINE, await_true, free_port
 
 ASKS_FOR_FOUR = "workers = 4\nworker_class = 'sync'\npreload_app = True\nbind = '0.0.0.0:1'\nthreads = 2\n"
 SERVE = """

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.cluster.apiserver import FakeApiServer
-from tests.extender.test_app import DEADLINE, LIMIT, VERBS, Answer, Live, await_true, exchange, serving
+from tests.extender.site import DEADLINE, LIMIT, VERBS, Answer, Live, await_true, exchange, serving
 from tests.extender.test_head import LINES, head_of
 from tests.extender.test_wire import MADE, VALID, asking
 
