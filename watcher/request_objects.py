@@ -38,6 +38,15 @@ _CLASS = "best-effort-atomic-scale-up.autoscaling.x-k8s.io"
 _WITHOUT_TEMPLATES = "FailedToCreatePods"
 """The autoscaler follows requests and templates by two watches, and saw the request first."""
 _LABEL_LENGTH = 63
+_DECISIVE = (
+    "affinity",
+    "overhead",
+    "resources",
+    "runtimeClassName",  # the API server takes no overhead without it
+    "tolerations",
+    "topologySpreadConstraints",
+)
+"""Fields of a pod's spec that decide about nodes, containers and nodeSelector aside."""
 _POLICY = "resourcepolicy.io/policy"
 _UNIT = "resourcepolicy.io/unit"
 _PODS = "resourcepolicy.io/pods"
@@ -71,12 +80,12 @@ def pod_template(
     """The template made from a pod as the API has it, pinned to the unit.
 
     `kind` are the labels that tell the unit's kind of node. Only what decides about nodes is copied: the hold
-    annotation above all must not be, or the request is held as well. Labels come along for the affinity
-    terms that select them.
+    annotation above all must not be, or the request is held as well. Labels come along for the terms of
+    affinity and spreading that select them.
     """
     pinned = {**kind, **demand.policy.units[demand.unit].node_selector}
     spec = pod["spec"]
-    kept = {key: spec[key] for key in ("affinity", "overhead", "resources", "tolerations") if spec.get(key)}
+    kept = {key: spec[key] for key in _DECISIVE if spec.get(key)}
     containers = {
         key: [_container(c) for c in spec[key]] for key in ("containers", "initContainers") if spec.get(key)
     }

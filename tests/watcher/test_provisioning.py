@@ -47,9 +47,12 @@ WRITTEN: Json = {
         ],
         "initContainers": [{"name": "i", "image": "i", "restartPolicy": "Always", "resources": {}}],
         "nodeSelector": {"zone": "z"},
+        "overhead": {"cpu": "100m"},
+        "runtimeClassName": "kata",
         "schedulerName": "default-scheduler",
         "serviceAccountName": "default",
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "topologySpreadConstraints": [{"topologyKey": "kubernetes.io/hostname", "maxSkew": 1}],
         "volumes": [{"name": "v"}],
     },
 }
@@ -60,7 +63,7 @@ def template() -> Json:
 
 
 def test_the_template_keeps_what_decides_about_nodes_and_nothing_else() -> None:
-    """Section 5. Labels are what affinity terms select."""
+    """Section 5. Labels are what terms of affinity and spreading select."""
     assert template()["template"] == {
         "metadata": {"labels": {"app": "x"}},
         "spec": {
@@ -68,7 +71,10 @@ def test_the_template_keeps_what_decides_about_nodes_and_nothing_else() -> None:
             "containers": [{"name": "c", "image": "i", "resources": {"requests": GPU, "limits": GPU}}],
             "initContainers": [{"name": "i", "image": "i", "restartPolicy": "Always", "resources": {}}],
             "nodeSelector": {"zone": "z", "kind": "cloud", "pool": "far"},
+            "overhead": {"cpu": "100m"},
+            "runtimeClassName": "kata",
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
+            "topologySpreadConstraints": [{"topologyKey": "kubernetes.io/hostname", "maxSkew": 1}],
         },
     }
 
