@@ -66,6 +66,8 @@ class Request:
     """How many of the pods it brings room for; None: for all."""
     accepted_at: float | None = None
     """When the autoscaler accepted it, by its own clock, in whole seconds."""
+    served_at: float | None = None
+    """When it said that it provides for it, likewise; or when we concluded it, by the API server's clock."""
     shown: int = 0
     """How many placeholders stand for its pods, where that is the way to ask."""
     sizes: Mapping[str, Size] = field(default_factory=dict)

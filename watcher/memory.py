@@ -227,7 +227,7 @@ class Memory:
         Where nobody waits for it, nothing of it is on its way any more, at least.
         """
         meant = sight.of(request)
-        if meant is None or self.served.get(request.name, sight.status.updated) == sight.status.updated:
+        if meant is None or not self._is_shown(request, sight):
             return False
         governed, unit = meant
         groups = sight.groups.candidates(governed.policy.units[unit], sight.status)
@@ -235,6 +235,16 @@ class Memory:
             return False
         pod = next((pod for pod in governed.open if shape_of(pod) == request.shape), None)
         return pod is None or not any(free_nodes(sight.view, governed.policy, unit, pod))
+
+    def _is_shown(self, request: Request, sight: Sight) -> bool:
+        """Whether the autoscaler's status is of a loop after it served the request: nodes to come are in it.
+
+        By its own times, so that a restart of ours does not matter; else by what we saw.
+        """
+        loop, served = sight.status.loop_at, request.served_at
+        if loop is not None and served is not None:
+            return loop >= served + 1  # both are cut to whole seconds
+        return self.served.get(request.name, sight.status.updated) != sight.status.updated
 
     def _lift(self, sight: Sight) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""

@@ -141,7 +141,8 @@ def read_records(templates: bytes) -> list[Request]:
 def _bought(request: Request, kept: "_Written") -> Request:
     granted = _request(kept, request.answer).granted
     said = "bought, as its group's size told"
-    return replace(request, answer=Answer.PROVISIONED, granted=granted, message=said)
+    served_at = kept.metadata.creation_timestamp.timestamp()
+    return replace(request, answer=Answer.PROVISIONED, granted=granted, message=said, served_at=served_at)
 
 
 def _answered(record: Request, seen: "_Written | None") -> Request:
@@ -150,7 +151,9 @@ def _answered(record: Request, seen: "_Written | None") -> Request:
         return record
     conditions = seen.status.conditions
     answer, message = _answer(conditions, bought=record.answer is Answer.PROVISIONED)
-    return replace(record, answer=answer, message=message, accepted_at=_accepted_at(conditions))
+    served_at = _true_since("Provisioned", conditions) or record.served_at
+    accepted_at = _true_since("Accepted", conditions)
+    return replace(record, answer=answer, message=message, accepted_at=accepted_at, served_at=served_at)
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -199,8 +202,8 @@ def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[Answer, 
     return (Answer.ACCEPTED if accepted else Answer.ASKED), ""
 
 
-def _accepted_at(conditions: Iterable[_Condition]) -> float | None:
-    times = (c.last_transition_time for c in conditions if (c.type, c.status) == ("Accepted", "True"))
+def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
+    times = (c.last_transition_time for c in conditions if (c.type, c.status) == (kind, "True"))
     return next((time.timestamp() for time in times if time), None)
 
 

@@ -331,11 +331,24 @@ def test_the_status_tells_when_its_loop_began(updated: str, at: float | None) ->
     assert AutoscalerStatus(updated).loop_at == at
 
 
-def test_a_request_tells_when_it_was_accepted() -> None:
+def test_a_request_tells_when_it_was_accepted_and_served() -> None:
     """A5."""
     accepted = {**condition("Accepted", "True"), "lastTransitionTime": "2026-11-24T12:00:00Z"}
     (request,) = read_requests(listed(stored(provisioning_request([DEMAND], {}), [accepted])), listed())
-    assert request.accepted_at == 1_795_521_600.0
+    assert (request.accepted_at, request.served_at) == (1_795_521_600.0, None)
+    served = {**condition("Provisioned", "True"), "lastTransitionTime": "2026-11-24T12:00:01Z"}
+    (request,) = read_requests(
+        listed(stored(provisioning_request([DEMAND], {}), [accepted, served])), listed()
+    )
+    assert (request.accepted_at, request.served_at) == (1_795_521_600.0, 1_795_521_601.0)
+
+
+def test_a_purchase_that_was_concluded_counts_as_served_since_then() -> None:
+    """A5."""
+    concluded = stored(template(), name=name_of(DEMAND) + BOUGHT)
+    concluded["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
+    (request,) = read_requests(listed(), listed(stored(template()), concluded))
+    assert (request.answer, request.served_at) == (Answer.PROVISIONED, 1_795_521_600.0)
 
 
 @pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])

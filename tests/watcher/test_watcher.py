@@ -4,6 +4,7 @@ Must not know how a request is written; that is test_provisioning. Rules: W1 to 
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -533,6 +534,28 @@ def world_after(world: World, second: int, restarts: int) -> bool:
         world.restart()
     world.autoscaler.said = AutoscalerStatus(f"loop {second}", (NodeGroup("near", 1, 1, ready=1),))
     return bool(world.round(0.5) + world.round(0.5))
+
+
+def test_watchers_that_live_two_seconds_ask_again_for_a_node_that_others_took() -> None:
+    """W1, A4: the autoscaler's times tell a new watcher that a loop has ended since it served the request."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    (request,) = world.live
+    served = replace(request, answer=Answer.PROVISIONED, served_at=world.clock())
+    world.autoscaler.live[request.name] = served
+    thief = a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
+    world.put(room("new", "near"), replace(thief, bound_at=world.clock()))
+    asked = []
+    for _ in range(6):
+        for _ in range(2):
+            loop = datetime.fromtimestamp(world.clock(), UTC)
+            world.autoscaler.said = AutoscalerStatus(
+                f"{loop:%F %T} +0000 UTC", (NodeGroup("near", 1, 1, ready=1),)
+            )
+            asked += world.round(1)
+        world.restart()
+    assert asked == [(0, ["a"])]
 
 
 @pytest.mark.parametrize(
