@@ -102,6 +102,16 @@ class Journal:
             f" ({said})" if said else "",
         )
 
+    def overlooked(self, pods: Iterable[Pod]) -> None:
+        """Pods that the scheduler leaves pending beside a free node are not held any more."""
+        for pod in pods:
+            log.warning(
+                "%s/%s stays pending though a node is free for it, as far as we can tell: it is left to "
+                "cluster-autoscaler, which may take another unit; see the pod's events",
+                pod.namespace,
+                pod.name,
+            )
+
     def would_ask(self, found: Iterable[Demand]) -> None:
         """What would be asked for if anybody could be asked; said once per change."""
         words = tuple(sorted(map(_words, found)))

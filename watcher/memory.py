@@ -111,6 +111,15 @@ class Memory:
         own = in_order(pod for pod in governed.open if pod.uid in request.pods)
         return own[: self.places(request)]
 
+    def awaiting(self, governed: Governed, requests: Iterable[Request]) -> dict[str, int]:
+        """The unit that was asked to grow for each waiting pod of the policy, by uid (W3)."""
+        return {
+            pod.uid: unit
+            for request in requests
+            if request.policy == governed.policy.key and (unit := governed.unit(request)) is not None
+            for pod in self.waiting(request, governed)
+        }
+
     def spare(self, request: Request, governed: Governed) -> int:
         """Places on their way that none of its own pods waits for any more."""
         return self.places(request) - len(self.waiting(request, governed))

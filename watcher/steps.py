@@ -236,7 +236,7 @@ def _demands(
     governed: Governed, sight: Sight, memory: Memory, requests: Sequence[Request]
 ) -> Iterable[Demand]:
     policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
-    asked = _asked(governed, memory, own)
+    asked = memory.awaiting(governed, own)
     pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
     stuck = memory.stuck(policy, sight)
     spare = [(governed.unit(r), r.shape, some) for r in own if (some := memory.spare(r, governed))]
@@ -250,13 +250,3 @@ def _demands(
         rest = in_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
         if rest:
             yield Demand(policy, demand.unit, tuple(rest))
-
-
-def _asked(governed: Governed, memory: Memory, requests: Iterable[Request]) -> dict[str, int]:
-    """The unit that was asked to grow for each waiting pod (W3)."""
-    return {
-        pod.uid: unit
-        for request in requests
-        if (unit := governed.unit(request)) is not None
-        for pod in memory.waiting(request, governed)
-    }

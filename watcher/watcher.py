@@ -27,6 +27,7 @@ from watcher.lessons import learn, refuse
 from watcher.memory import Memory
 from watcher.node_groups import NodeGroups
 from watcher.outlook import OutlookBoard, Presence
+from watcher.overlooked import Overlooked
 from watcher.request_objects import OWNED
 from watcher.setbacks import Setbacks
 from watcher.sight import Governed, Sight
@@ -68,11 +69,12 @@ class Watcher:
             own.gpu_longest,
         )
         self._journal = Journal(clock)
+        self._overlooked = Overlooked()
         self._groups = NodeGroups(own.node_groups, own.node_group_labels)
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
         self._lost_gpus: Sequence[str] = ()
-        self._nodes_at = -math.inf
+        self._nodes_at = self._overlooked_at = -math.inf
         self._met = False
         """Whether the autoscaler has ever told anything: until then nothing is held or asked for (A8)."""
         self._stale = True
@@ -132,6 +134,7 @@ class Watcher:
             sight = self._sight()
             self._memory.look(sight)
             self._journal.look(sight, self._memory)
+            self._look_for_overlooked(sight)
             todo = steps(sight, self._memory)
         for step in todo:
             self._take(step, sight)
@@ -152,6 +155,11 @@ class Watcher:
             keys = {key for unit in units for key in unit.node_selector}
             self._groups = self._groups.learning(self._cache.nodes.values(), self._status, keys)
             self._nodes_at = now
+
+    def _look_for_overlooked(self, sight: Sight) -> None:
+        if sight.now - self._overlooked_at >= _STATUS_EVERY:
+            self._overlooked_at = sight.now
+            self._journal.overlooked(self._overlooked.look(sight, self._memory))
 
     def _publish(self, sight: Sight, presence: Presence) -> None:
         outlook = outlook_of(sight, self._memory, presence)
@@ -245,7 +253,7 @@ class Watcher:
             return changes(self._cache.pods(), (), now, lasting)
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
         growing = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
-        due = {pod.uid for policy in growing for pod in waiting[policy.key]}
+        due = {pod.uid for policy in growing for pod in waiting[policy.key]} - self._overlooked.uids
         return changes(self._cache.pods(), due, now, lasting)
 
 

@@ -319,6 +319,20 @@ def test_where_several_policies_mean_refusal_nothing_is_asked() -> None:
     assert [change.held for change in world.held] == [True]
 
 
+def test_a_pod_that_the_scheduler_leaves_beside_a_free_node_is_left_to_the_autoscaler() -> None:
+    """W1: it has filters that we have not, anti-affinity for one; held, the pod would be pending for good."""
+    world = World(a_policy(NEAR))
+    world.put(replace(waiting("a"), annotations=OURS), room("near-1", "near"))
+    for seconds, released in ((0.2, False), (59, False), (3, False), (0.2, True)):
+        assert world.round(seconds) == []
+        assert ([change.held for change in world.held] == [False]) is released
+    world.put(replace(waiting("b"), node_name="near-1"))
+    assert world.round(3) == [(0, ["a"])]
+    world.put(waiting("a"))
+    world.round(3)
+    assert [change.held for change in world.held] == [True]
+
+
 def test_pods_that_the_extender_is_not_asked_about_are_left_alone() -> None:
     """M8."""
     world = World(a_policy(NEAR))
