@@ -70,8 +70,9 @@ _ASKED_CLUSTER = click.option(
     help="Leave out these findings; may be repeated.",
 )
 @click.option(
-    "--format",
     "-o",
+    "--output",
+    "--format",
     "form",
     type=click.Choice(["text", "json", "sarif", "github"]),
     default="text",

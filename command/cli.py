@@ -162,9 +162,9 @@ def watch(kubeconfig: Path | None, config: Path | None, metrics: str | None, *, 
 def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, dry_run: bool) -> None:
     """Give pending pods back to cluster-autoscaler.
 
-    Holds, requests and placeholders are removed. For while the watcher is stopped for long: a held pod gets
-    no node without it. Stop `resourcepolicy watch` first, or it holds them again. With --all, records of
-    units and deletion costs go too: stop `serve` first.
+    Holds, requests and placeholders are removed. Without a watcher a held pod gets no node for up to half an
+    hour: release it if the watcher stays away. Stop `resourcepolicy watch` first, or it holds them again.
+    With --all, records of units and deletion costs go too: stop `serve` first.
 
     Example: resourcepolicy release --kubeconfig ~/.kube/config --dry-run
     """
