@@ -11,11 +11,16 @@ from policy.objects import Pod
 
 __all__ = ["refused_since_its_gate"]
 
+_AT_BIRTH = 1.0
+"""Seconds after its creation in which a time may be that of a gate: none is added later."""
+
 
 def refused_since_its_gate(pod: Pod, before: Pod | None, now: float) -> Pod:
     """The pod as it is told now, its first refusal put right by how it was known before."""
     told = pod.unscheduled_since
     if told is None or before is None:
         return pod
-    known = now if before.gated else before.unscheduled_since
+    known = before.unscheduled_since
+    if known is None and told <= pod.created + _AT_BIRTH:
+        known = now
     return pod if known is None or known <= told else replace(pod, unscheduled_since=known)

@@ -22,7 +22,15 @@ REFUSED = a_pod("p", created=NOW, unschedulable=True, unscheduled_since=NOW)
     ("first", "told", "expected"),
     [
         pytest.param(GATED, REFUSED, NOW + HOUR, id="O5: the wait begins when the gate is gone"),
-        pytest.param(a_pod("p"), REFUSED, NOW, id="O9: what the API tells of a pod without a gate is true"),
+        pytest.param(
+            a_pod("p", created=NOW), REFUSED, NOW + HOUR, id="O5: also where the gate was seen to go before"
+        ),
+        pytest.param(
+            a_pod("p", created=NOW),
+            replace(REFUSED, unscheduled_since=NOW + 2),
+            NOW + 2,
+            id="O9: a time after the creation is no gate's",
+        ),
         pytest.param(REFUSED, REFUSED, NOW, id="O9: of one whose gate we did not see there is nothing else"),
         pytest.param(GATED, GATED, None, id="O5: a gated pod does not wait yet"),
         pytest.param(
