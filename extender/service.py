@@ -138,9 +138,9 @@ class Extender:
                 return Preempted(policy, Choice())  # nobody dies for a pod that will not come
             now = self._clock()
             decide = partial(preempt_verb.decide, pod, victims, policy, now=now)
-            choice = decide(self._cache)
-            feared = self._settling.view(policy)
-            if self._settling.holds(pod.uid) or (feared and decide(feared).unit != choice.unit):
+            seen, doubting = decide(self._cache), self._settling.view(policy)
+            choice = preempt_verb.agreed(seen, decide(doubting)) if doubting else seen
+            if choice is None or self._settling.holds(pod.uid):
                 raise NotReady("ResourcePolicy: bindings from before its start may be under way")
             self._promise(pod, policy, choice, now)
             self._decisions.keep(taken_preempt(pod, len(victims), policy, choice, self._cache, now))

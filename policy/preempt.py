@@ -4,7 +4,7 @@ Owns both decisions; must not know the wire, nor how victims are chosen: kube-sc
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policy.fit import admits, has_free
 from policy.objects import Pod
@@ -14,7 +14,7 @@ from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of, total
 
-__all__ = ["Choice", "decide", "may_help"]
+__all__ = ["Choice", "agreed", "decide", "may_help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,15 @@ class Choice:
     nodes: Sequence[str] = ()
     walk: Walk | None = field(default=None, compare=False)
     """How it came about; None if no unit was looked at."""
+
+
+def agreed(seen: Choice, feared: Choice) -> Choice | None:
+    """What helps by the view, and with the doubtful pods counted, too; None if the unit hangs on them (C7).
+
+    On a node that helps only without them filter would refuse the pod while they are in doubt (P2); and its
+    nomination keeps out the very pods whose next attempt would tell.
+    """
+    return replace(seen, nodes=feared.nodes) if seen.unit == feared.unit else None
 
 
 def decide(

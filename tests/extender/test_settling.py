@@ -12,7 +12,7 @@ from extender.requeue import Requeue
 from extender.service import NotReady
 from policy.objects import Pod
 from policy.reasons import Reason
-from tests.builders import a_pod, a_policy, a_unit
+from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.world import BOTH, CAPPED, CLOUD, DC, World
 
 GPU = "nvidia.com/gpu"
@@ -100,6 +100,18 @@ def test_who_waits_for_a_doubt_preempts_nobody() -> None:
     preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["v"]})
     assert preempted is not None
     assert preempted.choice.unit == 0
+
+
+def test_nobody_dies_on_a_node_where_a_doubt_would_refuse_the_preemptor() -> None:
+    """P2: a victim that counts frees its slot; one that does not leaves it to the pod in doubt."""
+    mate, other = a_pod("mate", on="dc-2"), a_pod("other", on="dc-1", namespace="elsewhere")
+    capped = a_policy(a_unit("dc", max=2))
+    world = restarted(a_node("dc-2", "dc"), capped, mate, other, a_pod("before"))
+    preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["other"], "dc-2": ["mate"]})
+    assert preempted is not None
+    assert list(preempted.choice.nodes) == ["dc-2"]
+    world.tell_gone(mate)
+    assert world.ask(a_pod("new", nominated_node="dc-2"), ["dc-2"]) == 0
 
 
 def test_a_server_that_leads_again_doubts_its_old_slots() -> None:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy import preempt
 from policy.doubt import Doubt, Doubting, Doubts, doubts, has_room
 from policy.filter import Decision, agreed
+from policy.preempt import Choice
 from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Snapshot
@@ -139,3 +141,22 @@ def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
     assert not decision.nodes
     assert decision.waits is not None
     assert (decision.waits.reason, decision.waits.unit) == (Reason.WAITING_FOR_BINDINGS, held_in)
+
+
+@pytest.mark.parametrize(
+    ("seen", "feared", "nodes"),
+    [
+        pytest.param((0, "ab"), (0, "ab"), "ab", id="P2: the same nodes whether or not they are bound"),
+        pytest.param((0, "ab"), (0, "b"), "b", id="P2: only where it helps in either case"),
+        pytest.param((None, ""), (None, ""), "", id="P2: no node in either case"),
+        pytest.param((0, "a"), (1, "b"), None, id="P2: they may have its slot, and others would die"),
+        pytest.param((0, "a"), (None, ""), None, id="P2: they may have its slot, and it would be refused"),
+        pytest.param((None, ""), (1, "b"), None, id="P2: it may be waiting for a slot that is gone"),
+    ],
+)
+def test_victims_that_hang_on_bindings_unseen_stay(
+    seen: tuple[int | None, str], feared: tuple[int | None, str], nodes: str | None
+) -> None:
+    by_the_view, doubting = (Choice(unit, nodes=tuple(names)) for unit, names in (seen, feared))
+    choice = preempt.agreed(by_the_view, doubting)
+    assert (None if choice is None else "".join(choice.nodes)) == nodes
