@@ -4,7 +4,7 @@ Owns where such a pod may be on its way to, and the slot that its next policy ho
 know which policy governs a pod. Part of the cache, and under its lock.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -18,11 +18,13 @@ __all__ = ["Adrift"]
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
-    """A slot, the form of the policy in which it was held, and the nodes of its unit then."""
+    """A slot, the form of the policy in which it was held, and its unit then."""
 
     slot: Reservation
     policy: ResourcePolicy
     nodes: AbstractSet[str]
+    shrank: bool
+    """Whether the unit had lost a node since the slot was handed out."""
 
 
 class Adrift:
@@ -39,9 +41,11 @@ class Adrift:
         lost = self._lost.get(uid)
         return lost.slot if lost else None
 
-    def put(self, slot: Reservation, policy: ResourcePolicy, nodes: Collection[str]) -> None:
-        """A policy lets go of a slot, and nobody says that its pod stays."""
-        self._lost[slot.pod.uid] = _Lost(slot, policy, frozenset(nodes))
+    def put(self, slot: Reservation, index: PolicyIndex) -> None:
+        """The policy of `index` lets go of a slot, and nobody says that its pod stays."""
+        nodes = frozenset(index.nodes_in(slot.unit))
+        shrank = index.shrank_at(slot.unit) >= slot.made_at
+        self._lost[slot.pod.uid] = _Lost(slot, index.policy, nodes, shrank)
 
     def drop(self, uid: str) -> None:
         """The pod was asked about again, is bound or gone."""
@@ -53,7 +57,10 @@ class Adrift:
             del self._lost[uid]
 
     def taken_in(self, uid: str, index: PolicyIndex) -> Reservation | None:
-        """The slot that the policy of `index` has to hold for the pod from now on, if any."""
+        """The slot that the policy of `index` has to hold for the pod from now on, if any.
+
+        If the pod may be on its way to a node that is not in the slot's unit, the unit is told.
+        """
         lost = self._lost.get(uid)
         unit = _unit_in(lost, index) if lost else None
         if lost is None or unit is None:
@@ -64,6 +71,8 @@ class Adrift:
         except MissingLabelError:
             return None
         del self._lost[uid]
+        if lost.shrank or not lost.nodes <= index.nodes_in(unit):
+            index.shrink(unit)
         return replace(lost.slot, policy=policy.key, unit=unit, group=group)
 
 

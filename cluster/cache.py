@@ -157,6 +157,11 @@ class Cache:
         """Whether the watch has told of pods since that time: then it has told what was before."""
         return self._heard_at >= at
 
+    def shrank_since(self, policy: ResourcePolicy, at: float) -> Collection[int]:
+        """The units that have lost a node since that time."""
+        index = self._indexes[policy.key]
+        return [unit for unit in range(len(policy.units)) if index.shrank_at(unit) > at]
+
     def reservations(self) -> Mapping[str, Reservation]:
         """By the pod's uid."""
         return self._reservations
@@ -296,18 +301,18 @@ class Cache:
 
     def _put_policy(self, policy: ResourcePolicy | Rejected) -> bool:
         """Take a policy; whether another form is in force now."""
-        before = self.policies.get(policy.key)
-        if before is not None and isinstance(policy, Rejected) and policy.uid != before.uid:
+        before = self._indexes.get(policy.key)
+        if before is not None and isinstance(policy, Rejected) and policy.uid != before.policy.uid:
             self.remove_policy(policy.key)  # it was made again under its name, while we did not watch
         self.policies.put(policy)
-        if isinstance(policy, Rejected) or before == policy:
+        if isinstance(policy, Rejected) or (before and before.policy == policy):
             return False
         index = PolicyIndex(policy, self._kinds, self._clock)
         for node in self.nodes.values():
             index.put_node(node)
         self._indexes[policy.key] = index
         if before is not None:
-            self._carry_over(before, policy)
+            self._carry_over(before, index)
         return True
 
     def remove_policy(self, key: str) -> None:
@@ -324,11 +329,12 @@ class Cache:
 
     # How the indexes follow.
 
-    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
-        self.attempts.edit(before, policy)
+    def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
+        index.succeed(before)
+        self.attempts.edit(before.policy, index.policy)
         for uid, reservation in list(self._reservations.items()):
-            if reservation.policy == policy.key:
-                carried = reservation.carried_over(before, policy)
+            if reservation.policy == index.policy.key:
+                carried = reservation.carried_over(before.policy, index.policy)
                 if carried is None:
                     del self._reservations[uid]
                 else:
@@ -379,8 +385,7 @@ class Cache:
 
     def _set_adrift(self, uid: str) -> None:
         slot = self._reservations.pop(uid)
-        index = self._indexes[slot.policy]
-        self._adrift.put(slot, index.policy, index.nodes_in(slot.unit))
+        self._adrift.put(slot, self._indexes[slot.policy])
 
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]

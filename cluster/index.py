@@ -51,6 +51,17 @@ class PolicyIndex:
         self._emptied_at: list[float] = [-math.inf for _ in policy.units]
         self._shrank_at: list[float] = [-math.inf for _ in policy.units]
 
+    def succeed(self, before: "PolicyIndex") -> None:
+        """Keep what an earlier form of the policy knew of the units that are the same.
+
+        A pod may be on its way to a node of a unit that is not: its place in the order is that of a unit
+        which lacks this node now.
+        """
+        for index, unit in enumerate(self.policy.units):
+            same = [i for i, other in enumerate(before.policy.units) if other.fingerprint == unit.fingerprint]
+            self._emptied_at[index] = max((before.emptied_at(i) for i in same), default=-math.inf)
+            self._shrank_at[index] = max((before.shrank_at(i) for i in same), default=self._clock())
+
     def nodes_in(self, unit: int) -> set[str]:
         return self._nodes[unit]
 
@@ -70,7 +81,7 @@ class PolicyIndex:
                 changed = True
                 (nodes.add if inside else nodes.discard)(node.name)
                 if not inside:
-                    self._shrank_at[index] = self._clock()
+                    self.shrink(index)
         if changed:
             self._first_units.pop(node.name, None)
             self._first_units.update((node.name, unit) for unit in self.units_of(node.name)[:1])
@@ -79,7 +90,7 @@ class PolicyIndex:
     def drop_node(self, name: str) -> None:
         for unit in self.units_of(name):
             self._nodes[unit].discard(name)
-            self._shrank_at[unit] = self._clock()
+            self.shrink(unit)
         self._first_units.pop(name, None)
 
     def share(self, uid: str) -> Share | None:
@@ -121,6 +132,10 @@ class PolicyIndex:
     def shrank_at(self, unit: int) -> float:
         """When the unit lost a node last; -inf if it never did."""
         return self._shrank_at[unit]
+
+    def shrink(self, unit: int) -> None:
+        """A pod may be on its way to the unit, and to a node that is not in it."""
+        self._shrank_at[unit] = self._clock()
 
     def emptied_at(self, unit: int) -> float:
         return self._emptied_at[unit]

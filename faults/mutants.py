@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from cluster.cache import Cache
+from cluster.index import PolicyIndex
 from extender.freshness import Freshness
 from extender.readiness import Readiness
 from extender.requeue import Requeue
@@ -70,9 +71,9 @@ class _FirstLabelsKept(Cache):
 
 
 class _SlotsLostAtEdit(Cache):
-    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
-        super()._carry_over(before, policy)
-        for uid in [uid for uid, kept in self._reservations.items() if kept.policy == policy.key]:
+    def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
+        super()._carry_over(before, index)
+        for uid in [uid for uid, kept in self._reservations.items() if kept.policy == index.policy.key]:
             self.forget(uid)
 
 
@@ -90,8 +91,14 @@ class _ForgetsLostNodes(Cache):
 
 
 class _SlotsKeepTheirIndex(Cache):
-    def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+    def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
         pass
+
+
+class _EditForgetsLostNodes(Cache):
+    def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
+        super()._carry_over(before, index)
+        index.succeed(PolicyIndex(index.policy, self._kinds, self._clock))
 
 
 class _NominationsHoldNothing(Cache):
@@ -166,6 +173,7 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "a node keeps its first labels": Build(cache=_FirstLabelsKept),
         "an edit drops the slots": Build(cache=_SlotsLostAtEdit),
         "an edit moves units away from their slots": Build(cache=_SlotsKeepTheirIndex),
+        "an edit forgets which nodes were lost": Build(cache=_EditForgetsLostNodes),
         "a deleted policy takes its slots along": Build(cache=_SlotsGoWithTheirPolicy),
         "pods of a lost node are not counted": Build(cache=_ForgetsLostNodes),
         "changes wake nobody": Build(cache=_EditIgnored),

@@ -103,8 +103,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.policies: dict[str, ResourcePolicy] = {}
         self.rejected: dict[str, Rejected] = {}
         self.reservations: dict[str, Reservation] = {}
-        self.adrift: dict[str, tuple[Reservation, ResourcePolicy, AbstractSet[str]]] = {}
-        """Slots that their policy let go of, its form then, and the nodes of their unit."""
+        self.adrift: dict[str, tuple[Reservation, ResourcePolicy, AbstractSet[str], bool]] = {}
+        """Slots that their policy let go of, its form then, their unit's nodes, and whether that shrank."""
         self.records: dict[str, str] = {}
         self.copied: dict[str, str] = {}
         self.asked: set[str] = set()
@@ -232,7 +232,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.now += seconds
         self.cache.expire()
         recount = self._recount()
-        lost = [uid for uid, (slot, _, _) in self.adrift.items() if self.now - slot.made_at >= HELD_SECONDS]
+        lost = [uid for uid, (slot, *_) in self.adrift.items() if self.now - slot.made_at >= HELD_SECONDS]
         for uid in lost:
             del self.adrift[uid]
         for uid, held in list(self.reservations.items()):
@@ -244,8 +244,7 @@ class EventsAndCalls(RuleBasedStateMachine):
                 continue
             seen = self.heard_at >= held.made_at + SEEN_AFTER
             room = has_room(held.pod, self.policies[held.policy], held.unit, recount)
-            shrank = self.shrank.get((held.policy, held.unit), -math.inf) >= held.made_at
-            if age >= HELD_SECONDS or (seen and not shrank and not room):
+            if age >= HELD_SECONDS or (seen and not self._shrank(held) and not room):
                 del self.reservations[uid]
 
     # What of it counts.
@@ -296,6 +295,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.policies[policy.key] = policy
         if before is not None and before != policy:
             self._carry_over(before, policy)
+            self._units_carried_over(before, policy)
         return before != policy
 
     def _carry_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
@@ -311,6 +311,22 @@ class EventsAndCalls(RuleBasedStateMachine):
             place = min(held.unit, len(policy.units) - 1) if unit is None else unit
             self.reservations[uid] = replace(held, unit=place, group=group)
 
+    def _units_carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        """A unit is the same by its record; of one that is new it is not known what it lost."""
+        lost = {unit: self.shrank.pop((policy.key, unit), -math.inf) for unit in range(len(before.units))}
+        for unit, written in enumerate(policy.units):
+            same = [
+                lost[i] for i, other in enumerate(before.units) if other.fingerprint == written.fingerprint
+            ]
+            self.shrank[policy.key, unit] = max(same, default=self.now)
+        self.seen[policy.key] = policy, self._members(policy)
+
+    def _shrank(self, held: Reservation) -> bool:
+        return self.shrank.get((held.policy, held.unit), -math.inf) >= held.made_at
+
+    def _members(self, policy: ResourcePolicy) -> list[AbstractSet[str]]:
+        return [self._recount().nodes_in(policy, unit) for unit in range(len(policy.units))]
+
     def _policy_gone(self, key: str) -> None:
         self.rejected.pop(key, None)
         if key not in self.policies:
@@ -323,7 +339,7 @@ class EventsAndCalls(RuleBasedStateMachine):
 
     def _policies_changed(self, key: str) -> None:
         """A pod of the namespace may be another's now, and so may the slot that is held for it."""
-        slots = [*self.reservations.values(), *(slot for slot, _, _ in self.adrift.values())]
+        slots = [*self.reservations.values(), *(slot for slot, *_ in self.adrift.values())]
         for slot in slots:
             if slot.pod.namespace == key.partition("/")[0]:
                 self._held_anew(slot.pod.uid)
@@ -341,15 +357,22 @@ class EventsAndCalls(RuleBasedStateMachine):
     def _set_adrift(self, uid: str) -> None:
         held = self.reservations.pop(uid)
         policy = self.policies[held.policy]
-        self.adrift[uid] = held, policy, self._recount().nodes_in(policy, held.unit)
+        nodes = self._recount().nodes_in(policy, held.unit)
+        self.adrift[uid] = held, policy, nodes, self._shrank(held)
 
-    def _taken_in(self, slot: Reservation, former: ResourcePolicy, nodes: AbstractSet[str]) -> None:
+    def _taken_in(
+        self,
+        slot: Reservation,
+        former: ResourcePolicy,
+        nodes: AbstractSet[str],
+        shrank: bool,  # noqa: FBT001  as it is kept
+    ) -> None:
         """By the policy that governs the pod now, in the unit that it means or may be on its way to."""
         policy = governing(slot.pod, self.policies.values())
         if policy is None:
             return
         unit = recorded_unit(record_of(former, slot.unit), policy)
-        members = [self._recount().nodes_in(policy, unit) for unit in range(len(policy.units))]
+        members = self._members(policy)
         shared = [index for index, names in enumerate(members) if names & nodes]
         place = unit if unit is not None else next(iter(shared), None)
         try:
@@ -359,6 +382,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         if place is not None:
             del self.adrift[slot.pod.uid]
             self.reservations[slot.pod.uid] = replace(slot, policy=policy.key, unit=place, group=group)
+            if shrank or nodes - members[place]:
+                self.shrank[policy.key, place] = self.now
 
     def _recount(self) -> Snapshot:
         """The remembered record stands in for the annotation that will be written (L3).
@@ -382,15 +407,10 @@ class EventsAndCalls(RuleBasedStateMachine):
 
     @invariant()
     def note_what_units_lost(self) -> None:
-        recount = self._recount()
-        now = {
-            key: (policy, [recount.nodes_in(policy, unit) for unit in range(len(policy.units))])
-            for key, policy in self.policies.items()
-        }
-        for key, (policy, members) in self.seen.items():
-            same = key in now and now[key][0] == policy
+        now = {key: (policy, self._members(policy)) for key, policy in self.policies.items()}
+        for key, (_, members) in self.seen.items():
             for unit, names in enumerate(members):
-                if not same:
+                if key not in now:
                     self.shrank.pop((key, unit), None)
                 elif names - now[key][1][unit]:
                     self.shrank[key, unit] = self.now

@@ -22,6 +22,7 @@ _SHOWN_BY = {
     "a node keeps its first labels": 88,
     "a nomination does not keep its slot": 50,
     "an edit drops the slots": 198,
+    "an edit forgets which nodes were lost": 65095,
     "an edit moves units away from their slots": 2881,
     "changes wake nobody": 85,
     "it answers before it has synced": 41,
