@@ -18,6 +18,8 @@ class Policies:
     """By `namespace/name`."""
 
     def __init__(self) -> None:
+        self.edits = 0
+        """Grows whenever another form comes into force, or one ceases to be."""
         self._valid: dict[str, ResourcePolicy] = {}
         self._rejected: dict[str, Rejected] = {}
         self._of: defaultdict[str, list[ResourcePolicy]] = defaultdict(list)
@@ -59,7 +61,11 @@ class Policies:
         if isinstance(policy, Rejected):
             self._rejected[policy.key] = policy
             return
+        if policy == self._valid.get(policy.key):
+            self._rejected.pop(policy.key, None)
+            return
         self.drop(policy.key)
+        self.edits += 1
         self._valid[policy.key] = policy
         self._of[policy.namespace] = sorted([*self._of[policy.namespace], policy], key=precedence)
 
@@ -68,6 +74,7 @@ class Policies:
         self._rejected.pop(key, None)
         policy = self._valid.pop(key, None)
         if policy is not None:
+            self.edits += 1
             others = [other for other in self._of[policy.namespace] if other.key != key]
             self._of[policy.namespace] = others
         return policy

@@ -2,7 +2,9 @@
 
 Owns which pods are in doubt and until when; must not know what is decided about them. A pod leaves the doubt
 when it is asked about (the scheduler has no binding of it under way), when it is bound or gone, when no unit
-has room for it any more, and in any case `seconds` after the beginning.
+has room for it any more, and in any case `seconds` after the beginning. Whenever a policy is edited it is
+found anew which units the pods in doubt may be on their way to: they were sent by another form of it, or by
+another policy.
 """
 
 from collections import defaultdict
@@ -36,6 +38,10 @@ class Settling:
         self._measured_at = 0.0
         self._touched = True
         self._doubts = Doubts()
+        self._suspects: set[str] = set()
+        """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
+        self._edits = 0
+        """Of policies, up to the last time that was found who is in doubt."""
         self._known: dict[str, int] = {}
         """How many pods of each policy were in doubt when those that wait were last woken."""
         self._ended_at: dict[str, float] = {}
@@ -53,18 +59,12 @@ class Settling:
         self._touched = False
         self._held.clear()
         self._hold_nominated()
-        self._doubts = Doubts()
-        for uid, doubt in self._found(self._cache.pods()).items():
-            # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
-            held = self._cache.reservations().get(uid)
-            units = doubt.units - {held.unit} if held else doubt.units
-            if units:
-                self._doubts.put(replace(doubt, units=units))
-        self._ended_at.clear()
-        self._known = {policy.key: self._doubts.of(policy.key) for policy in self._cache.policies}
+        self._suspects = {pod.uid for pod in self._cache.pods() if not _settled(pod)}
+        self._find()
 
     def asked(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
+        self._suspects.discard(uid)
         self._end(uid)
 
     def hold(self, uid: str, *, held: bool) -> None:
@@ -80,8 +80,6 @@ class Settling:
 
     def view(self, policy: ResourcePolicy) -> Doubting | None:
         """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
-        if not self._doubts:
-            return None
         self._look_again()
         return Doubting(self._cache, self._doubts) if self._doubts.of(policy.key) else None
 
@@ -90,8 +88,7 @@ class Settling:
 
         Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
         """
-        if self._doubts:
-            self._look_again()
+        self._look_again()
         self._wake()
         seen_at = self._began_at + SEEN_AFTER
         silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
@@ -134,13 +131,31 @@ class Settling:
                 self._cache.reserve(pod, policy, unit, group)
                 return
 
+    def _find(self) -> None:
+        """By the policies as they are now."""
+        self._edits = self._cache.policies.edits
+        self._doubts = Doubts()
+        for uid, doubt in self._found(p for p in self._cache.pods() if p.uid in self._suspects).items():
+            # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
+            held = self._cache.reservations().get(uid)
+            units = doubt.units - {held.unit} if held else doubt.units
+            if units:
+                self._doubts.put(replace(doubt, units=units))
+        self._ended_at.clear()
+        self._known = {policy.key: self._doubts.of(policy.key) for policy in self._cache.policies}
+
     def _look_again(self) -> None:
         now = self._clock()
+        if not self._suspects:
+            return
+        if self._edits != self._cache.policies.edits:
+            self._find()
         if now - self._looked_at < _LOOK:
             return
         self._looked_at = now
+        self._suspects = {uid for uid in self._suspects if now < self.ends_at and self._cache.is_pending(uid)}
         for doubt in list(self._doubts):
-            if now >= self.ends_at or not self._cache.is_pending(doubt.pod.uid):
+            if doubt.pod.uid not in self._suspects:
                 self._end(doubt.pod.uid)
         if self._cache.heard_by(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
             self._measured_at = now
@@ -160,9 +175,13 @@ class Settling:
     def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in pods:
-            settled = pod.node_name or pod.finished or pod.gated
-            policy = None if settled else self._cache.policies.governing(pod)
+            policy = None if _settled(pod) else self._cache.policies.governing(pod)
             if policy is not None:
                 pending[policy.key].append(pod)
-        found = (doubts(p, pending[p.key], self._cache) for p in self._cache.policies)
+        cache, began_at = self._cache, self._began_at
+        found = (doubts(p, pending[p.key], cache, cache.shrank_since(p, began_at)) for p in cache.policies)
         return {doubt.pod.uid: doubt for some in found for doubt in some}
+
+
+def _settled(pod: Pod) -> bool:
+    return bool(pod.node_name or pod.finished or pod.gated)

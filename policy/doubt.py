@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from policy.fit import admits, has_free
+from policy.fit import has_free, selects
 from policy.history import History
 from policy.objects import Node, Pod
 from policy.planning import Shape, shape_of
@@ -32,16 +32,25 @@ class Doubt:
 
 
 def has_room(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:
-    """Whether a node of the unit could take the pod as it is now."""
+    """Whether a node of the unit has the room that a binding of the pod would hold there.
+
+    Whether the node takes pods now tells nothing: it may have been cordoned since the pod was sent to it.
+    """
     return any(
-        admits(node, pod) and has_free(node, view.pods_on(name), pod)
+        selects(pod, node) and has_free(node, view.pods_on(name), pod)
         for name in view.nodes_in(policy, unit)
         if (node := view.nodes[name])
     )
 
 
-def doubts(policy: ResourcePolicy, pending: Iterable[Pod], view: View) -> list[Doubt]:
-    """Of the pending pods that `policy` governs, those that may be on their way."""
+def doubts(
+    policy: ResourcePolicy, pending: Iterable[Pod], view: View, shrank: Collection[int] = ()
+) -> list[Doubt]:
+    """Of the pending pods that `policy` governs, those that may be on their way.
+
+    `shrank`: the units that lost a node since bindings are in doubt. One may be to that node, and its room is
+    gone with it.
+    """
     rooms: dict[Shape, frozenset[int]] = {}
     found = []
     for pod in pending:
@@ -52,7 +61,7 @@ def doubts(policy: ResourcePolicy, pending: Iterable[Pod], view: View) -> list[D
         shape = shape_of(pod)
         if shape not in rooms:
             units = range(len(policy.units))
-            rooms[shape] = frozenset(i for i in units if has_room(pod, policy, i, view))
+            rooms[shape] = frozenset(i for i in units if i in shrank or has_room(pod, policy, i, view))
         if rooms[shape]:
             found.append(Doubt(pod, policy.key, group, rooms[shape]))
     return found

@@ -12,6 +12,7 @@ from extender.requeue import Requeue
 from extender.service import NotReady
 from policy.objects import Pod
 from policy.reasons import Reason
+from policy.resourcepolicy import ResourcePolicy
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.world import BOTH, CAPPED, CLOUD, DC, World
 
@@ -177,6 +178,38 @@ def test_a_pod_for_which_no_node_has_room_is_not_on_its_way() -> None:
     """A binding under way holds room that our view shows as free."""
     world = restarted(CAPPED, a_pod("before", requests={GPU: "9"}))
     assert world.ask(a_pod("new")) == 0
+
+
+TWO_CAPPED = a_policy(a_unit("dc", max=1), a_unit("cloud", max=1))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(a_policy(*reversed(TWO_CAPPED.units), a_unit("attic")), id="C7: units were reordered"),
+        pytest.param(a_policy(a_unit("attic"), a_unit(max=2)), id="C7: a unit has its nodes now"),
+        pytest.param(a_policy(*TWO_CAPPED.units, name="older", created=1.0), id="C7: another policy governs"),
+    ],
+)
+def test_doubts_follow_an_edit(edit: ResourcePolicy) -> None:
+    """The pod may be on its way to the only place of the data centre, whatever unit has that now."""
+    before = a_pod("before", requests={GPU: "1"})
+    world = restarted(TWO_CAPPED, before, a_pod("on cloud-1", on="cloud-1", requests={GPU: "1"}))
+    assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
+    world.tell(edit)
+    assert world.ask(a_pod("new"), ["dc-1"]) == Reason.WAITING_FOR_BINDINGS
+    world.ask(before, ["cloud-1"])
+    assert world.ask(a_pod("new"), ["dc-1"]) != Reason.WAITING_FOR_BINDINGS
+
+
+def test_a_binding_from_before_may_be_to_a_node_that_was_lost_since() -> None:
+    """C7: no node has room for the pod any more, and it is counted where its node was."""
+    world, pokes = woken(a_node("dc-2", "dc"), a_pod("before", requests={GPU: "1"}))
+    world.tell_gone(DC)
+    world.clock.now += 5.0
+    world.tell(a_pod("other", labels={"app": "other"}))
+    pokes.run(3.0)
+    assert world.ask(a_pod("new"), ["dc-2"]) == Reason.WAITING_FOR_BINDINGS
 
 
 def test_a_slot_whose_unit_has_no_room_for_the_pod_is_given_back() -> None:

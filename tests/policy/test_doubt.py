@@ -3,6 +3,7 @@
 Owns which pods are in doubt about which units, and that a doubting view differs in its counts alone.
 """
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from policy import preempt
 from policy.doubt import Doubt, Doubting, Doubts, doubts, has_room
 from policy.filter import Decision, agreed
+from policy.objects import Effect, Node, Taint
 from policy.preempt import Choice
 from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
@@ -23,6 +25,7 @@ from tests.builders import a_node, a_pod, a_policy, a_reservation, a_snapshot, a
 GPU = "nvidia.com/gpu"
 POLICY = a_policy(a_unit("dc"), a_unit("cloud"))
 DC = a_node("dc-1", "dc", allocatable={GPU: "1"})
+DOOMED = Taint("ToBeDeletedByClusterAutoscaler", "", Effect.NO_SCHEDULE)
 CLOUD = a_node("cloud-1", "cloud", allocatable={GPU: "4"})
 WORLD = a_snapshot(POLICY, nodes=[DC, CLOUD])
 
@@ -56,6 +59,32 @@ def test_room_is_what_a_node_has_left() -> None:
     assert has_room(pod, POLICY, 0, WORLD)
     taken = a_pod("taken", on="dc-1", requests={GPU: "1"})
     assert not has_room(pod, POLICY, 0, a_snapshot(POLICY, nodes=[DC, CLOUD], pods=[taken]))
+
+
+@pytest.mark.parametrize(
+    ("node", "room"),
+    [
+        pytest.param(
+            replace(DC, ready=False), True, id="C7: it may be on its way to a node that is down now"
+        ),
+        pytest.param(replace(DC, unschedulable=True), True, id="C7: or cordoned"),
+        pytest.param(replace(DC, taints=(DOOMED,)), True, id="C7: or about to be removed"),
+        pytest.param(replace(DC, allocatable={}), False, id="C7: not to one that cannot hold it"),
+    ],
+)
+def test_room_is_there_whoever_is_let_in(node: Node, *, room: bool) -> None:
+    world = a_snapshot(POLICY, nodes=[node])
+    assert has_room(a_pod("p", requests={GPU: "1"}), POLICY, 0, world) is room
+
+
+def test_a_pod_has_no_room_on_nodes_that_it_does_not_select() -> None:
+    assert not has_room(a_pod("p", node_selector={"pool": "cloud"}), POLICY, 0, WORLD)
+
+
+def test_a_unit_that_lost_a_node_is_in_doubt_without_room() -> None:
+    """C7: a binding under way may be to that node."""
+    pod = a_pod("p", requests={GPU: "2"})
+    assert [doubt.units for doubt in doubts(POLICY, [pod], WORLD, shrank=[0])] == [{0, 1}]
 
 
 def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
