@@ -234,7 +234,7 @@ class Extender:
         before = self._cache.history(pod.uid)
         if decision.unit is not None:
             self._cache.reserve(pod, policy, decision.unit, decision.group)
-        elif before.promise is None or not before.promise.lives(pod.nominated_node, now):
+        elif not (before.promise and before.promise.holds(pod.nominated_node, now)):
             self._cache.forget(pod.uid)
         attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
         after = before.after(decision.waits, decision.waits_since, decision.kept_from)

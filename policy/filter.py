@@ -165,10 +165,12 @@ class _Asking:
         if self.policy.preempt_policy is not PreemptPolicy.BEFORE_NEXT_UNIT:
             return False
         promise = self.promise()
-        promised = None if promise is None else promise.unit
-        leaving = self.nominated_unit() if promised is None else promised
-        if leaving is not None:
-            return leaving == index
+        if promise is not None and promise.unit is not None:
+            return promise.unit == index
+        nominated = self.nominated_unit()
+        if nominated is not None:
+            # Nobody has to leave the node any more once the pod fits there: an edit may have closed the unit.
+            return nominated == index and self.pod.nominated_node not in self.candidates
         if index in self.view.history(self.pod.uid).preempted_in_vain:
             return False
         return may_help(self.pod, self.policy, index, self.view)

@@ -21,13 +21,17 @@ class Promise:
     """What we answered to preempt: the unit and nodes in which victims leave for this pod (E7)."""
 
     unit: int | None
-    """None: the policy has it no more."""
+    """None: the policy has it no more, or with other caps: nothing says that the pod may use the node."""
     nodes: frozenset[str]
     made_at: float
 
     def lives(self, nominated_node: str, now: float) -> bool:
         """While the pod is nominated to one of the nodes, or the nomination may still be on its way."""
         return nominated_node in self.nodes or now - self.made_at < _NOMINATION_GRACE
+
+    def holds(self, nominated_node: str, now: float) -> bool:
+        """While it lives, and the pod may use the unit in which it was made: that is what a slot is for."""
+        return self.unit is not None and self.lives(nominated_node, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,13 @@ class History:
         """The history once the policy was edited: what is known of a unit goes where the unit is now (L4)."""
         units = {unit: recorded_unit(record_of(before, unit), policy) for unit in range(len(before.units))}
         found = {unit: now for unit, now in units.items() if now is not None}
+        kept = {unit: now for unit, now in found.items() if _caps(before, unit) == _caps(policy, now)}
         return replace(
             self,
             refused_since={found[unit]: at for unit, at in self.refused_since.items() if unit in found},
             preempted_in_vain=frozenset(found[unit] for unit in self.preempted_in_vain if unit in found),
             kept_from=_moved(self.kept_from, found),
-            promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, found)),
+            promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, kept)),
         )
 
     def under_another_policy(self) -> "History":
@@ -77,6 +82,11 @@ class History:
 
 def _moved(unit: int | None, units: Mapping[int, int]) -> int | None:
     return None if unit is None else units.get(unit)
+
+
+def _caps(policy: ResourcePolicy, unit: int) -> tuple[object, ...]:
+    written = policy.units[unit]
+    return written.max, written.max_resources, policy.match_label_keys
 
 
 NO_HISTORY = History()

@@ -1,8 +1,10 @@
 """Nominated pods and preemption (O1, P1, P2, E7): what was promised is held, and nobody dies in vain."""
 
+import pytest
+
 from policy.options import OnConflict
 from policy.reasons import Reason
-from policy.resourcepolicy import PreemptPolicy, Strategy
+from policy.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.world import (
     ANYWHERE,
@@ -56,6 +58,26 @@ def test_the_slot_goes_with_the_nomination() -> None:
     world.clock.now += 1
     world.ask(URGENT, ["cloud-1"])
     assert world.held == {}
+
+
+@pytest.mark.parametrize(
+    ("edit", "held"),
+    [
+        pytest.param(a_policy(a_unit("dc", max=0)), {}, id="E7: its unit is closed to it"),
+        pytest.param(a_policy(a_unit("attic", max=1)), {}, id="E7: its node is in no unit"),
+        pytest.param(a_policy(DC_1, generation=2), {"urgent": 0}, id="E7: its unit is as it was"),
+    ],
+)
+def test_a_slot_that_an_edit_made_useless_goes_at_the_next_refusal(
+    edit: ResourcePolicy, held: dict[str, int]
+) -> None:
+    """The scheduler does not end such a nomination: it may stand for ever."""
+    world = standard(VICTIM, a_node("dc-2", "dc"), policy=a_policy(DC_1))
+    world.extender.preempt(URGENT, VICTIMS)
+    world.tell(NOMINATED, edit)
+    assert set(world.held) == {"urgent"}, "its victims may be leaving: nothing is known yet"
+    assert not isinstance(world.ask(NOMINATED, ["dc-1"]), int)
+    assert world.held == held
 
 
 def test_a_preemption_that_helps_no_unit_holds_nothing() -> None:

@@ -169,6 +169,15 @@ def promise(unit: int | None, node: str, age: float = 0) -> History:
         ),
         pytest.param(
             Ask(
+                a_policy(a_unit("dc", max=0), CLOUD, preempt_policy=PreemptPolicy.BEFORE_NEXT_UNIT),
+                asking=a_pod(priority=10, nominated_node="dc-1"),
+                nodes=dc_node(),
+            ),
+            1,
+            id="P1: nobody leaves a node any more on which the pod fits: an edit closed its unit",
+        ),
+        pytest.param(
+            Ask(
                 first,
                 asking=a_pod(priority=10, nominated_node="dc-1"),
                 nodes=dc_node(),

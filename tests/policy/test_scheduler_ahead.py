@@ -170,3 +170,23 @@ def test_what_is_left_for_the_next_decision_when_the_policy_was_edited(
 )
 def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, expected: bool) -> None:
     assert Promise(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "unit"),
+    [
+        pytest.param(a_policy(CLOUD, DC_2), 1, id="E7: a promise goes with its unit"),
+        pytest.param(a_policy(CLOUD), None, id="E7: it ends with it"),
+        pytest.param(
+            a_policy(a_unit("dc", max=1), CLOUD), None, id="E7: a cap may close the unit to the pod"
+        ),
+        pytest.param(
+            a_policy(a_unit("dc", max=2, max_resources={"cpu": "1"}), CLOUD), None, id="E7: of either kind"
+        ),
+        pytest.param(a_policy(DC_2, CLOUD, match_label_keys=["rev"]), None, id="E7: or to its group"),
+    ],
+)
+def test_what_a_promise_means_once_the_policy_is_edited(policy: ResourcePolicy, unit: int | None) -> None:
+    promised = History(promise=Promise(0, frozenset({"dc-1"}), NOW))
+    edited = promised.carried_over(CAPPED, policy)
+    assert edited.promise == Promise(unit, frozenset({"dc-1"}), NOW)
