@@ -80,9 +80,7 @@ class Cache:
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
         self._adrift = Adrift()
-        self._expired_at = clock()
-        self._listed_at = clock()
-        self._heard_at = clock()
+        self._expired_at = self._listed_at = self._heard_at = clock()
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
     # What a decision may ask: policy.snapshot.View.
@@ -159,8 +157,7 @@ class Cache:
 
     def shrank_since(self, policy: ResourcePolicy, at: float) -> Collection[int]:
         """The units that have lost a node since that time."""
-        index = self._indexes[policy.key]
-        return [unit for unit in range(len(policy.units)) if index.shrank_at(unit) > at]
+        return self._indexes[policy.key].shrank_since(at)
 
     def reservations(self) -> Mapping[str, Reservation]:
         """By the pod's uid."""
@@ -307,9 +304,7 @@ class Cache:
         self.policies.put(policy)
         if isinstance(policy, Rejected) or (before and before.policy == policy):
             return False
-        index = PolicyIndex(policy, self._kinds, self._clock)
-        for node in self.nodes.values():
-            index.put_node(node)
+        index = PolicyIndex(policy, self._kinds, self._clock, self.nodes.values())
         self._indexes[policy.key] = index
         if before is not None:
             self._carry_over(before, index)

@@ -5,7 +5,7 @@ definition it must agree with is `policy.snapshot.Snapshot`.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from policy.match import in_unit
 from policy.objects import Node
@@ -39,7 +39,13 @@ class _Tally:
 class PolicyIndex:
     """Every method costs one pod or one node, never all of them."""
 
-    def __init__(self, policy: ResourcePolicy, kinds: Kinds, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: ResourcePolicy,
+        kinds: Kinds,
+        clock: Callable[[], float],
+        nodes: Iterable[Node] = (),
+    ) -> None:
         self.policy = policy
         self._clock = clock
         self._kinds = kinds
@@ -50,6 +56,8 @@ class PolicyIndex:
         self._terminating: list[int] = [0 for _ in policy.units]
         self._emptied_at: list[float] = [-math.inf for _ in policy.units]
         self._shrank_at: list[float] = [-math.inf for _ in policy.units]
+        for node in nodes:
+            self.put_node(node)
 
     def succeed(self, before: "PolicyIndex") -> None:
         """Keep what an earlier form of the policy knew of the units that are the same.
@@ -132,6 +140,10 @@ class PolicyIndex:
     def shrank_at(self, unit: int) -> float:
         """When the unit lost a node last; -inf if it never did."""
         return self._shrank_at[unit]
+
+    def shrank_since(self, at: float) -> list[int]:
+        """The units that have lost a node since that time."""
+        return [unit for unit, lost_at in enumerate(self._shrank_at) if lost_at > at]
 
     def shrink(self, unit: int) -> None:
         """A pod may be on its way to the unit, and to a node that is not in it."""

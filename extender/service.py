@@ -19,6 +19,7 @@ from extender.settling import Settling
 from policy import filter as filter_verb
 from policy import preempt as preempt_verb
 from policy import prioritize as prioritize_verb
+from policy.expiry import outlives
 from policy.filter import Decision
 from policy.history import Promise
 from policy.objects import Pod
@@ -231,11 +232,12 @@ class Extender:
 
     def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
         now = self._clock()
-        before = self._cache.history(pod.uid)
+        held, refused = self._cache.reservations().get(pod.uid), decision.refused
         if decision.unit is not None:
             self._cache.reserve(pod, policy, decision.unit, decision.group)
-        elif not (before.promise and before.promise.holds(pod.nominated_node, now)):
+        elif not (held and refused and outlives(held, pod, refused, policy, self._cache, now)):
             self._cache.forget(pod.uid)
         attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
+        before = self._cache.history(pod.uid)
         after = before.after(decision.waits, decision.waits_since, decision.kept_from)
         self._cache.remember(attempt, after)

@@ -1,19 +1,24 @@
-"""When a slot is given back though nobody said that its pod will not come (E7).
+"""When a slot is given back though nobody said that its pod will not come, and when a refusal leaves it (E7).
 
-Owns that judgement on one reservation; must not know when it is made. A binding under way holds room that an
-older view still shows as free: a pod whose unit has none for it is not on its way there. It may be on its way
-to a node that takes no pods any more, by a cordon or a taint that came after it.
+Owns these judgements on one reservation; must not know when they are made. A binding under way holds room
+that an older view still shows as free: a pod whose unit has none for it is not on its way there.
 """
 
-from policy.fit import has_free, selects
+from policy.doubt import has_room
+from policy.filter import Refused
+from policy.fit import has_free
 from policy.objects import Pod
+from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Reservation, View
 
-__all__ = ["SEEN_AFTER", "is_idle"]
+__all__ = ["SEEN_AFTER", "is_idle", "may_get", "outlives"]
 
 SEEN_AFTER = 5.0
 """Seconds in which the watch has certainly shown what made the scheduler place a pod."""
+
+_FOR_NOW = (Reason.WAITING_FOR_BINDINGS, Reason.EARLIER_UNIT_FIRST)
+"""Refusals that say nothing about the unit of the nominated node."""
 
 
 def is_idle(
@@ -38,15 +43,38 @@ def is_idle(
     age = now - slot.made_at
     nominated = (known or slot.pod).nominated_node
     promise = view.history(slot.pod.uid).promise
-    if age < SEEN_AFTER or nominated or (promise and promise.lives(nominated, now)):
+    comes = may_get(slot.pod, nominated, view) if nominated else promise and promise.lives("", now)
+    if age < SEEN_AFTER or comes:
         return False
     if age >= lasts:
         return True
-    return seen and not shrank and not _holds_room(slot, policy, view)
+    return seen and not shrank and not has_room(slot.pod, policy, slot.unit, view)
 
 
-def _holds_room(slot: Reservation, policy: ResourcePolicy, view: View) -> bool:
-    nodes = (view.nodes[name] for name in view.nodes_in(policy, slot.unit))
-    return any(
-        selects(slot.pod, node) and has_free(node, view.pods_on(node.name), slot.pod) for node in nodes
-    )
+def may_get(pod: Pod, nominated: str, view: View) -> bool:
+    """Whether the pod has room on the node that it is nominated to, or will have it when others leave.
+
+    Those who stay may have come since: pods of higher priority pass a nomination, and kube-scheduler does not
+    always end one that is passed.
+    """
+    node = view.nodes.get(nominated)
+    if node is None:
+        return bool(view.unknown([nominated]))
+    staying = [p for p in view.pods_on(nominated) if p.priority >= pod.priority and not p.terminating]
+    return has_free(node, staying, pod)
+
+
+def outlives(
+    slot: Reservation, pod: Pod, refused: Refused, policy: ResourcePolicy, view: View, now: float
+) -> bool:
+    """Whether the pod keeps its slot though it was refused: others may be leaving a node of the unit for it.
+
+    After a restart, or an edit, only the nomination tells. Everybody has left once the pod fits there: what
+    refuses it then is the policy, and may do so for ever.
+    """
+    promise = view.history(pod.uid).promise
+    if promise is not None and promise.holds(pod.nominated_node, now):
+        return True
+    if slot.policy != policy.key or pod.nominated_node not in view.nodes_in(policy, slot.unit):
+        return False
+    return pod.nominated_node not in refused.nodes or refused.first.reason in _FOR_NOW

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cluster.attempts import Attempt
 from cluster.cache import Cache
 from policy.doubt import has_room
+from policy.expiry import may_get
 from policy.history import NO_HISTORY, History, Promise
 from policy.match import governing
 from policy.objects import Node, Phase, Pod
@@ -240,7 +241,8 @@ class EventsAndCalls(RuleBasedStateMachine):
             if self.heard_at >= held.made_at + SEEN_AFTER and uid not in self.pods:
                 del self.reservations[uid]
                 continue
-            if age < SEEN_AFTER or self.pods.get(uid, held.pod).nominated_node:
+            nominated = self.pods.get(uid, held.pod).nominated_node
+            if age < SEEN_AFTER or (nominated and may_get(held.pod, nominated, recount)):
                 continue
             seen = self.heard_at >= held.made_at + SEEN_AFTER
             room = has_room(held.pod, self.policies[held.policy], held.unit, recount)

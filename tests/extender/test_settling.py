@@ -115,6 +115,18 @@ def test_nobody_dies_on_a_node_where_a_doubt_would_refuse_the_preemptor() -> Non
     assert world.ask(a_pod("new", nominated_node="dc-2"), ["dc-2"]) == 0
 
 
+def test_the_slot_of_a_nominated_pod_survives_a_restart_and_a_refusal_after_it() -> None:
+    """E7: the victims are still leaving when other nodes are asked about."""
+    nominated = a_pod("urgent", nominated_node="dc-1", priority=9)
+    leaving = a_pod("victim", on="dc-1", terminating=True)
+    world = restarted(a_policy(a_unit("dc", max=1)), leaving, nominated)
+    assert world.ask(nominated, ["cloud-1"]) == Reason.OUTSIDE_UNITS
+    assert world.ask(a_pod("new"), ["dc-1"]) == Reason.MAX_REACHED
+    world.tell_gone(leaving)
+    assert world.ask(a_pod("new"), ["dc-1"]) == Reason.MAX_REACHED
+    assert world.ask(nominated, ["dc-1"]) == 0
+
+
 def test_a_server_that_leads_again_doubts_its_old_slots() -> None:
     """C7: who led meanwhile may have sent the pod to another unit than we did."""
     second_of_two = a_policy(a_unit("dc", max=1), a_unit("cloud", max=1))
