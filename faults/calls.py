@@ -9,6 +9,7 @@ from typing import Protocol
 
 from faults.sight import Binding, Ticket
 from policy.objects import Pod
+from policy.reasons import Reason
 
 __all__ = ["Answer", "Calls"]
 
@@ -19,6 +20,8 @@ class Answer:
 
     nodes: Sequence[str] = ()
     refusal: str = ""
+    reasons: frozenset[Reason] = frozenset()
+    """Those of the refusal, which no scheduler sees."""
     error: str = ""
     ticket: Ticket | None = None
 

@@ -87,6 +87,8 @@ class Hands:
 
     def _lose_node(self, event: Event) -> None:
         name = event.name
+        if name in self._api.nodes:
+            self._accounts.node_lost(name)
         self._api.remove_node(name)
         terminating, gone = _ON_LOST_NODE
         self._loop.after(terminating, lambda: self._on_lost(name, self._api.terminate))
@@ -122,11 +124,11 @@ class Hands:
                 watch.list_again()
 
     def _restart_server(self, event: Event) -> None:
-        self._accounts.promises.clear()
+        self._accounts.promises.inherit()
         self._parts.restart_server(event.seconds)
 
     def _change_lead(self, event: Event) -> None:
-        self._accounts.promises.clear()
+        self._accounts.promises.inherit()
         self._parts.change_lead(event.seconds)
 
 

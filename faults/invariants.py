@@ -17,10 +17,12 @@ from faults.server import STALENESS
 from faults.sight import Binding, Ticket
 from faults.still import Still, own_view
 from faults.violation import Invariant, Violation
+from policy.match import governing, units_of
 from policy.objects import Pod
+from policy.options import Kinds
 from policy.planning import plan
 from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import Snapshot
+from policy.snapshot import Reservation, Snapshot
 from policy.units import limit_reached
 from policy.usage import RECORD, Usage, record_of, total
 
@@ -50,6 +52,8 @@ class Accounts:
         self._api = api
         self.promises = Promises(api)
         self._placed: dict[str, Ticket] = {}
+        self._left_on: dict[str, str] = {}
+        """The record that stands for the node of a pod that no policy governed when it was placed."""
         self._forms: dict[int, ResourcePolicy] = {}
         self._waiting = _Idle({})
         self._idle = _Idle({})
@@ -61,7 +65,15 @@ class Accounts:
     def policy_written(self, policy: ResourcePolicy) -> None:
         """An edit is in force for whatever is decided from now on (C8)."""
         self._forms[policy.generation] = policy
-        self.promises.clear()
+        self.promises.edited(policy)
+
+    def node_lost(self, name: str) -> None:
+        """A node is about to go: its pods count where they are until they are gone, too (U5)."""
+        for pod in [pod for pod in self._api.pods.values() if pod.node_name == name]:
+            policy = governing(pod, self._api.policies.values())
+            units = units_of(self._api.nodes[name], policy, Kinds()) if policy else ()
+            if policy and units:
+                self._left_on[pod.uid] = record_of(policy, units[0])
 
     def answered(self, answer: Answer, behind: float, now: float) -> None:
         """The server answered a call from a view that is so old."""
@@ -149,6 +161,9 @@ class Accounts:
     def truth(self, sent: Collection[Binding], cache: Cache, remembers_since: float) -> Snapshot:
         """The cluster with the bindings on their way made; no slot is held."""
         pods = dict(self._api.pods)
+        for uid, record in self._left_on.items():
+            if uid in pods:
+                pods[uid] = replace(pods[uid], annotations={RECORD: record})
         for uid, ticket in self._placed.items():
             policy = self._api.policies.get(ticket.policy)
             if policy is not None and uid in pods and pods[uid].node_name not in self._api.nodes:
@@ -201,12 +216,19 @@ class Accounts:
         self._waiting.since.pop(uid, None)
         self.promises.drop(uid)
 
-    def at_the_end(self, reservations: Collection[str], now: float) -> None:
-        """A nomination holds its slot for as long as it stands (E7)."""
-        pods = self._api.pods
-        held = [uid for uid in reservations if uid not in pods or not pods[uid].nominated_node]
+    def at_the_end(self, cache: Cache, now: float) -> None:
+        """A nomination holds its slot for as long as it stands, if the pod may use it (E7)."""
+        slots = cache.reservations().items()
+        held = [uid for uid, slot in slots if not self._is_usable(slot, self._api.pods.get(uid), cache)]
         if held:
             raise Violation(Invariant.RESERVATION, now, f"slots are still held for {', '.join(held)}")
+
+    def _is_usable(self, slot: Reservation, pod: Pod | None, cache: Cache) -> bool:
+        policy = cache.policies.get(slot.policy)
+        if pod is None or policy is None or pod.nominated_node not in cache.nodes_in(policy, slot.unit):
+            return False
+        usage = cache.usage(policy, slot.unit, slot.group, but=pod.uid)
+        return limit_reached(policy, slot.unit, usage, pod.requests) is None
 
 
 def seated(view: Snapshot, now: float) -> list[str]:

@@ -101,6 +101,16 @@ class _EditForgetsLostNodes(Cache):
         index.succeed(PolicyIndex(index.policy, self._kinds, self._clock))
 
 
+class _PromisesOutliveEdits(Cache):
+    def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
+        made = {uid: self.history(uid).promise for uid in self._reservations}
+        super()._carry_over(before, index)
+        for uid, promise in made.items():
+            attempt = self.attempts.get(uid)
+            if promise is not None and attempt is not None:
+                self.attempts.keep(attempt, replace(self.history(uid), promise=promise))
+
+
 class _NominationsHoldNothing(Cache):
     def expire(self) -> None:
         super().expire()
@@ -139,6 +149,14 @@ class _SkipsWhenFirstIsFull(Extender):
         if decision.unit == 1 and last > 1 and nodes:
             return replace(decision, unit=last, nodes=nodes)
         return decision
+
+
+class _RefusalsTakeNominations(Extender):
+    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
+        super()._leave(pod, policy, decision)
+        promise = self._cache.history(pod.uid).promise
+        if decision.refused and not (promise and promise.lives(pod.nominated_node, self._clock())):
+            self._cache.forget(pod.uid)
 
 
 class _PreemptsWithoutSlot(Extender):
@@ -183,6 +201,8 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
         "preemption holds no slot": Build(extender=_PreemptsWithoutSlot),
         "a nomination does not keep its slot": Build(cache=_NominationsHoldNothing),
+        "a promise outlives an edit": Build(cache=_PromisesOutliveEdits),
+        "a refusal after a restart ends a nomination": Build(extender=_RefusalsTakeNominations),
         "victims keep their slots": Build(cache=_VictimsKeepTheirSlots),
         "preemption goes beyond caps": Build(extender=_PreemptsBeyondCaps),
         "no view is too old": Build(freshness=_NeverTooOld),

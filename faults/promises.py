@@ -18,22 +18,31 @@ from policy.filter import decide
 from policy.objects import Pod
 from policy.reasons import Reason
 from policy.resourcepolicy import ResourcePolicy
-from policy.units import limit_reached
-from policy.usage import group_of
 
 __all__ = ["Promises"]
 
 Victims = Mapping[str, Sequence[str]]
+_FOR_OTHERS = frozenset(
+    {
+        Reason.WAITING_FOR_ROOM,
+        Reason.WAITING_FOR_TIMEOUT,
+        Reason.WAITING_FOR_TERMINATING,
+        Reason.WAITING_FOR_BINDINGS,
+    }
+)
+"""Why a pod may have to wait for others though it has its slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """Under which form of the policy it was made, the nodes that were answered, and the victims on each."""
+    """Under which form of the policy it holds, the nodes that were answered, and the victims on each."""
 
-    generation: int
+    policy: ResourcePolicy
     victims: Victims
     sure: bool
     """The server had seen everything."""
+    inherited: bool = False
+    """Another server made it: the nomination alone tells."""
 
 
 class Promises:
@@ -48,8 +57,18 @@ class Promises:
         self._made.pop(uid, None)
 
     def clear(self) -> None:
-        """The policy was edited, or another server answers now."""
+        """The policy was deleted."""
         self._made.clear()
+
+    def edited(self, policy: ResourcePolicy) -> None:
+        """What was promised under other caps is not any more."""
+        kept = {uid: made for uid, made in self._made.items() if _caps(made.policy) == _caps(policy)}
+        self._made = {uid: replace(made, policy=policy) for uid, made in kept.items()}
+
+    def inherit(self) -> None:
+        """Another server answers from now on."""
+        made = {uid: made for uid, made in self._made.items() if self._nominated(uid) in made.victims}
+        self._made = {uid: replace(each, inherited=True) for uid, each in made.items()}
 
     def answered(
         self, pod: Pod, victims: Victims, answer: Answer, cache: Cache, now: float, *, sure: bool
@@ -60,7 +79,7 @@ class Promises:
             return  # of a pod that is gone nothing is asked but that nobody dies for it
         if answer.nodes:
             kept = {name: victims[name] for name in answer.nodes}
-            self._made[pod.uid] = _Promise(policy.generation, kept, sure)
+            self._made[pod.uid] = _Promise(policy, kept, sure)
         for node, gone in victims.items():
             takes = _takes(pod, node, gone, policy, cache, now)
             if takes is None:
@@ -74,19 +93,20 @@ class Promises:
     def asked(self, pod: Pod, candidates: Sequence[str], answer: Answer, cache: Cache, now: float) -> None:
         """The nominated node alone was asked about, by a server that has seen everything.
 
-        It may have to wait by the rules all the same, if an earlier unit changed; its slot must be there.
+        Earlier units may have changed, so that it has to wait for them by the rules; its slot must be there.
         """
-        made, policy = self._made.get(pod.uid), cache.policies.governing(pod)
-        known = self._api.pods.get(pod.uid)
-        if not (made and made.sure and policy and known) or answer.nodes or answer.error:
+        made, policy, node = self._made.get(pod.uid), cache.policies.governing(pod), self._nominated(pod.uid)
+        if not (made and made.sure and policy) or answer.nodes or answer.error:
             return
-        node = known.nominated_node
-        if made.generation != policy.generation or list(candidates) != [node] or self._leaving(made, node):
+        if made.policy != policy or list(candidates) != [node] or self._leaving(made, node):
             return
-        unit = next(index for index, _ in enumerate(policy.units) if node in cache.nodes_in(policy, index))
-        usage = cache.usage(policy, unit, group_of(pod.labels, policy), but=pod.uid)
-        if limit_reached(policy, unit, usage, pod.requests):
+        may_wait = _FOR_OTHERS | {Reason.EARLIER_UNIT_FIRST} if made.inherited else _FOR_OTHERS
+        if not answer.reasons <= may_wait:
             raise Violation(Invariant.PROMISE, now, f"{pod.name} on {node}: {answer.refusal}")
+
+    def _nominated(self, uid: str) -> str:
+        pod = self._api.pods.get(uid)
+        return pod.nominated_node if pod else ""
 
     def _leaving(self, made: _Promise, node: str) -> bool:
         """Whether its victims are there yet, or those of another pod, which count beside that pod's slot."""
@@ -104,3 +124,7 @@ def _takes(
         return None
     nominated = replace(pod, nominated_node=node)
     return list(decide(nominated, [node], policy, view, now).nodes) == [node]
+
+
+def _caps(policy: ResourcePolicy) -> Mapping[str, tuple[object, ...]]:
+    return {unit.fingerprint: (unit.max, unit.max_resources) for unit in policy.units}

@@ -90,7 +90,7 @@ class _Run:
             self._loop.run(quiet + RESERVATION_SECONDS)
             server = self._parts.server
             if server is not None:
-                self._accounts.at_the_end(server.cache.reservations(), self._loop.now)
+                self._accounts.at_the_end(server.cache, self._loop.now)
         except Violation as violation:
             return violation
         return None

@@ -159,8 +159,9 @@ class Server:
             return Answer(candidates)
         decision, policy = filtered.decision, filtered.policy
         if decision.refused is not None:
-            refusals = {refusal.text for refusal in decision.refused.reasons.values()}
-            return Answer(refusal=", ".join(sorted(refusals)))
+            refusals = decision.refused.reasons.values()
+            texts = sorted({refusal.text for refusal in refusals})
+            return Answer(refusal=", ".join(texts), reasons=frozenset(refusal.reason for refusal in refusals))
         if decision.unit is None:
             return Answer(decision.nodes)
         unit = policy.units[decision.unit].fingerprint

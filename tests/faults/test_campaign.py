@@ -19,6 +19,8 @@ _SHOWN_BY = {
     "a dead pod gets a slot": 2570,
     "a deleted policy takes its slots along": 2230,
     "a new list removes nothing": 75,
+    "a promise outlives an edit": 398,
+    "a refusal after a restart ends a nomination": 2547,
     "a node keeps its first labels": 88,
     "a nomination does not keep its slot": 50,
     "an edit drops the slots": 198,
