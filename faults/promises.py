@@ -87,7 +87,7 @@ class Promises:
             if node in answer.nodes and not takes:
                 raise Violation(Invariant.IN_VAIN, now, f"{pod.name} on {node}, for {', '.join(gone)}")
             # There may be room: the pod is kept from it while an earlier unit has its chance (P1).
-            if takes and not answer.nodes and answer.refusal != Reason.WAITING_FOR_PREEMPTION:
+            if takes and not answer.nodes and Reason.WAITING_FOR_PREEMPTION not in answer.reasons:
                 raise Violation(Invariant.WITHHELD, now, f"{pod.name} on {node}, for {', '.join(gone)}")
 
     def asked(self, pod: Pod, candidates: Sequence[str], answer: Answer, cache: Cache, now: float) -> None:

@@ -178,8 +178,8 @@ class Server:
         if preempted is None:
             return Answer(tuple(victims))
         walk = preempted.choice.walk
-        waits = walk.waits.reason if walk and walk.waits else ""
-        return Answer(preempted.choice.nodes, refusal=waits)
+        waits = [walk.waits.reason] if walk and walk.waits else []
+        return Answer(preempted.choice.nodes, reasons=frozenset(waits))
 
     # The threads. Rounds of requeue, every 0.1 s, and of the recorder are left out if they would do nothing.
 
