@@ -30,6 +30,13 @@ def _expression(written: str) -> str:
     return written
 
 
+def _special(kind: ResourceKind) -> ResourceKind:
+    if kind in (ResourceKind.ECS, ResourceKind.ELASTIC):
+        raise ValueError("ecs and elastic nodes are those of no other kind: leave it out")
+    return kind
+
+
+_Special = Annotated[ResourceKind, AfterValidator(_special)]
 _Expression = Annotated[str, AfterValidator(_expression)]
 
 
@@ -96,7 +103,7 @@ class Settings(_Part):
     outside_units: OutsideUnits = OutsideUnits.NEVER
     scored_nodes: ScoredNodes = ScoredNodes.ALL
     refused_nodes: RefusedNodes = RefusedNodes.ALL
-    resources: Mapping[ResourceKind, _Labels] = Field(default_factory=lambda: Kinds().selectors)
+    resources: Mapping[_Special, _Labels] = Field(default_factory=lambda: Kinds().selectors)
     reservation: float = Field(default=600.0, gt=0)
     settle: float = Field(default=60.0, ge=0)
     staleness: float = Field(default=30.0, ge=20)

@@ -62,6 +62,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         pytest.param("body_limit: 0", "body_limit: ", id="no room for a body"),
         pytest.param("resources: {eci: {}}", "resources.eci", id="a kind that every node is of"),
         pytest.param("resources: {gpu: {a: b}}", "resources.gpu", id="a kind that is none"),
+        pytest.param("resources: {ecs: {a: b}}", "those of no other kind", id="U2: an ordinary kind"),
         pytest.param("resources: {eci: {a: 1}}", "resources.eci.a", id="a label that is no text"),
         pytest.param("outside_units: first", "outside_units: ", id="a word that is none of the choices"),
         pytest.param("watcher: 5", "watcher: ", id="a number for a mapping"),
