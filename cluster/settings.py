@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -133,7 +133,12 @@ def load_settings(path: Path | None) -> Settings:
         written = yaml.safe_load(path.read_text())
         return Settings.model_validate({} if written is None else written)
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        faults = map(_fault, error.errors())
         raise InvalidSettings(f"{path}: " + "; ".join(faults)) from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidSettings(" ".join(f"{path}: {error}".split())) from None
+
+
+def _fault(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    place = ".".join(map(str, error["loc"])) or "file"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
