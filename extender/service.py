@@ -221,11 +221,9 @@ class Extender:
         if choice.unit is not None:
             self._cache.reserve(pod, policy, choice.unit, choice.group)
             history = replace(history, promise=Promise(choice.unit, frozenset(choice.nodes), now))
-        elif walk is not None and walk.retry_at < math.inf:
+        elif walk is not None and walk.waits is not None:
             history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
             retry_at = min(retry_at, walk.retry_at)
-        elif history.kept_from is not None:
-            history = replace(history, kept_from=None)  # the earlier one had its chance
         else:
             return
         self._cache.remember(Attempt(pod, policy.key, now, refused=True, retry_at=retry_at), history)
