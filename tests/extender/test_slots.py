@@ -160,6 +160,16 @@ def test_a_slot_that_a_nomination_holds_delays_no_others_end() -> None:
     assert world.held == {"a": 1, "c": 0}
 
 
+def test_a_condition_that_tells_of_a_failure_does_not_end_a_slot() -> None:
+    """E6, C7: it may be of an attempt before the one that the slot was handed out in."""
+    world = standard()
+    world.ask(a_pod("a"))
+    world.tell(a_pod("a", unscheduled_since=world.clock.now + 1, unschedulable=True))
+    assert world.ask(a_pod("b")) == 1
+    assert world.ask(a_pod("a"), ["cloud-1"]) == 1
+    assert world.ask(a_pod("c")) == 0, "its next call tells"
+
+
 def test_a_slot_expires_when_nobody_speaks_of_it_any_more() -> None:
     world = standard(a_pod("a"))
     world.ask(a_pod("a"))
