@@ -141,7 +141,7 @@ class Application:
     def _preempt(self, body: bytes) -> Answer:
         asked = wire.decode_preemption(body)
         pod = f"{asked.pod.namespace}/{asked.pod.name}"
-        preempted = self._extender.preempt(asked.pod, asked.victims)
+        preempted = self._extender.preempt(asked.pod, asked.victims, asked.protected)
         if preempted is None:
             return Answer(wire.encode_victims(asked, list(asked.victims)), "passed", pod)
         nodes = preempted.choice.nodes

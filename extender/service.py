@@ -124,8 +124,12 @@ class Extender:
             policy = self._governing(pod)
             return prioritize_verb.scores(candidates, policy, self._cache) if policy else None
 
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
+    def preempt(
+        self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
+    ) -> Preempted | None:
         """The candidates of one unit on which victims may go; the answer holds a slot there (E7).
+
+        `protected` names those with a victim that a PodDisruptionBudget would keep.
 
         Raises:
             NotReady: there is no consistent view (E4), or the answer hangs on bindings that a predecessor
@@ -138,7 +142,7 @@ class Extender:
             if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
                 return Preempted(policy, Choice())  # nobody dies for a pod that will not come
             now = self._clock()
-            decide = partial(preempt_verb.decide, pod, victims, policy, now=now)
+            decide = partial(preempt_verb.decide, pod, victims, policy, now=now, protected=protected)
             seen, doubting = decide(self._cache), self._settling.view(policy)
             choice = preempt_verb.agreed(seen, decide(doubting)) if doubting else seen
             if choice is None or self._settling.holds(pod.uid):

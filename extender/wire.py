@@ -106,6 +106,11 @@ class Preemption:
     victims: Mapping[str, Sequence[str]]
     pdb_violations: Mapping[str, int]
 
+    @property
+    def protected(self) -> Collection[str]:
+        """The nodes with a victim that a PodDisruptionBudget would keep."""
+        return [name for name, count in self.pdb_violations.items() if count]
+
 
 def decode_candidates(body: bytes) -> Candidates:
     """ExtenderArgs, in either node mode.

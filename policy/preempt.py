@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from policy.fit import admits, has_free
 from policy.objects import Pod
 from policy.reasons import Refusal
-from policy.resourcepolicy import ResourcePolicy
+from policy.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.snapshot import View, leaving_until
 from policy.units import Asked, Walk, limit_reached, walk
 from policy.usage import Group, MissingLabelError, Usage, group_of, total
@@ -34,7 +34,9 @@ def agreed(seen: Choice, feared: Choice) -> Choice | None:
     On a node that helps only without them filter would refuse the pod while they are in doubt (P2); and its
     nomination keeps out the very pods whose next attempt would tell.
     """
-    return replace(seen, nodes=feared.nodes) if seen.unit == feared.unit else None
+    nodes = [node for node in seen.nodes if node in feared.nodes]
+    hangs = seen.unit != feared.unit or bool(seen.nodes) != bool(nodes)
+    return None if hangs else replace(seen, nodes=nodes)
 
 
 def decide(
@@ -43,21 +45,33 @@ def decide(
     policy: ResourcePolicy,
     view: View,
     now: float,
+    protected: Collection[str] = (),
 ) -> Choice:
     """The candidates of the first unit in order that preemption helps (P2).
 
     `candidates` maps node names to the uids of their victims. The walk is that of filter, with "the victims
     of a node are gone" in place of "a node has room", so that filter takes the node when they are. Where
     there is room, from which filter keeps the pod until earlier units had their chance, nobody leaves (P1).
+
+    `protected` names the nodes with a victim that a PodDisruptionBudget would keep. Such a pod leaves only if
+    no unit helps without that; BeforeNextUnit wants this unit, not the next, and leaves the choice in it.
     """
     try:
         group = group_of(pod.labels, policy)
     except MissingLabelError:
         return Choice()
-    asking = _Asking(pod, candidates, policy, view, group)
-    outcome = walk(policy, asking.asked(now))
+    if protected and policy.preempt_policy is PreemptPolicy.AFTER_ALL_UNITS:
+        free = {node: victims for node, victims in candidates.items() if node not in protected}
+        choice = _choose(_Asking(pod, free, policy, view, group), now)
+        if choice.unit is not None:
+            return choice
+    return _choose(_Asking(pod, candidates, policy, view, group), now)
+
+
+def _choose(asking: "_Asking", now: float) -> Choice:
+    outcome = walk(asking.policy, asking.asked(now))
     unit = outcome.unit
-    return Choice(unit, group, () if unit is None else asking.helped[unit], outcome)
+    return Choice(unit, asking.group, () if unit is None else asking.helped[unit], outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.builders import a_node, a_policy, a_unit
+from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.extender.site import LIMIT, VERBS, Site, verb_of
 from tests.extender.test_wire import HERE, MADE, REASONS, VALID, asking, named
 from tests.extender.world import CAPPED, CLOUD, DC, World
@@ -74,6 +74,18 @@ def test_a_node_that_is_not_seen_yet_is_an_error_in_the_answer() -> None:
     answer = Site(World(CLOUD, CAPPED)).post("/filter", asking(NodeNames=["dc-1"]))
     assert answer.status == 200
     assert "not seen yet" in answer.json["Error"]
+
+
+def test_a_budget_that_would_be_broken_is_heeded() -> None:
+    """P2: another unit helps without that."""
+    guest = a_pod("guest", on="cloud-1", namespace="elsewhere")
+    victims = {
+        node: {"Pods": [{"UID": uid}], "NumPDBViolations": count}
+        for node, uid, count in (("dc-1", "v", 1), ("cloud-1", "guest", 0))
+    }
+    site = Site(World(DC, CLOUD, a_policy(a_unit("dc"), a_unit("cloud")), guest))
+    answer = site.post("/preempt", asking(NodeNameToMetaVictims=victims))
+    assert list(answer.json["NodeNameToMetaVictims"]) == ["cloud-1"]
 
 
 def test_sixteen_thousand_names_are_answered_right() -> None:

@@ -37,6 +37,15 @@ def test_a_preempt_answer_holds_a_slot() -> None:
     assert world.ask(a_pod("b")) == 1, "the victim's slot is the preemptor's"
 
 
+def test_a_slot_is_held_where_no_budget_protects_the_victims() -> None:
+    """P2, E7."""
+    world = standard(VICTIM, bound("another", "cloud-1", requests={GPU: "1"}))
+    preempted = world.extender.preempt(URGENT, VICTIMS, protected=["dc-1"])
+    assert preempted is not None
+    assert list(preempted.choice.nodes) == ["cloud-1"]
+    assert world.held == {"urgent": 1}
+
+
 def test_the_slot_survives_a_refusal_while_the_victims_leave() -> None:
     world = standard(VICTIM, policy=a_policy(DC_1))
     world.extender.preempt(URGENT, VICTIMS)

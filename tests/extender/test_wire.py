@@ -248,8 +248,15 @@ def test_scores_are_those_of_a_plain_encoder(scored: dict[int, list[str]]) -> No
 
 def test_violations_are_echoed() -> None:
     body = asking(NodeNameToMetaVictims={"n": {"Pods": [{"UID": "v"}], "NumPDBViolations": 3}})
-    answer = json.loads(wire.encode_victims(wire.decode_preemption(body), ["n"]))
+    asked = wire.decode_preemption(body)
+    answer = json.loads(wire.encode_victims(asked, ["n"]))
     assert answer["NodeNameToMetaVictims"]["n"]["NumPDBViolations"] == 3
+
+
+def test_a_node_is_protected_by_its_violations() -> None:
+    victims = [{"UID": "v"}]
+    nodes = {name: {"Pods": victims, "NumPDBViolations": count} for name, count in (("n", 1), ("other", 0))}
+    assert list(wire.decode_preemption(asking(NodeNameToMetaVictims=nodes)).protected) == ["n"]
 
 
 # What is tolerated.

@@ -178,6 +178,7 @@ def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
         pytest.param((0, "ab"), (0, "ab"), "ab", id="P2: the same nodes whether or not they are bound"),
         pytest.param((0, "ab"), (0, "b"), "b", id="P2: only where it helps in either case"),
         pytest.param((None, ""), (None, ""), "", id="P2: no node in either case"),
+        pytest.param((0, "a"), (0, "b"), None, id="P2: others of the unit would die, whom a budget protects"),
         pytest.param((0, "a"), (1, "b"), None, id="P2: they may have its slot, and others would die"),
         pytest.param((0, "a"), (None, ""), None, id="P2: they may have its slot, and it would be refused"),
         pytest.param((None, ""), (1, "b"), None, id="P2: it may be waiting for a slot that is gone"),

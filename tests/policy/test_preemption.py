@@ -11,7 +11,7 @@ import pytest
 from policy.history import NO_HISTORY, History
 from policy.objects import Pod
 from policy.preempt import Choice, decide
-from policy.resourcepolicy import NextUnits, ResourcePolicy
+from policy.resourcepolicy import NextUnits, PreemptPolicy, ResourcePolicy
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit, recorded_in
 from tests.policy.cases import CAPPED, CLOUD, DC_2, NODES
 
@@ -27,13 +27,14 @@ class Preempt:
     pods: Collection[Pod] = ()
     asking: Pod = urgent
     history: History = NO_HISTORY
+    protected: Collection[str] = ()
 
     @property
     def choice(self) -> Choice:
         pods = [*self.pods, self.asking]
         histories = {self.asking.uid: self.history}
         snapshot = a_snapshot(self.policy, nodes=NODES, pods=pods, histories=histories)
-        return decide(self.asking, self.victims, self.policy, snapshot, NOW)
+        return decide(self.asking, self.victims, self.policy, snapshot, NOW, self.protected)
 
 
 def web(name: str, node: str, rev: str = "1") -> Pod:
@@ -205,3 +206,43 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
 def test_preemption_in_one_unit(call: Preempt, unit: int | None, nodes: list[str]) -> None:
     choice = call.choice
     assert (choice.unit, list(choice.nodes)) == (unit, nodes)
+
+
+BOTH = {"dc-1": ["a"], "dc-2": ["b"], "cloud-1": ["c"]}
+FULL_CLOUD = [*IN_DC, web("c", "cloud-1")]
+BEFORE_NEXT = a_policy(DC_2, CLOUD, preempt_policy=PreemptPolicy.BEFORE_NEXT_UNIT)
+
+
+@pytest.mark.parametrize(
+    ("call", "unit", "nodes"),
+    [
+        pytest.param(
+            Preempt(BOTH, pods=FULL_CLOUD, protected=["dc-1"]), 0, ["dc-2"], id="P2: another node of the unit"
+        ),
+        pytest.param(
+            Preempt(BOTH, pods=FULL_CLOUD, protected=["dc-1", "dc-2"]), 1, ["cloud-1"], id="P2: a later unit"
+        ),
+        pytest.param(
+            Preempt(BOTH, pods=FULL_CLOUD, protected=list(BOTH)),
+            0,
+            ["dc-1", "dc-2"],
+            id="P2: there is no other",
+        ),
+        pytest.param(
+            Preempt(BOTH, EXCEED_MAX, pods=[web("c", "cloud-1")], protected=["dc-1", "dc-2"]),
+            0,
+            ["dc-1", "dc-2"],
+            id="P2: a later unit that is not open yet is no other",
+        ),
+        pytest.param(
+            Preempt(BOTH, BEFORE_NEXT, pods=FULL_CLOUD, protected=["dc-1", "dc-2"]),
+            0,
+            ["dc-1", "dc-2"],
+            id="P1: BeforeNextUnit comes first",
+        ),
+    ],
+)
+def test_whom_a_disruption_budget_protects_leaves_last(
+    call: Preempt, unit: int | None, nodes: list[str]
+) -> None:
+    assert (call.choice.unit, list(call.choice.nodes)) == (unit, nodes)

@@ -25,7 +25,7 @@ from policy.usage import group_of
 from tests.builders import NOW, a_pod, a_policy, a_reservation
 from tests.policy import naive
 from tests.policy.cases import outcome
-from tests.policy.worlds import World, policies, requests, worlds
+from tests.policy.worlds import NODE_NAMES, World, policies, requests, worlds
 
 T = TypeVar("T")
 KINDS = Kinds()
@@ -192,10 +192,12 @@ def test_scores_never_reverse_the_order_of_units(world: World) -> None:
                 assert scored[one] > scored[other]
 
 
-@given(worlds(crowded=True))
-def test_what_preempt_answers_filter_accepts_once_the_victims_are_gone(world: World) -> None:
+@given(worlds(crowded=True), st.frozensets(st.sampled_from(NODE_NAMES)))
+def test_what_preempt_answers_filter_accepts_once_the_victims_are_gone(
+    world: World, protected: frozenset[str]
+) -> None:
     """P2, on each node alone: the scheduler picks any of them."""
-    choice = preempt.decide(world.asking, world.victims, world.policy, world.snapshot, NOW)
+    choice = preempt.decide(world.asking, world.victims, world.policy, world.snapshot, NOW, protected)
     event(f"preempts in unit {choice.unit}")
     if choice.unit is None:
         assert not choice.nodes
