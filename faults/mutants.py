@@ -3,7 +3,7 @@
 Owns the list; the bugs exist in the simulator only. What no seed shows, the simulator does not watch over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -160,16 +160,20 @@ class _RefusalsTakeNominations(Extender):
 
 
 class _PreemptsWithoutSlot(Extender):
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
-        preempted = super().preempt(pod, victims)
+    def preempt(
+        self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
+    ) -> Preempted | None:
+        preempted = super().preempt(pod, victims, protected)
         with self._cache.lock:
             self._cache.forget(pod.uid)
         return preempted
 
 
 class _PreemptsBeyondCaps(Extender):
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Preempted | None:
-        preempted = super().preempt(pod, victims)
+    def preempt(
+        self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
+    ) -> Preempted | None:
+        preempted = super().preempt(pod, victims, protected)
         if preempted is None or preempted.choice.nodes:
             return preempted
         return replace(preempted, choice=Choice(0, (), tuple(victims)))
