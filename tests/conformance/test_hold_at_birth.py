@@ -1,6 +1,6 @@
 """Pods held from their birth on by manifests/hold-at-birth.yaml, on the real API server (A1).
 
-Owns which pods are; what a hold is and when it ends is tests/watcher/test_watcher.py's.
+Owns which pods are; what a hold is and when it ends is tests/watcher/test_holds.py's.
 """
 
 import secrets

@@ -8,16 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cluster.settings import Backend, Settings, WatcherSettings
-from policy.objects import Pod
-from policy.options import OnConflict
 from policy.resourcepolicy import NextUnits, ResourcePolicy
-from tests.builders import LATER, NOW, a_node, a_pod, a_policy, a_unit
+from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.watcher.watched import DC, FAR, NEAR, World, room, waiting
 from watcher.autoscaler import Answer
-from watcher.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup
-from watcher.holds import DELAY, MARK, changes
-from watcher.outlook import Blocked, Growth, Obstacle, Presence
+from watcher.autoscaler_status import AutoscalerStatus, NodeGroup
+from watcher.outlook import Obstacle
 from watcher.setbacks import Setbacks
 
 
@@ -310,49 +306,6 @@ def test_a_policy_that_is_gone_takes_its_requests_along() -> None:
     assert not world.live
 
 
-def test_where_several_policies_mean_refusal_nothing_is_asked() -> None:
-    """M4: the extender refuses the pod everywhere."""
-    settings = Settings(on_conflict=OnConflict.REJECT)
-    world = World(a_policy(NEAR), a_policy(FAR, name="other"), settings=settings)
-    world.put(waiting("a"))
-    assert world.round() == []
-    assert [change.held for change in world.held] == [True]
-
-
-def test_a_pod_that_the_scheduler_leaves_beside_a_free_node_is_left_to_the_autoscaler() -> None:
-    """W1: it has filters that we have not, anti-affinity for one; held, the pod would be pending for good."""
-    world = World(a_policy(NEAR))
-    world.put(replace(waiting("a"), annotations=OURS), room("near-1", "near"))
-    for seconds, released in ((0.2, False), (59, False), (3, False), (0.2, True)):
-        assert world.round(seconds) == []
-        assert ([change.held for change in world.held] == [False]) is released
-    world.put(replace(waiting("b"), node_name="near-1"))
-    assert world.round(3) == [(0, ["a"])]
-    world.put(waiting("a"))
-    world.round(3)
-    assert [change.held for change in world.held] == [True]
-
-
-def test_pods_that_the_extender_is_not_asked_about_are_left_alone() -> None:
-    """M8."""
-    world = World(a_policy(NEAR))
-    world.put(a_pod("a", requests={"cpu": "1"}, unschedulable=True))
-    assert world.round() == []
-    assert not world.held
-
-
-@pytest.mark.parametrize(
-    ("backend", "serves"), [(Backend.NONE, True), (Backend.AUTO, False)], ids=["switched off", "not served"]
-)
-def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, serves: bool) -> None:
-    """A1, A8, A10, W5."""
-    world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    world.autoscaler.serves = serves
-    world.put(replace(waiting("a"), annotations=OURS))
-    assert world.round() == []
-    assert [change.held for change in world.held] == [False]
-
-
 def test_nothing_is_asked_of_an_autoscaler_that_starts() -> None:
     """A5: it tells of no groups yet, and what its first loop buys could not be told from what was there."""
     world = World(a_policy(NEAR))
@@ -362,85 +315,6 @@ def test_nothing_is_asked_of_an_autoscaler_that_starts() -> None:
     assert [change.held for change in world.held] == [True]
     world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near"),))
     assert world.round(2) == [(0, ["a"])]
-
-
-@pytest.mark.parametrize(
-    "said", [UNKNOWN, AutoscalerStatus(unreadable="forbidden")], ids=["none", "unreadable"]
-)
-def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: AutoscalerStatus) -> None:
-    """A1, A8, W5: the API is served, and nobody is behind it; or we may not see who."""
-    world = World(a_policy(NEAR))
-    world.autoscaler.said = said
-    world.put(replace(waiting("a"), annotations=OURS))
-    assert world.round() == []
-    assert [change.held for change in world.held] == [False]
-    assert world.board.latest().presence is Presence.NOT_SERVED
-
-
-def test_an_autoscaler_that_was_there_is_waited_for() -> None:
-    """A8: it acts on pods that are not held as soon as it is back, and takes any group."""
-    world = World(a_policy(NEAR))
-    world.round()
-    world.autoscaler.said = UNKNOWN
-    world.put(waiting("a"))
-    assert world.round(2) == []
-    assert [change.held for change in world.held] == [True]
-
-
-def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_does() -> None:
-    """A1, A8: requests are switched off there, and a held pod would get no node at all."""
-    world = World(a_policy(NEAR))
-    held = replace(waiting("a"), annotations=OURS)
-    world.put(held)
-    world.round()
-    world.round()
-    world.autoscaler.said = replace(world.autoscaler.said, updated="2")
-    world.round(61)
-    world.round()
-    assert [change.held for change in world.held] == [False]
-    world.put(waiting("a"))
-    world.answered(Answer.PROVISIONED)
-    assert [change.held for change in world.held] == [True]
-
-
-def test_holds_stay_while_the_autoscaler_is_dead() -> None:
-    """A8: nothing could act on them, and it will serve the request when it is back."""
-    world = World(a_policy(NEAR))
-    world.put(replace(waiting("a"), annotations=OURS))
-    world.round()
-    for _ in range(3):
-        world.round(61)
-    assert not world.held
-
-
-def held_for(seconds: int) -> dict[str, str]:
-    """The annotations of a pod of that age at NOW, and so much left of its hold."""
-    value = f"{NOW - LATER + seconds:.0f}s"
-    return {DELAY: value, MARK: value}
-
-
-OURS, THEIRS = held_for(1800), {DELAY: "5m"}
-
-
-@pytest.mark.parametrize(
-    ("pod", "due", "change"),
-    [
-        pytest.param(a_pod("a"), True, "9800s", id="a pending pod is held, from its age on"),
-        pytest.param(a_pod("a", annotations=THEIRS), True, None, id="what the user set is left alone"),
-        pytest.param(a_pod("a", annotations={**OURS, **THEIRS}), True, None, id="even over ours"),
-        pytest.param(a_pod("a", annotations=OURS), True, None, id="held once"),
-        pytest.param(a_pod("a", annotations=held_for(901)), True, None, id="until half of it is over"),
-        pytest.param(a_pod("a", annotations=held_for(899)), True, "9800s", id="and then renewed"),
-        pytest.param(a_pod("a", annotations=OURS), False, "", id="released when no longer due"),
-        pytest.param(a_pod("a", annotations=THEIRS), False, None, id="what the user set is not removed"),
-        pytest.param(a_pod("a", on="n", annotations=OURS), False, None, id="a placed pod needs no release"),
-        pytest.param(a_pod("a", terminating=True), True, None, id="a leaving pod needs no hold"),
-    ],
-)
-def test_a_hold_is_put_and_taken_where_it_is_ours(pod: Pod, *, due: bool, change: str | None) -> None:
-    """A1, A10."""
-    found = changes([pod], {"a"} if due else set(), NOW, 1800)
-    assert [c.delay for c in found] == ([] if change is None else [change])
 
 
 def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_after_success() -> None:
@@ -459,54 +333,6 @@ def retry_at(setbacks: Setbacks, policy: ResourcePolicy) -> float:
     blocked = setbacks.blocked(policy, 0, NOW)
     assert blocked
     return blocked.until
-
-
-def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
-    """L5: unit by unit, those that wait for no nodes aside."""
-    world = World(a_policy(DC, NEAR, FAR))
-    world.put(*map(waiting, "ab"))
-    world.round()
-    asked_at = world.clock()
-    world.answered(Answer.PROVISIONED)
-    outlook = world.board.latest()
-    assert outlook.presence is Presence.SERVING
-    assert outlook.units == {
-        ("default/policy", 1): Growth(asked=2, pods=frozenset("ab"), since=asked_at),
-        ("default/policy", 2): Growth(),
-    }
-    world.put(room("new", "near"))
-    world.bind("a", "new")
-    world.round()
-    assert world.board.latest().of("default/policy", 1) == Growth(
-        asked=1, pods=frozenset("b"), since=asked_at
-    )
-
-
-def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
-    """W4, L5: in the autoscaler's words."""
-    world = World(a_policy(NEAR))
-    world.put(waiting("a"))
-    world.round()
-    world.autoscaler.said = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
-    world.autoscaler.answer(Answer.FAILED)
-    world.round()
-    failed_at = world.clock()
-    world.round()
-    blocked = Blocked(Obstacle.BACK_OFF, "near: no stock", failed_at + 60)
-    assert world.board.latest().of("default/policy", 0) == Growth(blocked=blocked)
-    assert not world.board.latest().of("default/policy", 0).growable
-
-
-@pytest.mark.parametrize(
-    ("backend", "presence"), [(Backend.NONE, Presence.OFF), (Backend.AUTO, Presence.NOT_SERVED)]
-)
-def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: Presence) -> None:
-    """W5."""
-    world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    assert world.board.latest().presence is Presence.UNKNOWN
-    world.autoscaler.serves = False
-    world.round()
-    assert world.board.latest().presence is presence
 
 
 def test_a_node_that_others_took_is_asked_for_again() -> None:
@@ -587,21 +413,6 @@ def test_a_node_that_is_still_to_come_is_waited_for(group: NodeGroup) -> None:
     world.answered(Answer.PROVISIONED)
     world.autoscaler.said = AutoscalerStatus("2", (group,))
     assert [world.round(10) for _ in range(5)] == [[]] * 5
-
-
-@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.NONE])
-def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting(backend: Backend) -> None:
-    """A8: later versions of the autoscaler buy nothing while there is one (kubernetes/autoscaler#10301)."""
-    world = World(a_policy(DC, NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
-    world.round(2)
-    world.round(100)
-    assert world.board.latest().lost_gpus == ()
-    world.round(30)
-    assert world.board.latest().lost_gpus == ("dead",)
-    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
-    world.round(2)
-    assert world.board.latest().lost_gpus == ()
 
 
 def test_a_pod_that_counted_on_a_spare_place_asks_once_that_is_lost() -> None:
