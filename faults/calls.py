@@ -3,7 +3,7 @@
 Owns these two; must not know who answers. What may go wrong there with a pod is asked here, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,8 +32,8 @@ class Calls(Protocol):
     def filter(self, pod: Pod, candidates: Sequence[str]) -> Answer:
         """POST filter."""
 
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Answer:
-        """POST preempt: the uids of the victims by node."""
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str]) -> Answer:
+        """POST preempt: the uids of the victims by node, and the nodes where a budget would be broken."""
 
     def eviction_fails(self, pod: Pod) -> bool:
         """Whether the deletes of its next victims fail before they reach the API server."""

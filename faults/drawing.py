@@ -19,7 +19,15 @@ _OF_PREEMPTION = (Kind.PREEMPT_TIMEOUT, Kind.EVICTION_FAILED)
 
 def draw(seed: int) -> Schedule:
     """The schedule of a seed."""
-    return _Drawing(Random(seed)).schedule(seed)  # noqa: S311  reproducible, not secret
+    schedule = _Drawing(Random(seed)).schedule(seed)  # noqa: S311  reproducible, not secret
+    guarded = _guarded(schedule, Random(f"{seed} guarded"))  # noqa: S311  by itself: else all seeds change
+    return replace(schedule, world=replace(schedule.world, guarded=guarded))
+
+
+def _guarded(schedule: Schedule, random: Random) -> frozenset[str]:
+    share = random.choice((0.0, 0.0, 0.3, 0.7))
+    pods = sorted({event.name for event in schedule.events if event.kind is Kind.POD})
+    return frozenset(pod for pod in pods if random.random() < share)
 
 
 class _Drawing:

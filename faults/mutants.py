@@ -159,6 +159,14 @@ class _RefusalsTakeNominations(Extender):
             self._cache.forget(pod.uid)
 
 
+class _BreaksBudgets(Extender):
+    def preempt(
+        self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
+    ) -> Preempted | None:
+        del protected
+        return super().preempt(pod, victims)
+
+
 class _PreemptsWithoutSlot(Extender):
     def preempt(
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
@@ -208,6 +216,7 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "a promise outlives an edit": Build(cache=_PromisesOutliveEdits),
         "a refusal after a restart ends a nomination": Build(extender=_RefusalsTakeNominations),
         "victims keep their slots": Build(cache=_VictimsKeepTheirSlots),
+        "preemption heeds no budget": Build(extender=_BreaksBudgets),
         "preemption goes beyond caps": Build(extender=_PreemptsBeyondCaps),
         "no view is too old": Build(freshness=_NeverTooOld),
     }

@@ -5,7 +5,7 @@ nor what is wrong with an answer.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from faults.apiserver import ApiServer
 from faults.calls import Answer
@@ -68,12 +68,13 @@ class Outside:
         if answer.ticket is not None:
             self._accounts.placed_in_truth(pod, candidates, answer.ticket, view, now)
 
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Answer:
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str]) -> Answer:
         server = self._parts.server
         if server is None:
             return Answer(error="connection refused")
-        answer = server.preempt(pod, victims)
+        answer = server.preempt(pod, victims, protected)
         self._accounts.answered(answer, server.behind, self._loop.now)
+        self._accounts.promises.spared(pod, victims, protected, answer, server.cache, self._loop.now)
         self._accounts.promises.answered(
             pod, victims, answer, server.cache, self._loop.now, sure=server.current
         )

@@ -5,7 +5,7 @@ P3, E7. What helps is found another way than policy.preempt finds it: filter is 
 victims.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -17,7 +17,7 @@ from faults.violation import Invariant, Violation
 from policy.filter import decide
 from policy.objects import Pod
 from policy.reasons import Reason
-from policy.resourcepolicy import ResourcePolicy
+from policy.resourcepolicy import PreemptPolicy, ResourcePolicy
 
 __all__ = ["Promises"]
 
@@ -89,6 +89,24 @@ class Promises:
             # There may be room: the pod is kept from it while an earlier unit has its chance (P1).
             if takes and not answer.nodes and Reason.WAITING_FOR_PREEMPTION not in answer.reasons:
                 raise Violation(Invariant.WITHHELD, now, f"{pod.name} on {node}, for {', '.join(gone)}")
+
+    def spared(
+        self,
+        pod: Pod,
+        victims: Victims,
+        protected: Collection[str],
+        answer: Answer,
+        cache: Cache,
+        now: float,
+    ) -> None:
+        """A budget is broken only where filter would take no other node, or this unit comes first (P1)."""
+        policy = cache.policies.governing(pod)
+        first = policy and policy.preempt_policy is PreemptPolicy.BEFORE_NEXT_UNIT
+        if policy is None or first or not answer.nodes or not set(answer.nodes) <= set(protected):
+            return
+        for node in victims.keys() - set(protected):
+            if _takes(pod, node, victims[node], policy, cache, now):
+                raise Violation(Invariant.NEEDLESS, now, f"{pod.name} on {answer.nodes}, not {node}")
 
     def asked(self, pod: Pod, candidates: Sequence[str], answer: Answer, cache: Cache, now: float) -> None:
         """The nominated node alone was asked about, by a server that has seen everything.

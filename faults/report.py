@@ -71,6 +71,7 @@ def story(schedule: Schedule, violation: Violation) -> str:
             f"  policy: {world.policy}",
             f"  {world.replicas} server(s), {world.schedulers} scheduler(s)",
             f"  bind {world.bind:g} s, patch {world.patch:g} s",
+            *([f"  guarded: {', '.join(sorted(world.guarded))}"] if world.guarded else []),
             f"  late watches: extender {world.server_lags}, scheduler {world.scheduler_lags}",
             *(f"  {event}" for event in schedule.events),
         ]

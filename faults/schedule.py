@@ -92,6 +92,8 @@ class World:
     """How long victims are terminating."""
     patches_block: bool
     """The scheduler waits for its patch of the condition (no SchedulerAsyncAPICalls)."""
+    guarded: frozenset[str] = frozenset()
+    """Names of pods that a PodDisruptionBudget would keep: it allows no disruption."""
 
 
 @dataclass(frozen=True, slots=True)

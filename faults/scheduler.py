@@ -13,7 +13,7 @@ from faults.calls import Answer, Calls
 from faults.loop import Loop
 from faults.queue import Failure, Queue, Queued
 from faults.schedule import World
-from faults.sight import Binding, Sight, least
+from faults.sight import Binding, Sight
 from faults.watch import Sink, Watch
 from policy.objects import Node, Pod
 
@@ -37,7 +37,7 @@ class Scheduler:
         self._world = world
         self._calls = calls
         self._queue = Queue()
-        self._sight = Sight()
+        self._sight = Sight(world.guarded)
         self.sent: dict[str, Binding] = {}
         """Bindings that have not arrived yet."""
         self._busy = False
@@ -219,11 +219,12 @@ class Scheduler:
 
     def _may_preempt(self, queued: Queued, failure: Failure, victims: Mapping[str, Sequence[Pod]]) -> None:
         uids = {node: [victim.uid for victim in some] for node, some in victims.items()}
-        answer = self._calls.preempt(queued.pod, uids)
+        protected = [node for node, some in victims.items() if self._sight.broken(some)]
+        answer = self._calls.preempt(queued.pod, uids, protected)
         if queued.pod.uid not in self._queue.attempted:
             self._kick()
         elif answer.nodes:
-            node = least({name: victims[name] for name in answer.nodes})
+            node = self._sight.least({name: victims[name] for name in answer.nodes})
             self._preempt(queued, failure, node, victims[node])
         else:
             self._fail(queued, failure)

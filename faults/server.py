@@ -4,7 +4,7 @@ Owns when its threads run and what a restart loses; must not know schedulers.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -168,10 +168,10 @@ class Server:
         ticket = Ticket(policy.key, unit, decision.group, policy.generation, self._answers_since)
         return Answer(decision.nodes, ticket=ticket)
 
-    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]]) -> Answer:
+    def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str]) -> Answer:
         """As app.Application answers it."""
         try:
-            preempted = self._extender.preempt(pod, victims)
+            preempted = self._extender.preempt(pod, victims, protected)
         except NotReady as not_ready:
             return Answer(error=str(not_ready))
         self._look_soon()

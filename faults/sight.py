@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from faults.apiserver import PREEMPTED
 from policy.objects import Node, Pod
 
-__all__ = ["Binding", "Sight", "Ticket", "least"]
+__all__ = ["Binding", "Sight", "Ticket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Binding:
 class Sight:
     """Kept by the scheduler from what its watches bring, and from what it decided itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, guarded: Collection[str] = ()) -> None:
+        self._guarded = guarded
         self.nodes: dict[str, Node] = {}
         self.bound: dict[str, Pod] = {}
         self.assumed: dict[str, Binding] = {}
@@ -57,6 +58,20 @@ class Sight:
             if node.name not in but and _wanted(pod) <= _capacity(node):
                 found[node.name] = self._victims_on(pod, node)
         return {name: victims for name, victims in found.items() if victims}
+
+    def broken(self, victims: Iterable[Pod]) -> int:
+        """How many disruptions no budget allows."""
+        return sum(victim.name in self._guarded for victim in victims)
+
+    def least(self, candidates: Mapping[str, Sequence[Pod]]) -> str:
+        """The node whose victims matter least."""
+
+        def loss(node: str) -> tuple[int, int, int, int, str]:
+            victims = candidates[node]
+            priorities = [victim.priority for victim in victims]
+            return self.broken(victims), max(priorities), sum(priorities), len(priorities), node
+
+        return min(candidates, key=loss)
 
     def leaves(self, pod: Pod, node: str) -> bool:
         """Whether a victim is terminating there."""
@@ -91,29 +106,19 @@ class Sight:
         return node.ready and used + _wanted(pod) <= _capacity(node)
 
     def _victims_on(self, pod: Pod, node: Node) -> Sequence[Pod]:
-        """All of lower priority, less those that can stay, the more important first."""
+        """All of lower priority, less those that can stay: the guarded, then the more important first."""
         everyone = self._on(node.name)
         staying = [other for other in everyone if other.priority >= pod.priority]
         possible = [other for other in everyone if other.priority < pod.priority]
         if not (possible and self._fits(pod, node, staying)):
             return ()
         victims = []
-        for other in sorted(possible, key=_importance, reverse=True):
+        for other in sorted(possible, key=lambda o: (self.broken([o]), *_importance(o)), reverse=True):
             if self._fits(pod, node, [*staying, other]):
                 staying.append(other)
             else:
                 victims.append(other)
         return victims
-
-
-def least(candidates: Mapping[str, Sequence[Pod]]) -> str:
-    """The node whose victims matter least."""
-
-    def loss(node: str) -> tuple[int, int, int, str]:
-        priorities = [victim.priority for victim in candidates[node]]
-        return max(priorities), sum(priorities), len(priorities), node
-
-    return min(candidates, key=loss)
 
 
 def _importance(pod: Pod) -> tuple[int, float]:

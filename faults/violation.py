@@ -18,6 +18,7 @@ class Invariant(StrEnum):
     RESERVATION = "every reservation ends"
     IN_VAIN = "never a victim on a node that filter would refuse"
     WITHHELD = "never without preemption where filter would take the node"
+    NEEDLESS = "never a budget broken where another node helps"
     PROMISE = "never refused once the victims left for it"
     STALE = "never an answer from a view that is too old"
 

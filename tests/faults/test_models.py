@@ -1,13 +1,14 @@
 """The models themselves: bindings that conflict, watches that are late, a queue that backs off, victims."""
 
 import math
+from collections.abc import Collection
 
 import pytest
 
 from faults.apiserver import ApiServer, Conflict, Object, Resource
 from faults.loop import Loop
 from faults.queue import Failure, Queue
-from faults.sight import Sight, least
+from faults.sight import Sight
 from faults.watch import Sink, Watch
 from policy.objects import Node, Phase, Pod
 
@@ -154,8 +155,8 @@ def test_a_bookmark_tells_of_what_happened_elsewhere() -> None:
     assert watch.version == "1"
 
 
-def _sight(gpus: int, *bound: Pod) -> Sight:
-    sight = Sight()
+def _sight(gpus: int, *bound: Pod, guarded: Collection[str] = ()) -> Sight:
+    sight = Sight(guarded)
     sight.nodes["n"] = Node(name="n", allocatable={"gpu": gpus})
     sight.bound = {pod.uid: pod for pod in bound}
     return sight
@@ -204,10 +205,19 @@ def test_a_nomination_keeps_others_out_but_the_more_important() -> None:
 
 
 def test_the_node_whose_victims_matter_least_is_taken() -> None:
-    """By the highest priority on it, then the sum, then the number."""
-    low, high = _pod("low"), _pod("high", priority=2)
-    assert least({"a": [high], "b": [low, low]}) == "b"
-    assert least({"a": [low, low], "b": [low]}) == "b"
+    """By the budgets that are broken, then the highest priority on it, then the sum, then the number."""
+    sight = Sight({"guarded"})
+    low, high, guarded = _pod("low"), _pod("high", priority=2), _pod("guarded")
+    assert sight.least({"a": [high], "b": [low, low]}) == "b"
+    assert sight.least({"a": [low, low], "b": [low]}) == "b"
+    assert sight.least({"a": [guarded], "b": [high, low]}) == "b"
+
+
+def test_the_guarded_stays_before_the_more_important() -> None:
+    """As filterPodsWithPDBViolation has it."""
+    sight = _sight(2, _pod("guarded", node="n"), _pod("low", priority=1, node="n"), guarded={"guarded"})
+    assert [pod.uid for pod in sight.victims(_pod("high", priority=9), ())["n"]] == ["low"]
+    assert sight.broken([_pod("guarded"), _pod("low")]) == 1
 
 
 def test_a_gated_pod_is_not_tried() -> None:
