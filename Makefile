@@ -19,8 +19,8 @@ test: check install programs  ## every test, those on the real control plane inc
 test-fast: check  ## seconds, no Go: for daily work
 	$(BIN)/python -m pytest -m "not plane"
 
-faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses
-	$(BIN)/python -m faults --runs $(or $(RUNS),1000)
+faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses (SEED, JOBS)
+	$(BIN)/python -m faults --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) --jobs $(or $(JOBS),1)
 
 coverage: install  ## every branch of policy/, by its own tests; fails below 100 %
 	$(BIN)/coverage run --source=policy -m pytest --quiet -m "not plane" tests/policy tests/author

@@ -31,6 +31,7 @@ _SHOWN_BY = {
     "it answers before old bindings are seen": 1479,
     "no view is too old": 409,
     "pods of a lost node are not counted": 2709,
+    "preemption heeds no budget": 81,
 }
 """Seeds to try first: only these bugs need long to be found."""
 
