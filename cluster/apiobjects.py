@@ -87,6 +87,10 @@ class _Affinity(_Part, frozen=True):
     node_affinity: _NodeAffinity | None = None
 
 
+class _Gate(_Part, frozen=True):
+    """One more of them keeps the pod back; their names are nobody's business."""
+
+
 class _PodSpec(_Part, frozen=True):
     node_name: str = ""
     node_selector: _Labels = None
@@ -98,6 +102,7 @@ class _PodSpec(_Part, frozen=True):
     resources: _Resources | None = None
     tolerations: list[_Toleration] | None = None
     affinity: _Affinity | None = None
+    scheduling_gates: list[_Gate] | None = None
 
 
 class _Condition(_Part, frozen=True):
@@ -157,7 +162,8 @@ def pod_of(written: PodObject) -> Pod:
     scheduled = _condition(status.conditions, "PodScheduled")
     unscheduled = scheduled if scheduled and scheduled.status == "False" else None
     bound = scheduled if scheduled and scheduled.status == "True" else None
-    gated = unscheduled is not None and unscheduled.reason == "SchedulingGated"
+    # The reason outlives the last gate, until the scheduler has tried. It tells of no wait, and of no gate.
+    waits = unscheduled is not None and unscheduled.reason != "SchedulingGated"
     return Pod(
         uid=metadata.uid,
         namespace=intern(metadata.namespace),
@@ -173,10 +179,10 @@ def pod_of(written: PodObject) -> Pod:
         preempts=spec.preemption_policy != "Never",
         phase=status.phase,
         terminating=metadata.deletion_timestamp is not None,
-        gated=gated,
+        gated=bool(spec.scheduling_gates),
         node_name=intern(spec.node_name),
         bound_at=_seconds(bound.last_transition_time) if bound else None,
-        unscheduled_since=(_seconds(unscheduled.last_transition_time) if unscheduled and not gated else None),
+        unscheduled_since=_seconds(unscheduled.last_transition_time) if unscheduled and waits else None,
         unschedulable=unscheduled is not None and unscheduled.reason == "Unschedulable",
         nominated_node=status.nominated_node_name,
         owner=_controller(metadata.owner_references or ()),

@@ -30,7 +30,7 @@ GATED = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
             with_status(a_pod("p"), "Pending"), "kube-scheduler has not said anything about it yet", id="new"
         ),
         pytest.param(
-            with_status(a_pod("p"), "Pending", GATED),
+            {**with_status(a_pod("p"), "Pending", GATED), "spec": {"schedulingGates": [{"name": "queue"}]}},
             "is kept from kube-scheduler by a scheduling",
             id="gated",
         ),

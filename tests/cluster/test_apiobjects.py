@@ -37,24 +37,36 @@ def condition(status: str, reason: str = "", kind: str = "PodScheduled") -> Json
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        pytest.param({}, (None, None, False, False), id="nobody has looked at it"),
-        pytest.param(condition("True"), (SECONDS, None, False, False), id="bound"),
-        pytest.param(condition("False", "Unschedulable"), (None, SECONDS, True, False), id="refused"),
+        pytest.param({}, (None, None, False), id="nobody has looked at it"),
+        pytest.param(condition("True"), (SECONDS, None, False), id="bound"),
+        pytest.param(condition("False", "Unschedulable"), (None, SECONDS, True), id="refused"),
+        pytest.param(condition("False", "SchedulerError"), (None, SECONDS, False), id="failed by an error"),
         pytest.param(
-            condition("False", "SchedulerError"), (None, SECONDS, False, False), id="failed by an error"
+            condition("False", "SchedulingGated"), (None, None, False), id="held by a gate: no wait runs"
         ),
-        pytest.param(
-            condition("False", "SchedulingGated"), (None, None, False, True), id="gated: no wait runs"
-        ),
-        pytest.param(condition("Unknown"), (None, None, False, False), id="unknown"),
-        pytest.param(condition("False", "Unschedulable", "Ready"), (None, None, False, False), id="another"),
+        pytest.param(condition("Unknown"), (None, None, False), id="unknown"),
+        pytest.param(condition("False", "Unschedulable", "Ready"), (None, None, False), id="another"),
     ],
 )
 def test_what_the_scheduler_said_of_a_pod(
-    status: Json, expected: tuple[float | None, float | None, bool, bool]
+    status: Json, expected: tuple[float | None, float | None, bool]
 ) -> None:
     read = pod(status=status)
-    assert (read.bound_at, read.unscheduled_since, read.unschedulable, read.gated) == expected
+    assert (read.bound_at, read.unscheduled_since, read.unschedulable) == expected
+
+
+@pytest.mark.parametrize(
+    ("gates", "gated"),
+    [
+        pytest.param([{"name": "queue"}], True, id="one is left"),
+        pytest.param([], False, id="the last has gone, and the scheduler has not written yet"),
+        pytest.param(None, False, id="there is none"),
+    ],
+)
+def test_a_pod_is_gated_by_its_gates(gates: list[Json] | None, *, gated: bool) -> None:
+    """C7: without one it may be on its way, whatever its status still says."""
+    read = pod(spec={"schedulingGates": gates}, status=condition("False", "SchedulingGated"))
+    assert (read.gated, read.unscheduled_since) == (gated, None)
 
 
 def test_the_fields_that_rules_read() -> None:
