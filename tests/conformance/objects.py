@@ -198,8 +198,15 @@ class Site:
         self.api.delete(f"{self.pods_path}/{name}", grace_seconds=0)
 
     def delete_pod_slowly(self, name: str) -> None:
-        """Terminating from now on, for as long as its annotation controlplane/gone-after says."""
+        """Terminating for as long as its annotation controlplane/gone-after says; known to the extender."""
         self.api.delete(f"{self.pods_path}/{name}", grace_seconds=600)
+        mark = f"seen-{secrets.token_hex(3)}"  # its watch brings pods in order
+        self.create_pod(mark, gpus=0, schedulerName="nobody")
+        self.plane.wait(
+            lambda: self.extender.cached("pods") == len(self.api.items("/api/v1/pods")),
+            what=f"the extender to know that {name} is leaving",
+        )
+        self.delete_pod(mark)
 
     def placed(self, *names: str, seconds: float = 30) -> dict[str, str]:
         """The pool of each of these pods, all of them bound."""

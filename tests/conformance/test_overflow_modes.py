@@ -148,7 +148,7 @@ def test_timeout_waits_without_a_cap(site: Site) -> None:
 def test_no_terminating_waits_for_pods_that_leave(site: Site) -> None:
     """O6: their room is about to return."""
     two_units(site, "LackResourceAndNoTerminating", gpus=1)
-    site.create_pod("leaving", annotations={"controlplane/gone-after": "3s"})
+    site.create_pod("leaving", annotations={"controlplane/gone-after": "5s"})
     site.placed("leaving")
     site.delete_pod_slowly("leaving")
     site.create_pod("a")
@@ -166,7 +166,7 @@ def test_no_terminating_goes_on_if_nobody_leaves(site: Site) -> None:
 def test_no_terminating_goes_on_once_the_room_is_lost(site: Site) -> None:
     """O6, E9: somebody else took it; the end of the terminating pod wakes the one that waits."""
     two_units(site, "LackResourceAndNoTerminating", gpus=1, max=1)
-    site.create_pod("leaving", annotations={"controlplane/gone-after": "3s"})
+    site.create_pod("leaving", annotations={"controlplane/gone-after": "5s"})
     node = site.pod_node("leaving")
     site.delete_pod_slowly("leaving")
     site.create_pod("a")
