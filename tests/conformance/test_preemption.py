@@ -10,6 +10,8 @@ import pytest
 from tests.conformance.objects import Site
 from tests.conformance.test_counting import census
 
+_GUARDED = {"guarded": "true"}
+
 
 class Priorities:
     """The two classes of a site, and pods of them."""
@@ -28,11 +30,12 @@ class Priorities:
         affinity = {"nodeAffinity": node_affinity} if only else {}
         self._site.create_pod(name, labels=labels, priorityClassName=self._high, affinity=affinity)
 
-    def low(self, *names: str, gone_after: str = "200ms") -> None:
+    def low(self, *names: str, gone_after: str = "200ms", guarded: bool = False) -> None:
         """Placed one after the other; when evicted, each is Terminating for so long."""
         annotations = {"controlplane/gone-after": gone_after}
+        labels = _GUARDED if guarded else {}
         for name in names:
-            self._site.create_pod(name, annotations=annotations, priorityClassName=self._low)
+            self._site.create_pod(name, labels=labels, annotations=annotations, priorityClassName=self._low)
             self._site.placed(name)
 
     def polite(self, name: str) -> None:
@@ -67,6 +70,22 @@ def test_after_all_units_the_first_unit_is_preempted_in(site: Site, pods: Priori
     pods.high("high")
     assert site.placed("high") == {"high": "dc"}
     assert names(site) == {"high", "cloud-1", "cloud-2", "cloud-3"}
+
+
+def test_a_budget_is_not_broken_where_a_later_unit_helps(site: Site, pods: Priorities) -> None:
+    """P2: the scheduler says how many disruptions no PodDisruptionBudget allows, node by node."""
+    metadata = {"name": "budget", "namespace": site.name}
+    spec = {"minAvailable": 1, "selector": {"matchLabels": _GUARDED}}
+    written = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata}
+    site.api.create(written | {"spec": spec})
+    site.add_nodes("dc", gpus=1)
+    site.add_nodes("cloud", gpus=1)
+    site.create_policy(site.unit("dc"), site.unit("cloud"))
+    pods.low("guarded", guarded=True)
+    pods.low("low")
+    pods.high("high")
+    assert site.placed("high") == {"high": "cloud"}
+    assert names(site) == {"high", "guarded"}
 
 
 def test_before_next_unit_preempts_instead_of_overflow(site: Site, pods: Priorities) -> None:
