@@ -172,6 +172,11 @@ def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, exp
     assert Promise(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
 
 
+def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:
+    """L4, E7."""
+    assert SEEN.under_another_policy() == History(promise=Promise(None, frozenset({"cloud-1"}), NOW))
+
+
 @pytest.mark.parametrize(
     ("policy", "unit"),
     [
