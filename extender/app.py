@@ -99,8 +99,7 @@ class Application:
 
     def _note(self, path: str, answer: Answer, seconds: float) -> None:
         verb = path[1:]
-        self._metrics.seconds.labels(verb).observe(seconds)
-        self._metrics.outcomes.labels(verb, answer.outcome).inc()
+        self._metrics.answered(verb, answer.outcome, seconds)
         log.info("%s %s: %s, %.1f ms", verb, answer.pod or "-", answer.outcome, seconds * 1e3)
 
     def _answer(self, path: str, body: bytes) -> Answer:

@@ -3,6 +3,8 @@
 Owns names, help texts and labels; must not know when anything is counted.
 """
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = ["Metrics"]
@@ -15,19 +17,22 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.seconds = Histogram(
+        seconds = Histogram(
             "resourcepolicy_request_duration_seconds",
             "Time to answer kube-scheduler, by verb.",
             ["verb"],
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.outcomes = Counter(
+        outcomes = Counter(
             "resourcepolicy_requests_total",
             "Answers, by verb and outcome: passed, placed, or the reason of a refusal or error.",
             ["verb", "outcome"],
             registry=self.registry,
         )
+        # To find the child of some labels costs more than to count. There are few, and they are kept.
+        self._seconds_of = cache(seconds.labels)
+        self._outcomes_of = cache(outcomes.labels)
         self.pokes = Counter(
             "resourcepolicy_pokes_total",
             "Pods that were woken because only our state had changed.",
@@ -50,3 +55,8 @@ class Metrics:
             ["resource"],
             registry=self.registry,
         )
+
+    def answered(self, verb: str, outcome: str, seconds: float) -> None:
+        """Count one answer."""
+        self._seconds_of(verb).observe(seconds)
+        self._outcomes_of(verb, outcome).inc()
