@@ -32,7 +32,7 @@ mutation: install  ## policy/units.py and policy/usage.py with one thing wrong a
 	$(BIN)/python -m mutmut run --max-children $(or $(JOBS),1)
 	@survivors="$$($(BIN)/python -m mutmut results)"; echo "$${survivors:-none survived}"; test -z "$$survivors"
 
-bench: install  ## ours against a Go peer, on this machine: about twelve minutes, into bench/RESULTS.md
+bench: install  ## ours against a Go peer, on this machine: a quarter of an hour, into bench/RESULTS.md
 	$(BIN)/python -m bench
 
 check: install  ## style, types

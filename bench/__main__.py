@@ -1,7 +1,7 @@
 """`python -m bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
 
 Owns arguments, files and what is said meanwhile. Must not know how anything is measured.
-Facts: the whole takes ten minutes on two idle cores, and means little where others use them.
+Facts: the whole takes a quarter of an hour on two idle cores, and means little where others use them.
 """
 
 import tempfile

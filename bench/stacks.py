@@ -19,11 +19,12 @@ from bench.cluster import Shape
 from controlplane.processes import Process, free_ports, listening
 from controlplane.waiting import wait_for
 
-__all__ = ["BRIEF", "Api", "Kind", "Stack", "brief", "kinds", "ours", "serving", "started"]
+__all__ = ["BRIEF", "Api", "Kind", "Stack", "brief", "ceiling", "kinds", "ours", "serving", "started"]
 
 BRIEF = "ours-brief"
 """Ours with `refused_nodes: one` and `scored_nodes: sampled`."""
 
+_ROOT = Path(__file__).parents[1]
 _COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
 _PYTHON = Path(sysconfig.get_path("scripts")) / "python"
 _READY_SECONDS = 300.0
@@ -47,6 +48,11 @@ def kinds(peer: Path, directory: Path) -> tuple[Kind, Kind, Kind]:
         Kind("go", [str(peer)]),
         Kind("go-gogc800", [str(peer)], {"GOGC": "800"}),
     )
+
+
+def ceiling() -> Kind:
+    """One that does next to nothing: what a scheduler loses with any."""
+    return Kind("ceiling", [str(_PYTHON), "-m", "bench.ceiling"], {"PYTHONPATH": str(_ROOT)})
 
 
 def brief(directory: Path) -> Kind:
@@ -113,7 +119,7 @@ class Api:
         self._port = free_ports(1)[0]
         numbers = map(str, (self._port, shape.nodes, shape.pods, shape.policies))
         command = [str(_PYTHON), "-m", "bench.apiserver", *numbers]
-        paths = {"PYTHONPATH": str(Path(__file__).parents[1])}
+        paths = {"PYTHONPATH": str(_ROOT)}
         self._process = Process("apiserver", command, directory / "apiserver.log", paths)
         wait_for(self._up, seconds=60, what="the static API server")
 

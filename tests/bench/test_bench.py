@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from bench.cells import Cell, full_tables, quick_tables, requests
-from bench.cluster import kept, node_name
+from bench.cluster import kept, node_name, request
+from bench.live import Measured
+from bench.live import told as live_told
 from bench.parts import Parts, parts
 from bench.programs import build
 from bench.report import parts_table, table
 from bench.rounds import DifferentAnswers, Samples, measure
 from bench.spreading import Spread
 from bench.spreading import told as spreads_told
-from bench.stacks import BRIEF, brief, kinds
+from bench.stacks import BRIEF, Stack, brief, ceiling, kinds
+from controlplane.processes import free_ports
 
 STACKS = ("ours", "go", "go-gogc800")
 
@@ -75,6 +78,29 @@ def test_a_spread_tells_nodes_by_their_pods_and_the_zones() -> None:
     told = spreads_told(runs, "2026-11-25")
     assert "with 5 KWOK nodes" in told
     assert "| all | 4, 6 | 0 | 5 | 0 |\n| some | 5, 5 | 1 | 3 | 1 |\n" in told
+
+
+def test_the_ceiling_keeps_every_second_name(tmp_path: Path) -> None:
+    stack = Stack(ceiling(), tmp_path / "unread", free_ports(1)[0], tmp_path)
+    try:
+        stack.wait_ready()
+        names = [node_name(n) for n in range(5)]
+        assert stack.ask("filter", request("two", names, 1)) == {"NodeNames": names[::2]}
+    finally:
+        stack.kill()
+
+
+def test_a_live_row_is_the_median_of_its_runs() -> None:
+    cpu = [{"extender": 1.0, "etcd": 2.0}, {"extender": 1.5, "etcd": 4.0}, {"extender": 9.0, "etcd": 3.0}]
+    runs = [
+        Measured(variant, 1_000, [n / rate for n in range(11)], used, idle_ms=250.0)
+        for variant, rates in (("no extender", (100, 120, 80)), ("ours, filter", (90, 95, 60)))
+        for rate, used in zip(rates, cpu, strict=True)
+    ]
+    told = live_told(runs, "2026-11-25", (0.5, 2.0))
+    assert "with 1000 KWOK nodes; 11 pods" in told
+    assert "250 ms a second" in told
+    assert "| ours, filter | 90 (60 to 95) | 0.90 | 1.5 | 3.0 | 4.5 |" in told
 
 
 def test_prioritize_is_asked_about_what_filter_left(tmp_path: Path) -> None:
