@@ -21,6 +21,8 @@ class Census:
 
     def __init__(self, site: Site, pool: str, key: str = "") -> None:
         self.largest = 0
+        self.known: set[str] = set()
+        """The uids of all pods that it has heard of."""
         self._prefix = f"{site.name}.{pool}."
         self._key = key
         self._live: dict[str, str] = {}
@@ -34,6 +36,7 @@ class Census:
                 self._live[uid] = pod["metadata"].get("labels", {}).get(self._key, "")
             groups = list(self._live.values())
             self.largest = max(self.largest, *map(groups.count, groups), 0)
+            self.known.add(uid)
 
 
 @contextmanager
@@ -45,6 +48,9 @@ def census(site: Site, pool: str, key: str = "") -> Iterator[Census]:
     counting.start()
     try:
         yield counted
+        last = site.create_pod("last", gpus=0, schedulerName="nobody")["metadata"]["uid"]
+        site.plane.wait(lambda: last in counted.known, what="the census to have heard of all")
+        site.delete_pod("last")
     finally:
         events.stop()
         counting.join(10)
