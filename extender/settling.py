@@ -42,6 +42,8 @@ class Settling:
         """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
         self._edits = 0
         """Of policies, up to the last time that was found who is in doubt."""
+        self._edited = False
+        """Whether an edit has put pods in doubt that nobody was touched for yet."""
         self._known: dict[str, int] = {}
         """How many pods of each policy were in doubt when those that wait were last woken."""
         self._ended_at: dict[str, float] = {}
@@ -87,9 +89,13 @@ class Settling:
         """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
 
         Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
+        After an edit all that are in doubt, once: nobody may have had reason to try them until then.
         """
         self._look_again()
         self._wake()
+        if self._edited:
+            self._edited = False
+            return [doubt.pod for doubt in self._doubts]
         seen_at = self._began_at + SEEN_AFTER
         silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
         if self._touched or not self._doubts or not silent:
@@ -150,6 +156,7 @@ class Settling:
             return
         if self._edits != self._cache.policies.edits:
             self._find()
+            self._edited = True
         if now - self._looked_at < _LOOK:
             return
         self._looked_at = now

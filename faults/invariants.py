@@ -86,6 +86,7 @@ class Accounts:
         """A binding was made: is its unit above every cap since the decision?"""
         ticket = binding.ticket
         if ticket is None:
+            self.promises.clear()  # it counts (C1), and nobody could hold a slot for it
             return
         self._placed[binding.pod.uid] = ticket
         if not self._remembered(binding.node, ticket):

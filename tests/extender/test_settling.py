@@ -214,6 +214,17 @@ def test_doubts_follow_an_edit(edit: ResourcePolicy) -> None:
     assert world.ask(a_pod("new"), ["dc-1"]) != Reason.WAITING_FOR_BINDINGS
 
 
+def test_who_is_in_doubt_by_an_edit_is_touched_once() -> None:
+    """C7, E9: its next attempt ends the doubt; no policy governed it at the start."""
+    world = restarted(a_pod("before"))
+    pokes = Pokes(world)
+    pokes.run(1.0)
+    assert pokes.names == []
+    world.tell(CAPPED)
+    pokes.run(2.0)
+    assert pokes.names == ["before"]
+
+
 def test_a_binding_from_before_may_be_to_a_node_that_was_lost_since() -> None:
     """C7: no node has room for the pod any more, and it is counted where its node was."""
     world, pokes = woken(a_node("dc-2", "dc"), a_pod("before", requests={GPU: "1"}))
