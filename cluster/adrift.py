@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from cluster.index import PolicyIndex
+from cluster.origins import Origins
+from policy.objects import Pod
 from policy.resourcepolicy import ResourcePolicy
 from policy.snapshot import Reservation
 from policy.usage import MissingLabelError, group_of, record_of, recorded_unit
@@ -47,8 +49,14 @@ class Adrift:
         shrank = index.shrank_at(slot.unit) >= slot.made_at
         self._lost[slot.pod.uid] = _Lost(slot, index.policy, nodes, shrank)
 
+    def settle(self, pod: Pod, origins: Origins) -> None:
+        """A pod got its node or ended. No policy counts it now, and its node may be gone when one does."""
+        lost = self._lost.pop(pod.uid, None)
+        if lost is not None and pod.node_name in lost.nodes:
+            origins.bound_adrift(pod, lost.slot, record_of(lost.policy, lost.slot.unit))
+
     def drop(self, uid: str) -> None:
-        """The pod was asked about again, is bound or gone."""
+        """The pod was asked about again, or is gone."""
         self._lost.pop(uid, None)
 
     def expire(self, until: float) -> None:

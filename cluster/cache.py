@@ -337,7 +337,7 @@ class Cache:
 
     def _settle(self, pod: Pod) -> None:
         """A pod got its node or ended: the slot held for it becomes the record of where it went."""
-        self._adrift.drop(pod.uid)
+        self._adrift.settle(pod, self.origins)
         reservation = self._reservations.pop(pod.uid, None)
         self.attempts.drop(pod.uid)
         if reservation is not None:

@@ -41,12 +41,14 @@ class Origins:
         """
         gone = bool(pod.node_name) and pod.node_name not in nodes
         if gone or pod.node_name in index.nodes_in(slot.unit):
-            record = self._records[pod.uid] = record_of(index.policy, slot.unit)
-            copied = slot.pod.annotations.get(RECORD, "")
-            if copied:
-                self._copied[pod.uid] = copied
+            record = record_of(index.policy, slot.unit)
+            copied = self._remember(pod, slot, record)
             if copied or needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
                 self.unrecorded[pod.uid] = pod, record
+
+    def bound_adrift(self, pod: Pod, slot: Reservation, record: str) -> None:
+        """A pod got its node while no policy held its slot, and went where `record` says."""
+        self._remember(pod, slot, record)
 
     def lose_node(self, pod: Pod, index: PolicyIndex) -> None:
         """Its node will not tell any more in which unit the pod counts."""
@@ -59,3 +61,11 @@ class Origins:
         self._records.pop(uid, None)
         self._copied.pop(uid, None)
         self.unrecorded.pop(uid, None)
+
+    def _remember(self, pod: Pod, slot: Reservation, record: str) -> str:
+        """What the pod carried already when it was sent off; empty if nothing."""
+        self._records[pod.uid] = record
+        copied = slot.pod.annotations.get(RECORD, "")
+        if copied:
+            self._copied[pod.uid] = copied
+        return copied

@@ -256,7 +256,10 @@ class EventsAndCalls(RuleBasedStateMachine):
             return
         if pod.node_name or pod.finished:
             self.asked.discard(pod.uid)
-            self.adrift.pop(pod.uid, None)
+            slot, policy, nodes, _ = self.adrift.pop(pod.uid, (None, None, (), False))
+            if slot and policy and pod.node_name in nodes:
+                self.records[pod.uid] = record_of(policy, slot.unit)
+                self.copied[pod.uid] = slot.pod.annotations.get(RECORD, "")
             held = self.reservations.pop(pod.uid, None)
             if held and self._may_be_of(held, pod.node_name):
                 self.records[pod.uid] = record_of(self.policies[held.policy], held.unit)

@@ -98,3 +98,18 @@ def test_a_slot_for_which_there_is_no_room_any_more(change: Change, *, held: boo
         now += 300
         cache.expire()
         assert not cache.reservations(), "not for ever"
+
+
+@pytest.mark.parametrize("policy", [POLICY, RECAPPED], ids=["made again", "made again with other units"])
+def test_who_landed_without_a_policy_counts_where_its_node_was(policy: ResourcePolicy) -> None:
+    """C7, L3: it had a slot when the policy went, and its node went before there was one again."""
+    cache = Cache(lambda: NOW, Kinds(), 300.0, remembers_since=NOW)
+    with cache.lock:
+        cache.replace_nodes([FREE])
+        cache.replace_policies([POLICY])
+        cache.reserve(POD, POLICY, 0, ())
+        cache.remove_policy(POLICY.key)
+        cache.upsert_pod(a_pod("p", on="dc-1", requests={GPU: "1"}))
+        cache.remove_node("dc-1")
+        cache.upsert_policy(policy)
+        assert cache.usage(policy, len(policy.units) - 1, ()).pods == 1

@@ -127,6 +127,16 @@ def test_the_slot_of_a_nominated_pod_survives_a_restart_and_a_refusal_after_it()
     assert world.ask(nominated, ["dc-1"]) == 0
 
 
+def test_the_slot_of_a_nominated_pod_goes_when_preempt_helps_it_nowhere() -> None:
+    """E7: kube-scheduler asks once nobody is leaving, and does not end the nomination by such an answer."""
+    nominated = a_pod("urgent", nominated_node="dc-1", priority=9)
+    world = restarted(a_policy(a_unit("dc", max=1)), nominated)
+    assert world.ask(a_pod("new"), ["dc-1"]) == Reason.MAX_REACHED
+    preempted = world.extender.preempt(nominated, {})
+    assert preempted is not None
+    assert world.ask(a_pod("new"), ["dc-1"]) == 0
+
+
 def test_a_server_that_leads_again_doubts_its_old_slots() -> None:
     """C7: who led meanwhile may have sent the pod to another unit than we did."""
     second_of_two = a_policy(a_unit("dc", max=1), a_unit("cloud", max=1))
