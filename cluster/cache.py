@@ -8,7 +8,7 @@ A pod in the index of its policy is one of
     absent   --reserve: sent to a unit------------------------------------> reserved
     reserved --reserve: asked again, replaced-----------------------------> reserved
     reserved --bound seen-------------------------------------------------> bound
-    reserved --deleted, finished, refused when asked again, idle, expired-> absent
+    reserved --deleted, finished, refused or not helped, idle, expired----> absent
     reserved --its policy edited away or deleted--------------------------> adrift
     adrift   --governed by a policy whose unit it may be on its way to----> reserved
     adrift   --asked again, bound seen, deleted, finished, expired--------> absent, or as above

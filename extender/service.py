@@ -222,7 +222,7 @@ class Extender:
         history, walk = self._cache.history(pod.uid), choice.walk
         last = self._cache.attempts.get(pod.uid)
         retry_at = last.retry_at if last else math.inf
-        if choice.unit is None and not (history.promise and history.promise.holds(pod.nominated_node, now)):
+        if choice.unit is None and not history.holds(pod.nominated_node, now):
             # Nobody is leaving for it, or it would not be asked: kube-scheduler does not end its nomination.
             self._cache.forget(pod.uid)
         if choice.unit is not None:

@@ -72,8 +72,7 @@ def outlives(
     After a restart, or an edit, only the nomination tells. Everybody has left once the pod fits there: what
     refuses it then is the policy, and may do so for ever.
     """
-    promise = view.history(pod.uid).promise
-    if promise is not None and promise.holds(pod.nominated_node, now):
+    if view.history(pod.uid).holds(pod.nominated_node, now):
         return True
     if slot.policy != policy.key or pod.nominated_node not in view.nodes_in(policy, slot.unit):
         return False

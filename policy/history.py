@@ -48,6 +48,10 @@ class History:
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
     promise: Promise | None = None
 
+    def holds(self, nominated_node: str, now: float) -> bool:
+        """Whether a promise keeps the pod's slot, whatever it is answered (E7)."""
+        return self.promise is not None and self.promise.holds(nominated_node, now)
+
     def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "History":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
         known = replace(self, nomination_refused=False, kept_from=kept_from)

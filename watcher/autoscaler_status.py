@@ -90,6 +90,13 @@ class AutoscalerStatus:
         except (IndexError, ValueError):
             return None
 
+    def is_of_a_loop_after(self, at: float) -> bool:
+        """Whether its last loop began after what the autoscaler did at that time, in whole seconds.
+
+        Both are the autoscaler's times, so that a restart of ours does not matter.
+        """
+        return self.loop_at is not None and self.loop_at >= at + 1
+
     @property
     def sizes(self) -> Mapping[str, Size]:
         """By group."""

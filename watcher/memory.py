@@ -248,11 +248,10 @@ class Memory:
     def _is_shown(self, request: Request, sight: Sight) -> bool:
         """Whether the autoscaler's status is of a loop after it served the request: nodes to come are in it.
 
-        By its own times, so that a restart of ours does not matter; else by what we saw.
+        By its own times where it tells them, else by what we saw.
         """
-        loop, served = sight.status.loop_at, request.served_at
-        if loop is not None and served is not None:
-            return loop >= served + 1  # both are cut to whole seconds
+        if sight.status.loop_at is not None and request.served_at is not None:
+            return sight.status.is_of_a_loop_after(request.served_at)
         return self.served.get(request.name, sight.status.updated) != sight.status.updated
 
     def _lift(self, sight: Sight) -> None:

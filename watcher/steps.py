@@ -158,14 +158,10 @@ def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | W
 
 
 def _is_final(request: Request, sight: Sight) -> bool:
-    """Whether an answer that is half there will not be completed: a later loop than that has ended.
-
-    Both times are of the autoscaler's clock, so a restart of ours does not matter.
-    """
-    loop, accepted = sight.status.loop_at, request.accepted_at
-    if request.answer is not Answer.ACCEPTED or loop is None or accepted is None:
+    """Whether an answer that is half there will not be completed: a later loop than that has ended."""
+    if request.answer is not Answer.ACCEPTED or request.accepted_at is None:
         return False
-    return loop >= accepted + 1  # both are cut to whole seconds
+    return sight.status.is_of_a_loop_after(request.accepted_at)
 
 
 def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
