@@ -11,7 +11,7 @@ COMPILE := --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emi
 .PHONY: bench coverage faults mutation demo test test-fast check install programs lock clean
 
 demo: install programs  ## the main job: the story of the guide, there and back, on a real control plane (KEEP=1 leaves it up)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep)
 
 test: check install programs  ## every test, those on the real control plane included
 	$(BIN)/python -m pytest
@@ -20,20 +20,20 @@ test-fast: check  ## seconds, no Go: for daily work
 	$(BIN)/python -m pytest -m "not plane"
 
 faults: install  ## the fault simulator: RUNS=10000 seeded schedules of crashes, delays and losses (SEED, JOBS)
-	$(BIN)/python -m faults --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) --jobs $(or $(JOBS),1)
+	$(BIN)/python -m dev.faultsim --runs $(or $(RUNS),1000) --seed $(or $(SEED),0) --jobs $(or $(JOBS),1)
 
 coverage: install  ## every branch of policy/, by its own tests; fails below 100 %
-	$(BIN)/coverage run --source=policy -m pytest --quiet -m "not plane" tests/policy tests/author
+	$(BIN)/coverage run --source=policy -m pytest --quiet -m "not plane" tests/unit/policy tests/unit/cli
 	$(BIN)/coverage report --fail-under=100
 
-mutation: install  ## policy/units.py and policy/usage.py with one thing wrong at a time: none must pass tests/policy
+mutation: install  ## policy/scheduling/unit_selection.py and accounting.py with one thing wrong at a time: none must pass tests/unit/policy
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/mutation.txt
 	rm -rf mutants
 	$(BIN)/python -m mutmut run --max-children $(or $(JOBS),1)
 	@survivors="$$($(BIN)/python -m mutmut results)"; echo "$${survivors:-none survived}"; test -z "$$survivors"
 
-bench: install  ## ours against a Go peer, on this machine: a quarter of an hour, into bench/RESULTS.md
-	$(BIN)/python -m bench
+bench: install  ## ours against a Go peer, on this machine: a quarter of an hour, into dev/bench/RESULTS.md
+	$(BIN)/python -m dev.bench
 
 check: install  ## style, types
 	$(BIN)/ruff check
@@ -49,7 +49,7 @@ $(INSTALLED): pyproject.toml requirements/dev.txt
 	@touch $@
 
 programs: install  ## the six programs of the control plane, built once per machine and user
-	@$(BIN)/python -m controlplane build
+	@$(BIN)/python -m dev.controlplane build
 
 lock: install  ## new lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from policy.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
-from policy.resourcepolicy import ResourceKind
+from policy.api.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
+from policy.api.resourcepolicy import ResourceKind
 
 __all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
 

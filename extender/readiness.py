@@ -5,8 +5,8 @@ Owns the reasons not to; must not know what is answered.
 
 from collections.abc import Callable, Iterable
 
-from cluster.lease import Lease
-from cluster.reflector import Reflector
+from cluster.kube.leader_election import Lease
+from cluster.kube.reflector import Reflector
 
 __all__ = ["Readiness"]
 

@@ -9,15 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from cluster.attempts import Attempt
-from cluster.cache import Cache
-from cluster.rounds import Rounds
+from cluster.cache.cache import Cache
+from cluster.cache.scheduling_attempts import Attempt
+from cluster.kube.periodic import Rounds
 from extender.metrics import Metrics
-from policy.expiry import SEEN_AFTER
-from policy.objects import Pod
-from policy.planning import plan
-from policy.resourcepolicy import ResourcePolicy
-from policy.scale_up import wants_nodes
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scaleup.demand import wants_nodes
+from policy.scaleup.planner import plan
+from policy.scheduling.reservation_expiry import SEEN_AFTER
 
 __all__ = ["Requeue"]
 

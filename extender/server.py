@@ -9,18 +9,18 @@ import time
 from pathlib import Path
 from threading import Event, Thread
 
-from cluster.cache import Cache
-from cluster.clock import SteadyClock
-from cluster.connection import connect
-from cluster.informers import Informers
-from cluster.leading import lease_of
+from cluster.cache.cache import Cache
+from cluster.cache.informers import Informers
+from cluster.kube.client import connect
+from cluster.kube.clock import SteadyClock
+from cluster.kube.leader_election import lease_of
 from cluster.settings import Settings
-from extender.app import Application
-from extender.freshness import Freshness
+from extender.cache_staleness import Freshness
+from extender.http.app import Application
 from extender.metrics import Metrics
-from extender.pods import Annotator
+from extender.placement_recorder import Recorder
+from extender.pod_patcher import Annotator
 from extender.readiness import Readiness
-from extender.recorder import Recorder
 from extender.requeue import Requeue
 from extender.service import Extender
 

@@ -12,25 +12,25 @@ from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 
-from cluster.attempts import Attempt
-from cluster.cache import Cache
-from extender.decisions import Decisions
-from extender.settling import Settling
-from policy import filter as filter_verb
-from policy import preempt as preempt_verb
-from policy import prioritize as prioritize_verb
-from policy.expiry import outlives
-from policy.filter import Decision
-from policy.history import Promise
-from policy.objects import Pod
-from policy.options import OnConflict, OutsideUnits, ScoredNodes
-from policy.preempt import Choice
-from policy.reasons import Reason, Refusal
-from policy.resourcepolicy import ResourcePolicy
-from policy.sampling import sampled
-from policy.snapshot import View
-from policy.taken import taken_filter, taken_preempt
-from policy.verdict import Explanation
+from cluster.cache.cache import Cache
+from cluster.cache.scheduling_attempts import Attempt
+from extender.decision_log import Decisions
+from extender.handover import Settling
+from policy.api.objects import Pod
+from policy.api.options import OnConflict, OutsideUnits, ScoredNodes
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.explain.decision_record import taken_filter, taken_preempt
+from policy.explain.types import Explanation
+from policy.scheduling import filter as filter_verb
+from policy.scheduling import preempt as preempt_verb
+from policy.scheduling import prioritize as prioritize_verb
+from policy.scheduling.filter import Decision
+from policy.scheduling.node_sampling import sampled
+from policy.scheduling.pod_history import Promise
+from policy.scheduling.preempt import Choice
+from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.reservation_expiry import outlives
+from policy.scheduling.snapshot import View
 
 __all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
 

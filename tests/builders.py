@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from policy.history import History
-from policy.objects import Node, Owner, Phase, Pod, Taint, Toleration
-from policy.options import Kinds
-from policy.quantity import parse_quantity
-from policy.resourcepolicy import NextUnits, ResourcePolicy, Unit
-from policy.snapshot import Reservation, Snapshot
-from policy.usage import RECORD, group_of, record_of
+from policy.api.objects import Node, Owner, Phase, Pod, Taint, Toleration
+from policy.api.options import Kinds
+from policy.api.quantity import parse_quantity
+from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
+from policy.scheduling.accounting import RECORD, group_of, record_of
+from policy.scheduling.pod_history import History
+from policy.scheduling.snapshot import Reservation, Snapshot
 
 __all__ = [
     "LATER",

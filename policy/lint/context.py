@@ -7,10 +7,10 @@ its own (M6), and no other rule looks at it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policy.api.resourcepolicy import InvalidPolicyError, ResourcePolicy
 from policy.lint.documents import Document, Given, Path, Policy, Workload
 from policy.lint.findings import Code, Finding, Severity
-from policy.match import matches
-from policy.resourcepolicy import InvalidPolicyError, ResourcePolicy
+from policy.scheduling.matching import matches
 
 __all__ = ["Context", "context_of", "found"]
 

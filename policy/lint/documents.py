@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policy.objects import Pod
-from policy.resourcepolicy import ResourcePolicy
-from policy.snapshot import Snapshot
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.snapshot import Snapshot
 
 __all__ = ["Document", "Given", "Path", "Place", "Policy", "Position", "Workload", "mappings", "spelled"]
 

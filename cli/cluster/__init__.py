@@ -1,0 +1,1 @@
+"""Where a command finds the cluster: a live API server, or a file."""

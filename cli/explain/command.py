@@ -1,0 +1,51 @@
+"""What `resourcepolicy explain` does.
+
+Owns which cluster is asked, and printing; must not know what is concluded, nor how it is laid out.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cli.cluster.source import cluster_at
+from cli.errors import Mistake
+from cli.explain.gather import Inquiry, inquire_live, inquire_snapshot
+from cli.explain.report import account
+from cli.explain.text import SHOWN
+from cluster.settings import Settings, load_settings
+
+__all__ = ["Asked", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options, as they are typed."""
+
+    pod: str
+    namespace: str | None
+    kubeconfig: Path | None
+    context: str | None
+    server: str | None
+    snapshot: str | None
+    config: Path | None
+    form: str
+
+
+def run(asked: Asked) -> None:
+    """Ask and print.
+
+    Raises:
+        Mistake: there is no such pod, or nobody to ask.
+    """
+    settings = load_settings(asked.config)
+    click.echo(SHOWN[asked.form](account(_inquiry(asked, settings), settings)))
+
+
+def _inquiry(asked: Asked, settings: Settings) -> Inquiry:
+    name = asked.pod.removeprefix("pods/").removeprefix("pod/").removeprefix("po/")
+    if asked.snapshot is None:
+        return inquire_live(asked.kubeconfig, asked.context, asked.namespace, name, asked.server, settings)
+    if asked.server or asked.context or asked.kubeconfig:
+        raise Mistake("--snapshot asks no cluster: leave --server, --context and --kubeconfig away")
+    return inquire_snapshot(cluster_at(asked.snapshot), asked.namespace or "default", name, settings)

@@ -1,0 +1,175 @@
+"""Everything that is read about one pod before anything is concluded.
+
+Owns where it comes from: a live cluster and the server's memory of its decisions, or a snapshot alone. Where
+no decision is remembered, one is made now, by the server's own code over what the API tells. Must not know
+what is said about it.
+"""
+
+import difflib
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cli.cluster.live import POLICIES, Session, in_namespace, read_cluster
+from cli.cluster.offline_extender import Furnished
+from cli.cluster.snapshot import Cluster, Said, cluster_of, moment
+from cli.errors import Mistake
+from cli.explain.decisions_client import Asked, ask_at, ask_through
+from cli.explain.events_and_requests import Heard, events_of, optional, requests_for
+from cluster.kube.client import ApiError
+from cluster.settings import Settings
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.explain.types import Explanation
+from policy.scheduling.matching import governing
+from policy.scheduling.node_fit import admits, has_free
+from policy.scheduling.snapshot import View
+from watcher.provisioner.interface import Request
+
+__all__ = ["Inquiry", "inquire_live", "inquire_snapshot"]
+
+_NOT_FOUND = 404
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """What is known."""
+
+    now: float
+    pod: Pod
+    policies: Collection[ResourcePolicy]
+    rejected: Collection[Rejected] = ()
+    view: View
+    decisions: Sequence[Explanation]
+    """The newest first."""
+    server: str = ""
+    """Where they are from; empty: made now from what the API tells."""
+    why_not: str = ""
+    """Why not from the server."""
+    refusal: Said | None = None
+    """kube-scheduler's condition of a pod that is not placed."""
+    heard: Heard = field(default_factory=Heard)
+    requests: Sequence[Request] | None = None
+    """To the autoscaler, for this pod; None: unknown, as a snapshot does not hold them."""
+    unread: Sequence[str] = field(default=())
+    """What could not be read, and why."""
+
+
+def inquire_snapshot(cluster: Cluster, namespace: str, name: str, settings: Settings) -> Inquiry:
+    """From a snapshot.
+
+    Raises:
+        Mistake: the pod is not in it.
+    """
+    now = moment(cluster)
+    pod = next((p for p in cluster.pods if (p.namespace, p.name) == (namespace, name)), None)
+    if pod is None:
+        raise _no_such_pod(namespace, name, cluster.pods)
+    return _from_api(cluster, pod, now, settings, "a snapshot has no memory of decisions")
+
+
+def inquire_live(
+    kubeconfig: Path | None,
+    context: str | None,
+    namespace: str | None,
+    name: str,
+    server: str | None,
+    settings: Settings,
+) -> Inquiry:
+    """From the API server, and from ours.
+
+    Raises:
+        Mistake: the API server is not reached or refuses, or there is no such pod.
+    """
+    with Session(kubeconfig, context) as session:
+        place = namespace or session.namespace
+        near, unread = _near(session, place, name)
+        (pod,) = near.pods
+        own = settings.watcher.namespace
+        asked = ask_at(server, place, name) if server else ask_through(session, place, name, own)
+        known = [one for one in asked.explanations if one.uid == pod.uid]
+        now = time.time()
+        if known or governing(pod, near.policies) is None or pod.finished:
+            inquiry = _from_server(near, pod, now, settings, asked, known)
+        else:
+            inquiry = _from_api(read_cluster(session), pod, now, settings, asked.why_not or _ANOTHER)
+        return replace(
+            inquiry,
+            heard=events_of(session, pod, unread),
+            requests=requests_for(session, pod, own, unread),
+            refusal=near.refusals.get(pod.uid),
+            unread=tuple(unread),
+        )
+
+
+_ANOTHER = "the server remembers only an earlier pod of that name"
+
+
+def _near(session: Session, namespace: str, name: str) -> tuple[Cluster, list[str]]:
+    """The pod, its node, and the policies of its namespace."""
+    unread: list[str] = []
+    try:
+        body = session.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    except ApiError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        listed = {"Pod": session.get(f"/api/v1/namespaces/{namespace}/pods")}
+        raise _no_such_pod(namespace, name, cluster_of(session.source, listed).pods) from None
+    found = {"Pod": body}
+    try:
+        found["ResourcePolicy"] = session.get(in_namespace(POLICIES, namespace))
+    except ApiError as error:  # without the CRD no policy governs anything
+        if error.status != _NOT_FOUND:
+            raise
+    (pod,) = cluster_of(session.source, {"Pod": body}).pods
+    if pod.node_name:
+        node = optional(session, f"/api/v1/nodes/{pod.node_name}", unread)
+        found["Node"] = node
+    return cluster_of(session.source, found), unread
+
+
+def _from_server(
+    near: Cluster, pod: Pod, now: float, settings: Settings, asked: Asked, known: Sequence[Explanation]
+) -> Inquiry:
+    return Inquiry(
+        now=now,
+        pod=pod,
+        policies=near.policies,
+        rejected=near.rejected,
+        view=near.snapshot(settings.kinds),
+        decisions=known,
+        server=asked.server if known else "",
+        why_not=asked.why_not,
+    )
+
+
+def _from_api(cluster: Cluster, pod: Pod, now: float, settings: Settings, why_not: str) -> Inquiry:
+    """As if kube-scheduler asked about the pod now."""
+    stage = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now)
+    candidates = [
+        node.name
+        for node in cluster.nodes
+        if admits(node, pod)
+        and has_free(node, (p for p in stage.view.pods_on(node.name) if p.uid != pod.uid), pod)
+    ]
+    return Inquiry(
+        now=now,
+        pod=pod,
+        policies=cluster.policies,
+        rejected=cluster.rejected,
+        view=stage.view,
+        decisions=() if pod.finished else stage.explain(pod, candidates),
+        why_not=why_not,
+        refusal=cluster.refusals.get(pod.uid),
+    )
+
+
+def _no_such_pod(namespace: str, name: str, pods: Sequence[Pod]) -> Mistake:
+    there = sorted(pod.name for pod in pods if pod.namespace == namespace)
+    alike = [other for other in there if other.startswith(name)]
+    alike = alike or difflib.get_close_matches(name, there, _NAMED) or there
+    more = f" and {len(there) - _NAMED} more" if alike is there and len(there) > _NAMED else ""
+    names = f"there are {', '.join(alike[:_NAMED])}{more}" if there else "there is none at all"
+    return Mistake(f"no pod {name} in namespace {namespace} ({names}); name one, or another -n NAMESPACE")

@@ -1,0 +1,193 @@
+"""Why a pod is where it is, put together: the answer of `resourcepolicy explain` as plain values.
+
+Owns the order of what is told and the sentences that join it; must not know how anything was read, nor how it
+is printed. What a unit said to the pod is `policy.explanation`'s, what the pod is to policies
+`policy.standing`'s.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cli.cluster.snapshot import Said
+from cli.explain.gather import Inquiry
+from cluster.settings import Settings
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.explain.pod_summary import Phase, Standing, standing
+from policy.explain.types import Explanation, Verb
+from policy.scheduling.accounting import recorded_unit
+from watcher.provisioner.interface import Answer, Request
+from watcher.scaleup.pod_holds import DELAY, MARK
+
+__all__ = ["Account", "Purchase", "account"]
+
+_UNPLACED = (Phase.PENDING, Phase.NOT_TRIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A request to the autoscaler that names the pod."""
+
+    request: str
+    at: float
+    unit: int | None
+    pods: int
+    answer: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Everything that is told."""
+
+    namespace: str
+    pod: str
+    uid: str
+    asked_at: float
+    phase: Phase
+    node: str
+    since: float | None
+    """In this phase."""
+    policy: str
+    """`namespace/name`; empty: none governs it."""
+    unit: int | None
+    notes: tuple[str, ...]
+    decisions: tuple[Explanation, ...]
+    """The newest first."""
+    conclusion: str
+    """Of the newest."""
+    source: str
+    """Where they are from: the server's address, or empty for the API alone."""
+    source_note: str
+    scheduler: tuple[Said, ...]
+    autoscaler: tuple[Purchase, ...]
+    autoscaler_notes: tuple[str, ...]
+    again: str
+    """When it is tried again; empty if it need not be."""
+    retry_at: float | None
+    unread: tuple[str, ...]
+
+
+def account(inquiry: Inquiry, settings: Settings) -> Account:
+    """Conclude."""
+    pod = inquiry.pod
+    # What kube-scheduler did ask about it does ask about (M8).
+    managed = () if inquiry.server else settings.watcher.managed_resources
+    stands = standing(pod, inquiry.policies, inquiry.rejected, inquiry.view, managed, settings.on_conflict)
+    newest = inquiry.decisions[0] if inquiry.decisions else None
+    again, retry_at = _again(inquiry, stands, newest)
+    return Account(
+        namespace=pod.namespace,
+        pod=pod.name,
+        uid=pod.uid,
+        asked_at=inquiry.now,
+        phase=stands.phase,
+        node=pod.node_name,
+        since=pod.bound_at if pod.node_name else pod.unscheduled_since,
+        policy=stands.governor.key if stands.governor else "",
+        unit=stands.unit,
+        notes=stands.sentences,
+        decisions=tuple(inquiry.decisions),
+        conclusion=_conclusion(inquiry, stands, newest),
+        source=inquiry.server,
+        source_note=_source_note(inquiry, stands) if inquiry.decisions else "",
+        scheduler=tuple(_scheduler(inquiry)),
+        autoscaler=tuple(_purchase(request, stands.governor) for request in inquiry.requests or ()),
+        autoscaler_notes=tuple(_autoscaler_notes(inquiry, stands)),
+        again=again,
+        retry_at=retry_at,
+        unread=tuple(inquiry.unread),
+    )
+
+
+def _source_note(inquiry: Inquiry, stands: Standing) -> str:
+    if inquiry.server:
+        return ""
+    what = "This is what it would be told now, from the API alone"
+    if stands.phase in (Phase.PLACED, Phase.TERMINATING):
+        what = "How it was decided is not known: this is what it would be told now, from the API alone"
+    return f"{what}: {inquiry.why_not}." if inquiry.why_not else f"{what}."
+
+
+def _conclusion(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> str:
+    if newest is None:
+        return ""
+    if inquiry.server:
+        return f"{_by_another(stands, newest)}{newest.why}{_unbound(stands, newest)}"
+    if newest.unit is None:
+        return newest.why
+    now = f"It would be sent to units[{newest.unit}], the first that may take it."
+    if stands.unit is None or newest.unit >= stands.unit:
+        return now
+    return f"{now} That was not so when it was placed, or it was placed without the policy; it stays (L4)."
+
+
+def _by_another(stands: Standing, newest: Explanation) -> str:
+    if stands.governor is not None and stands.governor.key == newest.policy:
+        return ""
+    return f"ResourcePolicy {newest.policy} governed it then. "
+
+
+def _unbound(stands: Standing, newest: Explanation) -> str:
+    if newest.verb is Verb.FILTER and newest.kept and stands.phase in _UNPLACED:
+        return " It is not bound all the same: kube-scheduler says why, or is about to bind it."
+    return ""
+
+
+def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
+    """The condition, and the event if it says something else."""
+    condition, event = inquiry.refusal, inquiry.heard.scheduler
+    if condition is not None:
+        yield condition
+    if event is not None and (condition is None or event.message != condition.message):
+        yield event
+
+
+def _again(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> tuple[str, float | None]:
+    if stands.phase not in _UNPLACED:
+        return "", None
+    if newest is not None and newest.kept and not inquiry.server:
+        return "at kube-scheduler's next try: as far as the API tells, there is room for it", None
+    if newest is None or not newest.again:
+        return "when kube-scheduler sees nodes or pods change", None
+    ahead = newest.retry_at is not None and newest.retry_at > inquiry.now
+    return newest.again, newest.retry_at if ahead else None
+
+
+def _purchase(request: Request, governor: ResourcePolicy | None) -> Purchase:
+    return Purchase(
+        request.name,
+        request.made_at,
+        recorded_unit(request.record, governor) if governor else None,
+        len(request.pods),
+        request.answer,
+        _ANSWERS[request.answer] + (f" ({request.message})" if request.message else ""),
+    )
+
+
+_ANSWERS = {
+    Answer.UNSENT: "it was cut off before it was sent, and is sent again",
+    Answer.SHOWN: "a placeholder stands for the pod, and the autoscaler has not reacted yet",
+    Answer.ASKED: "no answer yet",
+    Answer.ACCEPTED: "accepted, not answered yet",
+    Answer.BOUGHT: "its group grew; the nodes are on their way",
+    Answer.PROVISIONED: "provisioned: the nodes are there, or on their way",
+    Answer.FAILED: "failed",
+}
+
+
+def _autoscaler_notes(inquiry: Inquiry, stands: Standing) -> Iterator[str]:
+    pod = inquiry.pod
+    if stands.phase is not Phase.PENDING or stands.governor is None:
+        return
+    if MARK in pod.annotations:
+        yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
+    elif DELAY in pod.annotations:
+        yield f"Its own annotation {DELAY} keeps cluster-autoscaler from it for {pod.annotations[DELAY]}."
+    if inquiry.heard.watcher is not None:
+        yield f"{inquiry.heard.watcher.message}."
+    if inquiry.requests or inquiry.requests is None or inquiry.heard.watcher is not None:
+        return
+    if any(unit.waits_for_nodes for unit in stands.governor.units):
+        yield "No request for nodes names it."
+    else:
+        yield "No unit of its policy waits for nodes (U4): none are asked for."

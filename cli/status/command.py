@@ -1,0 +1,123 @@
+"""What `resourcepolicy status` does.
+
+Owns which policies of which cluster are looked at, and printing; must not know how pods are counted.
+"""
+
+import difflib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cli.cluster.live import Session, read_cluster
+from cli.cluster.offline_extender import Furnished
+from cli.cluster.snapshot import Cluster, moment
+from cli.cluster.source import cluster_at
+from cli.errors import Mistake
+from cli.status.text import SHOWN, Shown
+from cluster.settings import Settings, load_settings
+from policy.api.quantity import format_quantity
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.matching import governing, is_sent
+from policy.status.conditions import about_pods
+from policy.status.unit_capacity import Occupancy, Room, occupancies
+from policy.status.usage_report import census
+
+__all__ = ["Asked", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options, as they are typed."""
+
+    policy: str | None
+    namespace: str | None
+    everywhere: bool
+    kubeconfig: Path | None
+    context: str | None
+    snapshot: str | None
+    config: Path | None
+    form: str
+
+
+def run(asked: Asked) -> None:
+    """Count and print.
+
+    Raises:
+        Mistake: the policy is not there, or nothing can be read.
+    """
+    if asked.everywhere and (asked.namespace or asked.policy):
+        raise Mistake("-A shows every policy of every namespace: leave POLICY and -n away")
+    settings = load_settings(asked.config)
+    cluster, namespace, now = _read(asked)
+    there = [policy for policy in cluster.policies if asked.everywhere or policy.namespace == namespace]
+    chosen = [policy for policy in there if asked.policy in (None, policy.name)]
+    unusable = [refused for refused in cluster.rejected if asked.everywhere or _named(refused.key, namespace)]
+    if asked.policy and not chosen:
+        raise _no_such_policy(asked.policy, namespace, there, [refused.key for refused in unusable])
+    for refused in unusable if asked.policy is None else ():
+        click.echo(f"ResourcePolicy {refused.key} cannot be used (M6): {refused.errors[0]}", err=True)
+    if not chosen and asked.form == "text":
+        where = "any namespace" if asked.everywhere else f"namespace {namespace}; -A shows all"
+        click.echo(f"No ResourcePolicy that can be used is in {where}.", err=True)
+        return
+    click.echo(SHOWN[asked.form](_counted(chosen, cluster, settings, now)))
+
+
+def _named(key: str, namespace: str) -> bool:
+    return key.partition("/")[0] == namespace
+
+
+def _read(asked: Asked) -> tuple[Cluster, str, float]:
+    """The cluster, the namespace that is meant, and the time."""
+    if asked.snapshot is not None:
+        if asked.context or asked.kubeconfig:
+            raise Mistake("--snapshot asks no cluster: leave --context and --kubeconfig away")
+        cluster = cluster_at(asked.snapshot)
+        return cluster, asked.namespace or "default", moment(cluster)
+    with Session(asked.kubeconfig, asked.context) as session:
+        namespace = asked.namespace or session.namespace
+        return read_cluster(session, None if asked.everywhere else namespace), namespace, time.time()
+
+
+def _counted(
+    chosen: Sequence[ResourcePolicy], cluster: Cluster, settings: Settings, now: float
+) -> list[Shown]:
+    managed = settings.watcher.managed_resources
+    view = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now).view
+    room = Room(view)
+    conditions = about_pods(cluster.policies, cluster.pods, managed, settings.on_conflict)
+    shown = []
+    for policy in sorted(chosen, key=lambda policy: policy.key):
+        own = [p for p in cluster.pods if governing(p, cluster.policies) == policy]
+        found = occupancies(policy, own, [p for p in own if is_sent(p, managed)], view, room, managed)
+        shown.append(
+            Shown(
+                census(policy, own, view, now),
+                tuple(map(_state, found)),
+                tuple({k: format_quantity(v) for k, v in one.free.items()} for one in found),
+                tuple(condition.message for condition in conditions[policy.key] if condition.status),
+            )
+        )
+    return shown
+
+
+def _state(unit: Occupancy) -> str:
+    if unit.exhausted is not None:
+        return "full"
+    return "room" if unit.room else "no room"
+
+
+def _no_such_policy(
+    name: str, namespace: str, there: Sequence[ResourcePolicy], unusable: Sequence[str]
+) -> Mistake:
+    if f"{namespace}/{name}" in unusable:
+        return Mistake(f"ResourcePolicy {name} cannot be used (M6); `resourcepolicy lint --live` says why")
+    names = sorted(policy.name for policy in there)
+    alike = difflib.get_close_matches(name, names) or names
+    known = f"there are {', '.join(alike[:5])}" if names else "there is none at all"
+    return Mistake(
+        f"no ResourcePolicy {name} in namespace {namespace} ({known}); name one, or another -n NAMESPACE"
+    )

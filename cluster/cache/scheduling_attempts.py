@@ -1,0 +1,95 @@
+"""What the last call about each unplaced pod left: its outcome, and the history that the next decision needs.
+
+Owns keeping and dropping it; must not know how it came about. Part of the cache, and under its lock.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.pod_history import NO_HISTORY, History
+
+__all__ = ["Attempt", "Attempts"]
+
+_UNSEEN_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The last call about a pod that is not bound yet."""
+
+    pod: Pod
+    policy: str
+    at: float
+    refused: bool
+    retry_at: float
+    """When asking again may give another answer without any event."""
+
+
+class Attempts:
+    """By the pod's uid."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._attempts: dict[str, Attempt] = {}
+        self._histories: dict[str, History] = {}
+        self._swept_at = clock()
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._attempts
+
+    def __iter__(self) -> Iterator[Attempt]:
+        return iter(self._attempts.values())
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def get(self, uid: str) -> Attempt | None:
+        """The last attempt of a pod."""
+        return self._attempts.get(uid)
+
+    def history(self, uid: str) -> History:
+        """What earlier decisions about a pod left to remember."""
+        return self._histories.get(uid, NO_HISTORY)
+
+    def keep(self, attempt: Attempt, history: History) -> None:
+        """Put in place of what was kept about the pod."""
+        uid = attempt.pod.uid
+        self._attempts[uid] = attempt
+        if history == NO_HISTORY:
+            self._histories.pop(uid, None)
+        else:
+            self._histories[uid] = history
+
+    def retry_by(self, uid: str, at: float) -> None:
+        """A timer has begun to count for the pod since its last attempt."""
+        attempt = self._attempts.get(uid)
+        if attempt is not None and at < attempt.retry_at:
+            self._attempts[uid] = replace(attempt, retry_at=at)
+
+    def edit(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
+        """A policy has another form: what is remembered of its units goes with them."""
+        for uid, history in self._histories.items():
+            if self._attempts[uid].policy == policy.key:
+                self._histories[uid] = history.carried_over(before, policy)
+
+    def begin_anew(self, uid: str) -> None:
+        """Another policy governs the pod, or none."""
+        if uid in self._histories:
+            self._histories[uid] = self._histories[uid].under_another_policy()
+
+    def drop(self, uid: str) -> None:
+        """The pod is bound or gone."""
+        self._attempts.pop(uid, None)
+        self._histories.pop(uid, None)
+
+    def sweep(self, known: Collection[str]) -> None:
+        """Drop what is kept about pods that the watch never brought: they were gone before it saw them."""
+        now = self._clock()
+        if now - self._swept_at < _UNSEEN_SECONDS:
+            return
+        self._swept_at = now
+        for uid, attempt in list(self._attempts.items()):
+            if uid not in known and attempt.at < now - _UNSEEN_SECONDS:
+                self.drop(uid)

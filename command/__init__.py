@@ -1,1 +1,0 @@
-"""The command `resourcepolicy`, which joins the programs and the tools for authors."""

@@ -1,0 +1,29 @@
+"""A real Kubernetes control plane as plain processes on loopback.
+
+Owns: building the six programs, starting and stopping them, fake nodes, the autoscaler's groups, the
+HPA's metrics.
+Must not know: policies, the extender, the watcher; it only keeps a port for them.
+Facts: upstream's flags and sources, KWOK v0.8.0, cluster-autoscaler 1.33.0.
+"""
+
+from dev.controlplane.api import Api, ApiError, Object
+from dev.controlplane.autoscaler import NodeGroup
+from dev.controlplane.commands import QUICK_HPA
+from dev.controlplane.custom_metrics import CustomMetrics, PodValues
+from dev.controlplane.plane import ControlPlane, PlaneOptions
+from dev.controlplane.processes import ProgramExitedError
+from dev.controlplane.watch import Watch
+
+__all__ = [
+    "QUICK_HPA",
+    "Api",
+    "ApiError",
+    "ControlPlane",
+    "CustomMetrics",
+    "NodeGroup",
+    "Object",
+    "PlaneOptions",
+    "PodValues",
+    "ProgramExitedError",
+    "Watch",
+]

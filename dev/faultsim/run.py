@@ -1,0 +1,114 @@
+"""One run: a world, its events applied in virtual time, and what came of it.
+
+Owns how the parts are joined, and when it is looked whether everything came to rest; must not know what an
+event does, nor what must hold.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from dev.faultsim.apiserver_model import ApiServer
+from dev.faultsim.event_handlers import Hands
+from dev.faultsim.extender_process import RESERVATION_SECONDS, REVIEWED, Build
+from dev.faultsim.fault_injector import Outside
+from dev.faultsim.invariants import Accounts, seated
+from dev.faultsim.processes import Parts
+from dev.faultsim.scenario import Schedule
+from dev.faultsim.scheduler_cache import Binding
+from dev.faultsim.violation import Violation
+from dev.faultsim.virtual_clock import EPOCH, Loop
+
+__all__ = ["Outcome", "run"]
+
+_QUIET = 75.0
+"""Seconds after the last event in which everything must come to rest."""
+_LOOK = 1.0
+_LATE_LOOK = 20.0
+_TIMERS_LOOK = 5.0
+"""Who could run changes with the truth, and with timers."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run showed."""
+
+    seed: int
+    bound: int = 0
+    preempted: int = 0
+    """Pods that were deleted for others."""
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    worst_wait: float = 0.0
+    worst_idle: float = 0.0
+    violation: Violation | None = None
+
+
+def run(schedule: Schedule, build: Build = REVIEWED) -> Outcome:
+    """Run a schedule to its end, or to the first violation."""
+    return _Run(schedule, build).run()
+
+
+class _Run:
+    """The parts of one run."""
+
+    def __init__(self, schedule: Schedule, build: Build) -> None:
+        self._schedule = schedule
+        self._loop = loop = Loop()
+        self._api = api = ApiServer(loop)
+        self._accounts = accounts = Accounts(api)
+        world = schedule.world
+        self._parts = Parts(loop, api, world, build)
+        self._outside = Outside(loop, api, world, accounts, self._parts)
+        self._hands = Hands(loop, api, world, accounts, self._parts, self._outside)
+        self._parts.start(self._outside, self._outside.poke, self._outside.record)
+        self._calm_since = 0.0
+        self._seated: list[str] = []
+        self._seated_of: tuple[int, list[Binding]] = (-1, [])
+        self._seated_until = 0.0
+
+    def run(self) -> Outcome:
+        events = self._schedule.events
+        for event in events:
+            self._loop.at(EPOCH + event.at, lambda event=event: self._hands.apply(event))  # type: ignore[misc]
+        quiet = EPOCH + (events[-1].at if events else 0.0) + _QUIET
+        violation = self._until(quiet)
+        return Outcome(
+            self._schedule.seed,
+            bound=self._outside.bindings,
+            preempted=self._api.preempted,
+            seconds=self._loop.now - EPOCH,
+            faults=self._hands.faults + self._outside.faults,
+            worst_wait=self._accounts.worst_wait,
+            worst_idle=self._accounts.worst_idle,
+            violation=violation,
+        )
+
+    def _until(self, quiet: float) -> Violation | None:
+        """Until the last slot must have ended, or to the first violation."""
+        try:
+            self._look(quiet)
+            self._loop.run(quiet + RESERVATION_SECONDS)
+            server = self._parts.server
+            if server is not None:
+                self._accounts.at_the_end(server.cache, self._loop.now)
+        except Violation as violation:
+            return violation
+        return None
+
+    def _look(self, quiet: float) -> None:
+        now = self._loop.now
+        self._loop.after(_LOOK if now < quiet else _LATE_LOOK, lambda: self._look(quiet))
+        disturbed = max((watch.disturbed_until for watch in self._parts.watches()), default=0.0)
+        self._calm_since = max(self._calm_since, min(disturbed, now) if self._parts.ready else now)
+        server = self._parts.server
+        if server is None:
+            return
+        cache, sent = server.cache, self._parts.sent()
+        attempted = (scheduler.attempted for scheduler in self._parts.schedulers.values())
+        busy = {binding.pod.uid for binding in sent}.union(*attempted)
+        self._accounts.slots([uid for uid in cache.reservations() if uid not in busy], now, self._calm_since)
+        if now >= self._seated_until or self._seated_of != (self._api.version, sent):
+            view = self._accounts.truth(sent, cache, server.started_at)
+            self._seated = seated(view, now)
+            self._seated_of, self._seated_until = (self._api.version, sent), now + _TIMERS_LOOK
+        self._accounts.waits([uid for uid in self._seated if uid not in busy], now, self._calm_since)

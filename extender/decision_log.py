@@ -1,0 +1,55 @@
+"""The latest decisions about each pod, for whoever asks why it is where it is.
+
+Owns how many are kept; must not know what they say, nor who reads them. Part of the server's memory only: a
+restart begins anew. Decisions in a row that say the same are kept as one, with their number: a pod that is
+asked about every few seconds does not push out how it came there.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from policy.explain.builder import explain
+from policy.explain.decision_record import Taken
+from policy.explain.types import Explanation
+
+__all__ = ["Decisions"]
+
+_PODS = 5_000
+_PER_POD = 4
+
+
+class _Kept(NamedTuple):
+    last: Taken
+    since: float
+    times: int
+
+
+class Decisions:
+    """Bounded: a pod's oldest decision goes first, then the pod that was not asked about for longest."""
+
+    def __init__(self, began: float, pods: int = _PODS) -> None:
+        self.began = began
+        self._pods = pods
+        self._kept: OrderedDict[str, tuple[_Kept, ...]] = OrderedDict()
+
+    def keep(self, taken: Taken) -> None:
+        """Take a decision down."""
+        uid = taken.pod.uid
+        before = self._kept.get(uid, ())
+        last = before[-1] if before else None
+        if last is not None and taken.repeats(last.last):
+            before, kept = before[:-1], _Kept(taken, last.since, last.times + 1)
+        else:
+            kept = _Kept(taken, taken.at, 1)
+        self._kept[uid] = (*before[1 - _PER_POD :], kept)
+        self._kept.move_to_end(uid)
+        if len(self._kept) > self._pods:
+            self._kept.popitem(last=False)
+
+    def about(self, namespace: str, name: str) -> list[Explanation]:
+        """What is kept about a pod, the newest first; of several of that name, about the last one."""
+        for kept in reversed(self._kept.values()):
+            pod = kept[-1].last.pod
+            if (pod.namespace, pod.name) == (namespace, name):
+                return [explain(one.last, one.since, one.times) for one in reversed(kept)]
+        return []

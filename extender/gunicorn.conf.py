@@ -1,1 +1,0 @@
-../config/gunicorn.conf.py

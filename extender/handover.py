@@ -1,0 +1,194 @@
+"""The time after a start, or a change of leader, in which a predecessor's bindings may land unseen (C7).
+
+Owns which pods are in doubt and until when; must not know what is decided about them. A pod leaves the doubt
+when it is asked about (the scheduler has no binding of it under way), when it is bound or gone, when no unit
+has room for it any more, and in any case `seconds` after the beginning. Whenever a policy is edited it is
+found anew which units the pods in doubt may be on their way to: they were sent by another form of it, or by
+another policy.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import islice
+
+from cluster.cache.cache import Cache
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.accounting import MissingLabelError, group_of
+from policy.scheduling.inflight_bindings import Doubt, Doubting, Doubts, doubts
+from policy.scheduling.reservation_expiry import SEEN_AFTER
+
+__all__ = ["Settling"]
+
+_LOOK = 0.1
+_AGAIN = 1.0
+"""Seconds between two looks, and between two that measure room: doubts may be thousands."""
+
+
+class Settling:
+    """Hold the cache's lock around every call."""
+
+    def __init__(self, cache: Cache, clock: Callable[[], float], seconds: float) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._seconds = seconds
+        self._began_at = 0.0
+        self._looked_at = 0.0
+        self._measured_at = 0.0
+        self._touched = True
+        self._doubts = Doubts()
+        self._suspects: set[str] = set()
+        """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
+        self._edits = 0
+        """Of policies, up to the last time that was found who is in doubt."""
+        self._edited = False
+        """Whether an edit has put pods in doubt that nobody was touched for yet."""
+        self._known: dict[str, int] = {}
+        """How many pods of each policy were in doubt when those that wait were last woken."""
+        self._ended_at: dict[str, float] = {}
+        """When a doubt of a policy ended last, if none of those that wait was woken for it."""
+        self._held: set[str] = set()
+
+    @property
+    def ends_at(self) -> float:
+        """When nothing is in doubt any more, whatever was heard."""
+        return self._began_at + self._seconds
+
+    def begin(self) -> None:
+        """Take note of every pod that may be on its way now."""
+        self._began_at = self._clock()
+        self._touched = False
+        self._held.clear()
+        self._hold_nominated()
+        self._suspects = {pod.uid for pod in self._cache.pods() if not _settled(pod)}
+        self._find()
+
+    def asked(self, uid: str) -> None:
+        """The scheduler asks about the pod: it is not on its way."""
+        self._suspects.discard(uid)
+        self._end(uid)
+
+    def hold(self, uid: str, *, held: bool) -> None:
+        """Whether the pod waits for doubts to end, as filter has just answered."""
+        if held:
+            self._held.add(uid)
+        else:
+            self._held.discard(uid)
+
+    def holds(self, uid: str) -> bool:
+        """Whether the pod waits; nobody does once nothing is in doubt."""
+        return bool(self._doubts) and uid in self._held
+
+    def view(self, policy: ResourcePolicy) -> Doubting | None:
+        """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
+        self._look_again()
+        return Doubting(self._cache, self._doubts) if self._doubts.of(policy.key) else None
+
+    def look(self) -> Iterable[Pod]:
+        """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
+
+        Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
+        After an edit all that are in doubt, once: nobody may have had reason to try them until then.
+        """
+        self._look_again()
+        self._wake()
+        if self._edited:
+            self._edited = False
+            return [doubt.pod for doubt in self._doubts]
+        seen_at = self._began_at + SEEN_AFTER
+        silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
+        if self._touched or not self._doubts or not silent:
+            return ()
+        self._touched = True
+        return [doubt.pod for doubt in islice(self._doubts, 1)]
+
+    def _end(self, uid: str) -> None:
+        doubt = self._doubts.drop(uid)
+        if doubt is not None:
+            self._ended_at[doubt.policy] = self._clock()
+
+    def _wake(self) -> None:
+        """Note a change of each policy whose doubts have halved, or ended a while ago.
+
+        Not for each doubt that ends: as many pods may wait as are in doubt, and each would be tried as often.
+        """
+        for key, at in list(self._ended_at.items()):
+            left = self._doubts.of(key)
+            if 2 * left <= self._known.get(key, 0) or self._clock() - at >= _AGAIN:
+                self._known[key] = left
+                del self._ended_at[key]
+                self._cache.changes.note(key)
+
+    def _hold_nominated(self) -> None:
+        """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""
+        for pod in [p for p in self._cache.pods() if p.nominated_node and self._cache.is_pending(p.uid)]:
+            policy = self._cache.policies.governing(pod)
+            if policy is not None and pod.uid not in self._cache.reservations():
+                self._hold(pod, policy)
+
+    def _hold(self, pod: Pod, policy: ResourcePolicy) -> None:
+        try:
+            group = group_of(pod.labels, policy)
+        except MissingLabelError:
+            return
+        for unit in range(len(policy.units)):
+            if pod.nominated_node in self._cache.nodes_in(policy, unit):
+                self._cache.reserve(pod, policy, unit, group)
+                return
+
+    def _find(self) -> None:
+        """By the policies as they are now."""
+        self._edits = self._cache.policies.edits
+        self._doubts = Doubts()
+        for uid, doubt in self._found(p for p in self._cache.pods() if p.uid in self._suspects).items():
+            # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
+            held = self._cache.reservations().get(uid)
+            units = doubt.units - {held.unit} if held else doubt.units
+            if units:
+                self._doubts.put(replace(doubt, units=units))
+        self._ended_at.clear()
+        self._known = {policy.key: self._doubts.of(policy.key) for policy in self._cache.policies}
+
+    def _look_again(self) -> None:
+        now = self._clock()
+        if not self._suspects:
+            return
+        if self._edits != self._cache.policies.edits:
+            self._find()
+            self._edited = True
+        if now - self._looked_at < _LOOK:
+            return
+        self._looked_at = now
+        self._suspects = {uid for uid in self._suspects if now < self.ends_at and self._cache.is_pending(uid)}
+        for doubt in list(self._doubts):
+            if doubt.pod.uid not in self._suspects:
+                self._end(doubt.pod.uid)
+        if self._cache.heard_by(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+            self._measured_at = now
+            self._measure()
+
+    def _measure(self) -> None:
+        """Room that is gone by now was taken by others: no binding under way holds it."""
+        still = self._found(doubt.pod for doubt in self._doubts)
+        for doubt in list(self._doubts):
+            found = still.get(doubt.pod.uid)
+            units = doubt.units & found.units if found else frozenset()
+            if units != doubt.units:
+                self._end(doubt.pod.uid)
+            if units and units != doubt.units:
+                self._doubts.put(replace(doubt, units=units))
+
+    def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
+        pending: defaultdict[str, list[Pod]] = defaultdict(list)
+        for pod in pods:
+            policy = None if _settled(pod) else self._cache.policies.governing(pod)
+            if policy is not None:
+                pending[policy.key].append(pod)
+        cache, began_at = self._cache, self._began_at
+        found = (doubts(p, pending[p.key], cache, cache.shrank_since(p, began_at)) for p in cache.policies)
+        return {doubt.pod.uid: doubt for some in found for doubt in some}
+
+
+def _settled(pod: Pod) -> bool:
+    return bool(pod.node_name or pod.finished or pod.gated)

@@ -1,0 +1,1 @@
+"""The HTTP server, and the wire format of scheduler extenders."""

@@ -1,0 +1,37 @@
+"""Writes down on each placed pod the unit it was placed through (L3), so that a restart counts it there.
+
+Owns when the record is written: once, soon after the binding, never in the way of a decision. Must not know
+how the unit was found.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+
+from cluster.cache.cache import Cache
+from cluster.kube.periodic import Rounds
+from policy.api.objects import Pod
+
+__all__ = ["Recorder"]
+
+_PERIOD = 0.2
+_AT_ONCE = 100
+
+
+class Recorder:
+    """One thread. `write` annotates a pod with its record, and says whether that is done."""
+
+    def __init__(self, cache: Cache, write: Callable[[Pod, str], bool]) -> None:
+        self._cache = cache
+        self._write = write
+        rounds = Rounds("recorder", _PERIOD, self.round)
+        self.start, self.stop = rounds.start, rounds.stop
+
+    def round(self) -> None:
+        """Write the records that are due; one that could not be written stays due."""
+        with self._cache.lock:
+            due = list(islice(self._cache.origins.unrecorded.items(), _AT_ONCE))
+        for uid, (pod, record) in due:
+            if not self._write(pod, record):
+                return
+            with self._cache.lock:
+                self._cache.origins.unrecorded.pop(uid, None)

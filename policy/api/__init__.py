@@ -1,0 +1,1 @@
+"""The API as values: ResourcePolicy, Pod, Node, quantities, selectors, names."""

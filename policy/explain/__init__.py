@@ -1,0 +1,1 @@
+"""A decision as recorded, and as told to a user."""

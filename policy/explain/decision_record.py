@@ -1,0 +1,124 @@
+"""A decision as it was made, with what its units held at that moment.
+
+Owns what is taken down, by reference, so that it costs a decision next to nothing; must not know what is said
+of it, nor where it is kept.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from policy.api.objects import EMPTY, Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.explain.types import Verb
+from policy.scheduling.accounting import Group, Usage
+from policy.scheduling.filter import Decision
+from policy.scheduling.preempt import Choice
+from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.snapshot import View
+from policy.scheduling.unit_selection import Walk
+
+__all__ = ["Taken", "Tally", "taken_filter", "taken_preempt"]
+
+
+class Tally(NamedTuple):
+    """What a unit held at the time, the asking pod aside."""
+
+    nodes: int
+    pods: int
+    requests: Mapping[str, int]
+
+
+class Taken(NamedTuple):
+    """A decision as it was made. A tuple: one is made on every call, in a fraction of the time."""
+
+    verb: Verb
+    at: float
+    pod: Pod
+    policy: ResourcePolicy
+    group: Group
+    asked: int
+    kept: int
+    unit: int | None
+    walk: Walk | None
+    """None: it ended before the first unit was looked at."""
+    waits: Refusal | None
+    retry_at: float
+    tallies: Sequence[Tally]
+    """Of the units that were looked at."""
+
+    def repeats(self, other: "Taken") -> bool:
+        """Whether it says the same, so that one of the two is enough to keep."""
+        return (
+            (self.verb, self.unit, bool(self.kept)) == (other.verb, other.unit, bool(other.kept))
+            and _says(self.waits) == _says(other.waits)
+            and (self.policy is other.policy or self.policy.key == other.policy.key)
+            and _passed(self) == _passed(other)
+        )
+
+
+def _says(refusal: Refusal | None) -> tuple[Reason, int] | None:
+    return None if refusal is None else (refusal.reason, refusal.unit)
+
+
+def _passed(taken: Taken) -> Sequence[object]:
+    return [_says(refusal) for refusal in taken.walk.full.values()] if taken.walk else ()
+
+
+def taken_filter(
+    pod: Pod, asked: int, policy: ResourcePolicy, decision: Decision, view: View, now: float
+) -> Taken:
+    """Keep what filter decided, at the moment of its decision."""
+    usages = decision.usages
+    return Taken(
+        Verb.FILTER,
+        now,
+        pod,
+        policy,
+        decision.group,
+        asked,
+        len(decision.nodes),
+        decision.unit,
+        decision.walk,
+        decision.waits,
+        decision.retry_at,
+        [_tally(policy, i, usages[i], view) for i in range(_reached(policy, decision.walk))],
+    )
+
+
+def taken_preempt(
+    pod: Pod, asked: int, policy: ResourcePolicy, choice: Choice, view: View, now: float
+) -> Taken:
+    """Keep what preempt decided, at the moment of its decision."""
+    walk, group = choice.walk, choice.group
+    reached = range(_reached(policy, walk))
+    return Taken(
+        Verb.PREEMPT,
+        now,
+        pod,
+        policy,
+        group,
+        asked,
+        len(choice.nodes),
+        choice.unit,
+        walk,
+        walk.waits if walk else None,
+        walk.retry_at if walk else math.inf,
+        [_tally(policy, i, view.usage(policy, i, group, but=pod.uid), view) for i in reached],
+    )
+
+
+def _tally(policy: ResourcePolicy, index: int, usage: Usage, view: View) -> Tally:
+    # The view's own counts go on changing, and only what has a limit is told.
+    limits = policy.units[index].max_resources
+    requests = {name: usage.requests.get(name, 0) for name in limits} if limits else EMPTY
+    return Tally(len(view.nodes_in(policy, index)), usage.pods, requests)
+
+
+def _reached(policy: ResourcePolicy, walk: Walk | None) -> int:
+    """How many units were looked at."""
+    if walk is None:
+        return 0
+    if walk.unit is not None:
+        return walk.unit + 1
+    return len(policy.units) if walk.waits is None else walk.waits.unit + 1

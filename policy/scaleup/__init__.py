@@ -1,0 +1,1 @@
+"""Which pending pods need nodes, and of which unit."""

@@ -1,0 +1,169 @@
+"""Where pending pods would go now: onto free room of a unit, or to a unit that has to grow.
+
+Owns the walk over all pending pods of one policy at once, each taking its slot and room from the next; must
+not know what is done about it. It shares the walk of filter, so that the autoscaler is asked for what the
+scheduler will be allowed.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from policy.api.objects import Node, Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of
+from policy.scheduling.node_fit import Shape, admits, has_free, may_use, shape_of
+from policy.scheduling.reasons import Refusal
+from policy.scheduling.snapshot import View, leaving_until
+from policy.scheduling.unit_selection import Asked, limit_reached, walk
+
+__all__ = ["Plan", "free_nodes", "in_order", "plan"]
+
+_NOTHING = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome for pods that wait for nothing but this."""
+
+    seated: tuple[tuple[Pod, Node], ...] = ()
+    """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
+    growing: tuple[tuple[Pod, int], ...] = ()
+    """Pods whose next open unit has no room and can grow, with that unit (W1)."""
+    waiting: tuple[tuple[Pod, float], ...] = ()
+    """Pods that a timer keeps where they are, with its end (O5)."""
+
+
+def in_order(pods: Iterable[Pod]) -> list[Pod]:
+    """As the queue of the scheduler has them: higher priority first, then the older; ties by uid."""
+    return sorted(pods, key=lambda pod: (-pod.priority, pod.created, pod.uid))
+
+
+def free_nodes(view: View, policy: ResourcePolicy, unit: int, pod: Pod) -> Iterator[str]:
+    """The names of the unit's nodes that could take the pod as they are."""
+    for name in sorted(view.nodes_in(policy, unit)):
+        node = view.nodes[name]
+        if admits(node, pod) and has_free(node, view.pods_on(name), pod):
+            yield name
+
+
+def plan(
+    policy: ResourcePolicy,
+    pending: Iterable[Pod],
+    view: View,
+    now: float,
+    asked: Mapping[str, int],
+    grows: Callable[[Pod, int], bool],
+    spare: Callable[[Pod, int], int] = lambda *_: 0,
+) -> Plan:
+    """Go through the pending pods that `policy` governs.
+
+    `asked` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
+    and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod,
+    `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
+    """
+    planning = _Planning(policy, view, now, grows, spare)
+    pods = in_order(pending)
+    for pod in pods:
+        if pod.uid in asked:
+            planning.take_slot(pod, asked[pod.uid])
+    for pod in pods:
+        if pod.uid not in asked:
+            planning.place(pod)
+    return Plan(tuple(planning.seated), tuple(planning.growing), tuple(planning.waiting))
+
+
+@dataclass(slots=True)
+class _Planning:
+    """Slots and room handed out so far."""
+
+    policy: ResourcePolicy
+    view: View
+    now: float
+    grows: Callable[[Pod, int], bool]
+    spare: Callable[[Pod, int], int]
+    seated: list[tuple[Pod, Node]] = field(default_factory=list)
+    growing: list[tuple[Pod, int]] = field(default_factory=list)
+    waiting: list[tuple[Pod, float]] = field(default_factory=list)
+    slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
+    guests: dict[str, list[Pod]] = field(default_factory=dict)
+    left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
+    """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
+
+    def place(self, pod: Pod) -> None:
+        try:
+            group = group_of(pod.labels, self.policy)
+        except MissingLabelError:
+            return
+        seats: dict[int, Node | None] = {}
+
+        def has_room(index: int) -> bool:
+            seats[index] = self._seat(pod, index)
+            return seats[index] is not None or self._grows(pod, index)
+
+        outcome = walk(self.policy, self._asked(pod, group, has_room))
+        unit = outcome.unit
+        if unit is None:
+            if outcome.retry_at < math.inf:
+                self.waiting.append((pod, outcome.retry_at))
+            return
+        seat = seats[unit]
+        if seat is None and self._is_spoken_for(pod, group, unit):
+            return  # it waits for what becomes of these places
+        self._count(pod, unit, group)
+        if seat is None:
+            self.growing.append((pod, unit))
+        else:
+            self.seated.append((pod, seat))
+            self.guests.setdefault(seat.name, []).append(pod)
+
+    def take_slot(self, pod: Pod, unit: int) -> None:
+        """Count a pod that was asked for: caps bound what is asked for in all (W3)."""
+        try:
+            group = group_of(pod.labels, self.policy)
+        except MissingLabelError:
+            return
+        self._count(pod, unit, group)
+
+    def _count(self, pod: Pod, unit: int, group: Group) -> None:
+        slots = self.slots.get((unit, group), _NOTHING)
+        self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
+
+    def _grows(self, pod: Pod, index: int) -> bool:
+        """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
+        return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
+
+    def _seat(self, pod: Pod, index: int) -> Node | None:
+        """The first node with room. Room only shrinks here: what had none for a like pod has none."""
+        place = index, shape_of(pod)
+        if place not in self.left:
+            self.left[place] = sorted(self.view.nodes_in(self.policy, index), reverse=True)
+        names = self.left[place]
+        while names:
+            node = self.view.nodes[names[-1]]
+            others = [*self.view.pods_on(node.name), *self.guests.get(node.name, ())]
+            if admits(node, pod) and has_free(node, others, pod):
+                return node
+            names.pop()
+        return None
+
+    def _closed(self, pod: Pod, group: Group, index: int, spare: Usage = _NOTHING) -> Refusal | None:
+        usage = self.view.usage(self.policy, index, group, but=pod.uid)
+        planned = self.slots.get((index, group), _NOTHING)
+        return limit_reached(self.policy, index, usage.plus(planned).plus(spare), pod.requests)
+
+    def _is_spoken_for(self, pod: Pod, group: Group, index: int) -> bool:
+        """Whether places for other pods, which nobody awaits, may use up what the caps leave (W3)."""
+        spare = self.spare(pod, index)
+        return bool(spare) and self._closed(pod, group, index, Usage(spare)) is not None
+
+    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> Asked:
+        return Asked(
+            closed=lambda index: self._closed(pod, group, index),
+            has_room=has_room,
+            leaving_until=lambda index: leaving_until(self.view, self.policy, index),
+            preempting=lambda _: False,
+            refused_since=self.view.history(pod.uid).refused_since,
+            unscheduled_since=self.view.unscheduled_since(pod),
+            now=self.now,
+        )

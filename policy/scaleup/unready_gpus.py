@@ -1,0 +1,32 @@
+"""Nodes that say they have a GPU and offer none: a driver that died, or that has not come up yet.
+
+Owns which nodes these are, as far as no autoscaler grows their unit. Later versions of cluster-autoscaler buy
+nothing at all while there is such a node (kubernetes/autoscaler#10301). Must not know what is done about it.
+"""
+
+from collections.abc import Collection, Iterable
+
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.snapshot import View
+
+__all__ = ["lost_gpus"]
+
+
+def lost_gpus(
+    view: View, policies: Iterable[ResourcePolicy], labels: Collection[str], resources: Collection[str]
+) -> list[str]:
+    """The names of nodes that have one of `labels` and none of `resources`, and are in no unit that grows."""
+    grown = {
+        name
+        for policy in policies
+        for unit in range(len(policy.units))
+        if policy.units[unit].waits_for_nodes
+        for name in view.nodes_in(policy, unit)
+    }
+    return sorted(
+        name
+        for name, node in view.nodes.items()
+        if name not in grown
+        and not node.labels.keys().isdisjoint(labels)
+        and not any(node.allocatable.get(resource) for resource in resources)
+    )

@@ -1,0 +1,1 @@
+"""One scheduling cycle: which unit a pod may use now, and why no other."""

@@ -1,0 +1,177 @@
+"""Bindings that may be under way unseen, after a start (C7).
+
+Owns which pending pods may be on their way to which unit, and a view that counts them there; must not know
+since when, or for how long. A binding under way means that the scheduler holds room which an older view still
+shows as free: a pod for which a unit has no room is not on its way there.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from policy.api.objects import Node, Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.accounting import Group, MissingLabelError, Share, Usage, group_of
+from policy.scheduling.node_fit import Shape, has_free, selects, shape_of
+from policy.scheduling.pod_history import History
+from policy.scheduling.snapshot import View
+
+__all__ = ["Doubt", "Doubting", "Doubts", "doubts", "has_room"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A pod that may be bound to a node of one of these units any moment."""
+
+    pod: Pod
+    policy: str
+    group: Group
+    units: frozenset[int]
+
+
+def has_room(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:
+    """Whether a node of the unit has the room that a binding of the pod would hold there.
+
+    Whether the node takes pods now tells nothing: it may have been cordoned since the pod was sent to it.
+    """
+    return any(
+        selects(pod, node) and has_free(node, view.pods_on(name), pod)
+        for name in view.nodes_in(policy, unit)
+        if (node := view.nodes[name])
+    )
+
+
+def doubts(
+    policy: ResourcePolicy, pending: Iterable[Pod], view: View, shrank: Collection[int] = ()
+) -> list[Doubt]:
+    """Of the pending pods that `policy` governs, those that may be on their way.
+
+    `shrank`: the units that lost a node since bindings are in doubt. One may be to that node, and its room is
+    gone with it.
+    """
+    rooms: dict[Shape, frozenset[int]] = {}
+    found = []
+    for pod in pending:
+        try:
+            group = group_of(pod.labels, policy)
+        except MissingLabelError:
+            continue
+        shape = shape_of(pod)
+        if shape not in rooms:
+            units = range(len(policy.units))
+            rooms[shape] = frozenset(i for i in units if i in shrank or has_room(pod, policy, i, view))
+        if rooms[shape]:
+            found.append(Doubt(pod, policy.key, group, rooms[shape]))
+    return found
+
+
+class Doubts:
+    """Doubtful pods, and what they come to in each unit: they may be as many as all that are pending."""
+
+    def __init__(self, doubts: Iterable[Doubt] = ()) -> None:
+        self._by_uid: dict[str, Doubt] = {}
+        self._sums: dict[tuple[str, int, Group], Usage] = {}
+        self._policies: Counter[str] = Counter()
+        for doubt in doubts:
+            self.put(doubt)
+
+    def __iter__(self) -> Iterator[Doubt]:
+        return iter(self._by_uid.values())
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def of(self, policy: str) -> int:
+        """How many pods of a policy, by its key, are in doubt."""
+        return self._policies[policy]
+
+    def put(self, doubt: Doubt) -> None:
+        """In place of what was known of the pod."""
+        self.drop(doubt.pod.uid)
+        self._by_uid[doubt.pod.uid] = doubt
+        self._policies[doubt.policy] += 1
+        for place in _places(doubt):
+            self._sums[place] = self._sums.get(place, Usage()).plus(_own(doubt))
+
+    def drop(self, uid: str) -> Doubt | None:
+        """The pod is in doubt no longer; what was known of it."""
+        doubt = self._by_uid.pop(uid, None)
+        if doubt is not None:
+            self._policies[doubt.policy] -= 1
+            for place in _places(doubt):
+                self._sums[place] = self._sums[place].without(_own(doubt))
+        return doubt
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str) -> Usage:
+        """What they come to in a unit and group, the pod with uid `but` left out."""
+        place = policy.key, unit, group
+        usage, own = self._sums.get(place, Usage()), self._by_uid.get(but)
+        return usage.without(_own(own)) if own and place in _places(own) else usage
+
+
+def _places(doubt: Doubt) -> list[tuple[str, int, Group]]:
+    return [(doubt.policy, unit, doubt.group) for unit in doubt.units]
+
+
+def _own(doubt: Doubt) -> Usage:
+    return Usage(1, doubt.pod.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubting(View):
+    """A view in which every doubtful pod is counted in every unit that it may be on its way to."""
+
+    view: View
+    doubts: Doubts
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """See `View`."""
+        return self.view.nodes
+
+    @property
+    def leaving(self) -> AbstractSet[str]:
+        """See `View`."""
+        return self.view.leaving
+
+    def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
+        """See `View`."""
+        return self.view.nodes_in(policy, unit)
+
+    def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
+        """See `View`."""
+        return self.view.first_units(policy)
+
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+        """See `View`."""
+        usage = self.view.usage(policy, unit, group, but)
+        return usage.plus(self.doubts.usage(policy, unit, group, but))
+
+    def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
+        """See `View`."""
+        return self.view.terminating(policy, unit)
+
+    def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
+        """See `View`."""
+        return self.view.emptied_at(policy, unit)
+
+    def pods_on(self, node: str) -> Collection[Pod]:
+        """See `View`."""
+        return self.view.pods_on(node)
+
+    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+        """See `View`."""
+        return self.view.share(policy, uid)
+
+    def history(self, uid: str) -> History:
+        """See `View`."""
+        return self.view.history(uid)
+
+    def unscheduled_since(self, pod: Pod) -> float | None:
+        """See `View`."""
+        return self.view.unscheduled_since(pod)
+
+    def unknown(self, names: Collection[str]) -> Collection[str]:
+        """See `View`."""
+        return self.view.unknown(names)

@@ -1,0 +1,165 @@
+"""Which nodes an autoscaler would be asked for, and what they would be like (W1 to W3).
+
+Owns whom the watcher would ask for, by its own plan, and how many nodes these pods fill; must not know time.
+A new node is like the most common of its unit; where there is none, one pod fills one node.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from policy.api.objects import Node, Pod
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scaleup.planner import plan
+from policy.scheduling.accounting import group_of
+from policy.scheduling.reasons import Refusal
+from policy.scheduling.snapshot import View
+from policy.scheduling.unit_selection import limit_reached
+from policy.simulation.cluster import Stage
+from policy.simulation.node_capacity import Demand, Room
+
+__all__ = [
+    "Order",
+    "Seeker",
+    "Template",
+    "closed",
+    "most_common",
+    "node_like",
+    "orders",
+    "packed",
+    "template",
+]
+
+_PASSING = frozenset(
+    {
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+        "node.kubernetes.io/unschedulable",
+        "ToBeDeletedByClusterAutoscaler",
+        "DeletionCandidateOfClusterAutoscaler",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seeker:
+    """A pending pod that a policy governs."""
+
+    pod: Pod
+    demand: Demand
+    policy: ResourcePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Nodes asked for in one unit, and for whom."""
+
+    at: float
+    policy: ResourcePolicy
+    unit: int
+    seekers: tuple[Seeker, ...]
+    nodes: tuple[Node, ...] = ()
+    """What comes of it, once it is placed."""
+    like: str = ""
+    """The node whose size they have; empty: there was none in the unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a new node of a unit is like, and the node that it was taken from, if any."""
+
+    node: Node
+    like: str
+
+
+def closed(view: View, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal | None:
+    """Why a cap closes the unit to the pod (O2)."""
+    usage = view.usage(policy, index, group_of(pod.labels, policy), but=pod.uid)
+    return limit_reached(policy, index, usage, pod.requests)
+
+
+def orders(
+    stage: Stage,
+    seekers: Iterable[Seeker],
+    asked: Mapping[str, int],
+    stuck: Collection[tuple[str, int]],
+    at: float,
+) -> list[Order]:
+    """What the watcher would ask for now.
+
+    `asked` maps a pod's uid to the unit asked to grow for it, `stuck` are units that did not, by policy (W4).
+    """
+    by_policy: defaultdict[str, dict[str, Seeker]] = defaultdict(dict)
+    for seeker in seekers:
+        by_policy[seeker.policy.key][seeker.pod.uid] = seeker
+    return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, stuck, at)]
+
+
+def _orders_of(
+    stage: Stage,
+    seekers: Mapping[str, Seeker],
+    asked: Mapping[str, int],
+    stuck: Collection[tuple[str, int]],
+    at: float,
+) -> Iterator[Order]:
+    policy = next(iter(seekers.values())).policy
+    pods = [seeker.pod for seeker in seekers.values()]
+    wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
+
+    def grows(_: Pod, unit: int) -> bool:
+        return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
+
+    for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:
+        wanted[unit].append(seekers[pod.uid])
+    for unit, some in wanted.items():
+        yield Order(at, policy, unit, tuple(some))
+
+
+def template(policy: ResourcePolicy, unit: int, view: View, pod: Pod) -> Template:
+    """What a new node of the unit is like: as those that it has, else as large as the pod."""
+    found = most_common(policy, unit, view)
+    if found is not None:
+        return found
+    labels = {**pod.node_selector, **policy.units[unit].node_selector}
+    return Template(Node("", labels=labels, allocatable=dict(pod.requests)), "")
+
+
+def most_common(policy: ResourcePolicy, unit: int, view: View) -> Template | None:
+    """A new node like those that the unit has; None if it has none."""
+    members = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
+    sizes = Counter(frozenset(node.allocatable.items()) for node in members)
+    if not sizes:
+        return None
+    (size, _), *_ = sizes.most_common(1)
+    model = next(node for node in members if frozenset(node.allocatable.items()) == size)
+    taints = tuple(taint for taint in model.taints if taint.key not in _PASSING)
+    return Template(replace(model, taints=taints, unschedulable=False, ready=True), model.name)
+
+
+def node_like(model: Template, name: str) -> Node:
+    """A new node."""
+    hostname = {"kubernetes.io/hostname": name}
+    return replace(model.node, name=name, labels={**model.node.labels, **hostname})
+
+
+def packed(model: Template, seekers: Sequence[Seeker], names: Callable[[int], str]) -> list[Node]:
+    """As few new nodes as take the pods, first fit; none if a pod fits on no such node."""
+    if not model.like:
+        return [node_like(model, names(number)) for number, _ in enumerate(seekers)]
+    room, nodes = Room(), list[Node]()
+    # Nodes not found full yet, the next one last: what is full for a pod is full for its like.
+    left: dict[Demand, list[str]] = {}
+    for seeker in seekers:
+        names_left = left.setdefault(seeker.demand, [node.name for node in nodes])
+        while names_left and not room.fits(seeker.demand, names_left[-1]):
+            names_left.pop()
+        if not names_left:
+            node = node_like(model, names(len(nodes)))
+            room.add_node(node)
+            if not room.fits(seeker.demand, node.name):
+                return []
+            nodes.append(node)
+            for others in left.values():
+                others.append(node.name)
+        room.take(names_left[-1], seeker.demand)
+    return nodes

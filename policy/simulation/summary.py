@@ -1,0 +1,154 @@
+"""From a play to its answers.
+
+Owns what is concluded for each policy; must not know how the play went about it, nor how answers are shown.
+Scale-in is that of a ReplicaSet: pods without node first, then by deletion cost, which falls with the unit
+(L2), then the youngest.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+from policy.api.objects import Pod
+from policy.api.quantity import format_quantity
+from policy.api.resourcepolicy import ResourcePolicy, Unit
+from policy.api.selectors import spelled
+from policy.simulation.cluster import Stage
+from policy.simulation.result import Outcome, Pending, Purchase, Removal, Spill, Step, UnitCount
+from policy.simulation.simulator import Attempt, Play
+
+__all__ = ["conclude", "counts"]
+
+
+def counts(stage: Stage, policy: ResourcePolicy) -> Counter[int | None]:
+    """How many pods each unit holds (C1)."""
+    shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
+    return Counter(share.unit for share in shares if share is not None and share.counted)
+
+
+def conclude(
+    play: Play,
+    policy: ResourcePolicy,
+    before: Counter[int | None],
+    scaled: Mapping[str, str],
+    excess: Mapping[str, int],
+    notes: tuple[str, ...],
+) -> Outcome:
+    """The answers about one policy.
+
+    `before` is what `counts` told before the play, `scaled` the workload of each of its pods, `excess` how
+    many of each workload are too many.
+    """
+    attempts = [a for a in play.attempts if a.policy is not None and a.policy.key == policy.key]
+    waiting = {pod.uid for pod in play.wanted.waiting}
+    order = _scale_in(play, policy, attempts, scaled)
+    return Outcome(
+        policy=policy.key,
+        arrived=len(attempts),
+        waiting_before=sum(attempt.pod.uid in waiting for attempt in attempts),
+        outside=sum(bool(a.node) and a.unit is None for a in attempts),
+        units=tuple(_units(play, policy, before)),
+        spills=tuple(_spills(play, attempts)),
+        pending=tuple(_pending(play, attempts)),
+        purchases=tuple(_purchases(play, policy)),
+        removals=tuple(Removal(place, len(list(same))) for place, same in groupby(p for p, _ in order)),
+        removed=tuple(_removed([pod for _, pod in order], scaled, excess)),
+        steps=tuple(_steps(play, policy, attempts)),
+        lasted=play.lasted,
+        notes=(*notes, *_unplayed(play, policy)),
+    )
+
+
+def _unplayed(play: Play, policy: ResourcePolicy) -> Iterator[str]:
+    for key, unit in sorted(play.unplayed):
+        if key == policy.key:
+            yield f"preemption comes first in units[{unit}] (P1), and is not played: pods went on without"
+
+
+def _removed(order: list[Pod], scaled: Mapping[str, str], excess: Mapping[str, int]) -> Iterator[str]:
+    """The names of those that go, workload by workload."""
+    for workload, number in excess.items():
+        own = [pod.name for pod in order if scaled[pod.uid] == workload]
+        yield from own[:number]
+
+
+def _units(play: Play, policy: ResourcePolicy, before: Counter[int | None]) -> Iterator[UnitCount]:
+    after = counts(play.stage, policy)
+    for index, unit in enumerate(policy.units):
+        yield UnitCount(
+            unit=index,
+            resource=unit.resource,
+            selector=spelled(unit.node_selector),
+            cap=_cap(unit),
+            waits_for_nodes=unit.waits_for_nodes,
+            nodes=len(play.stage.view.nodes_in(policy, index)),
+            before=before[index],
+            after=after[index],
+        )
+
+
+def _cap(unit: Unit) -> str:
+    caps = [f"max {unit.max}"] if unit.max is not None else []
+    caps += [f"{name} {format_quantity(limit)}" for name, limit in unit.max_resources.items()]
+    return ", ".join(caps)
+
+
+def _spills(play: Play, attempts: list[Attempt]) -> Iterator[Spill]:
+    numbers = {attempt.pod.uid: number for number, attempt in enumerate(attempts, 1)}
+    for attempt in play.placed:
+        if attempt.pod.uid in numbers and attempt.passed and attempt.unit is not None:
+            yield Spill(attempt.unit, numbers[attempt.pod.uid], attempt.at, attempt.passed)
+
+
+def _pending(play: Play, attempts: list[Attempt]) -> Iterator[Pending]:
+    alike: defaultdict[object, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        if not attempt.node:
+            alike[attempt.demand, attempt.refusals].append(attempt)
+    for some in alike.values():
+        first = some[0]
+        why = list(first.refusals)
+        counts = play.room.why_not(first.demand, first.pod)
+        why += [f"{count} {reason}" for reason, count in sorted(counts.items())]
+        yield Pending(len(some), first.pod.name, tuple(why or ("there is no node",)))
+
+
+def _purchases(play: Play, policy: ResourcePolicy) -> Iterator[Purchase]:
+    for order in play.orders:
+        if order.policy.key == policy.key:
+            yield Purchase(order.at, order.unit, len(order.seekers), len(order.nodes), order.like)
+
+
+def _steps(play: Play, policy: ResourcePolicy, attempts: list[Attempt]) -> Iterator[Step]:
+    for attempt in attempts:
+        at_once = bool(attempt.node) and not attempt.at
+        yield Step(0.0, arrives=True, placed=at_once, unit=attempt.unit if at_once else None)
+    for attempt in play.placed:
+        if attempt.at and attempt.policy is not None and attempt.policy.key == policy.key:
+            yield Step(attempt.at, arrives=False, placed=True, unit=attempt.unit)
+
+
+def _scale_in(
+    play: Play, policy: ResourcePolicy, attempts: list[Attempt], scaled: Mapping[str, str]
+) -> list[tuple[str, Pod]]:
+    """Each pod that scale-in may take and its place, the first to go first."""
+    units = {attempt.pod.uid: attempt.unit for attempt in attempts if attempt.pod.uid in scaled}
+    known = {attempt.pod.uid: attempt.pod for attempt in attempts}
+    known |= {pod.uid: pod for pod in play.stage.pods() if pod.uid in scaled}
+    for uid in known.keys() & scaled.keys() - units.keys():
+        share = play.stage.view.share(policy, uid)
+        if play.stage.governing(known[uid]) == policy:
+            units[uid] = share.unit if share else None
+    pods = [known[uid] for uid in units]
+
+    def rank(pod: Pod) -> tuple[bool, int, float, str]:
+        unit = units[pod.uid]
+        return bool(pod.node_name), -(len(policy.units) if unit is None else unit), -pod.created, pod.name
+
+    return [(_place(pod, units[pod.uid]), pod) for pod in sorted(pods, key=rank)]
+
+
+def _place(pod: Pod, unit: int | None) -> str:
+    if not pod.node_name:
+        return "pending"
+    return "outside every unit" if unit is None else f"units[{unit}]"

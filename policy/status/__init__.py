@@ -1,0 +1,1 @@
+"""What the status of a policy says: conditions, capacity and usage by unit."""

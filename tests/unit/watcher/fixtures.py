@@ -1,0 +1,155 @@
+"""A watcher on a real cache with a fake clock, and an autoscaler that answers what a test says.
+
+Must not know what a test promises.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cluster.cache.cache import Cache
+from cluster.kube.client import ApiError
+from cluster.settings import Settings, WatcherSettings
+from policy.api.objects import Node, Pod
+from policy.api.options import Kinds
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scaleup.demand import Demand
+from policy.scheduling.accounting import record_of
+from tests.builders import NOW, a_node, a_pod, a_unit
+from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
+from watcher.provisioner.interface import Answer, Request, shape_of
+from watcher.provisioner.request_manifests import bundle_of, name_of
+from watcher.scaleup.controller import Watcher
+from watcher.scaleup.pod_holds import Change
+from watcher.scaleup.scaleup_status import OutlookBoard
+
+__all__ = ["DC", "FAR", "GPU", "NEAR", "Recorder", "World", "room", "waiting"]
+
+GPU = {"nvidia.com/gpu": "1"}
+DC, NEAR, FAR = a_unit("dc"), a_unit("near", resource="elastic"), a_unit("far", resource="elastic")
+SETTINGS = Settings(watcher=WatcherSettings(retry_first=60, retry_longest=600))
+
+
+class Recorder:
+    """An autoscaler that answers what the test says, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.serves = True
+        self.live: dict[str, Request] = {}
+        self.said = AutoscalerStatus("1", (NodeGroup("near", 0), NodeGroup("far", 0)))
+        self.asked: list[tuple[int, list[str]]] = []
+        self.settled: list[str] = []
+        self.refusals: list[ApiError] = []
+        self.now = NOW
+
+    def available(self) -> bool:
+        return self.serves
+
+    def status(self) -> AutoscalerStatus:
+        return self.said
+
+    def requests(self) -> Sequence[Request]:
+        return list(self.live.values())
+
+    def shrink(self, request: Request, places: int) -> None:
+        self.live[request.name] = replace(request, shown=places)
+
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        assert status == self.said
+        if self.refusals:
+            raise self.refusals.pop()
+        return [self.put(demand, bundle_of(demands)) for demand in demands]
+
+    def put(self, demand: Demand, bundle: str) -> str:
+        name, pods = name_of(demand), sorted(pod.uid for pod in demand.pods)
+        self.asked.append((demand.unit, pods))
+        self.live[name] = Request(
+            name=name,
+            policy=demand.policy.key,
+            record=record_of(demand.policy, demand.unit),
+            pods=frozenset(pods),
+            shape=shape_of(demand.pods[0]),
+            bundle=bundle,
+            answer=Answer.ASKED,
+            made_at=self.now,
+        )
+        return name
+
+    def settle(self, request: Request) -> None:
+        self.settled.append(request.name)
+        self.live[request.name] = request
+        self.mark(request.bundle, Answer.PROVISIONED)
+
+    def withdraw(self, request: Request) -> None:
+        del self.live[request.name]
+        if request.answer is not Answer.PROVISIONED:
+            self.mark(request.bundle, Answer.UNSENT)
+
+    def mark(self, bundle: str, answer: Answer) -> None:
+        """The requests of a bundle share what the autoscaler sees."""
+        for name, request in self.live.items():
+            if request.bundle == bundle:
+                self.live[name] = replace(request, answer=answer)
+
+    def answer(self, answer: Answer) -> None:
+        self.live = {
+            name: replace(r, answer=answer) if r.answer in (Answer.ASKED, Answer.ACCEPTED) else r
+            for name, r in self.live.items()
+        }
+
+
+class World:
+    """A watcher, its cluster and its autoscaler."""
+
+    def __init__(self, *policies: ResourcePolicy, settings: Settings = SETTINGS) -> None:
+        self.autoscaler = Recorder()
+        self.held: list[Change] = []
+        self.settings = settings
+        self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
+        self.cache.lock.acquire()  # one thread, to the end of the test
+        self.cache.replace_policies(policies)
+        self.restart()
+
+    def clock(self) -> float:
+        return self.autoscaler.now
+
+    def restart(self) -> None:
+        self.board = OutlookBoard()
+        self.watcher = Watcher(self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.board)
+
+    def hold(self, wanted: Iterable[Change]) -> None:
+        self.held = list(wanted)
+
+    def put(self, *objects: Pod | Node) -> None:
+        for item in objects:
+            if isinstance(item, Pod):
+                self.cache.upsert_pod(item)
+            else:
+                self.cache.upsert_node(replace(item, created=item.created or self.clock()))
+
+    def bind(self, name: str, node: str) -> None:
+        self.put(replace(waiting(name), node_name=node, bound_at=self.clock() + 1, unschedulable=False))
+
+    def round(self, seconds: float = 0.2) -> list[tuple[int, list[str]]]:
+        """What was asked in it, as (unit, pods)."""
+        self.autoscaler.now += seconds
+        before = len(self.autoscaler.asked)
+        self.watcher.round()
+        return self.autoscaler.asked[before:]
+
+    def answered(self, answer: Answer) -> list[tuple[int, list[str]]]:
+        """What is asked for, once that answer is in."""
+        self.autoscaler.answer(answer)
+        return self.round() + self.round()
+
+    @property
+    def live(self) -> list[Request]:
+        return list(self.autoscaler.live.values())
+
+
+def waiting(name: str) -> Pod:
+    return a_pod(name, requests=GPU, unschedulable=True, unscheduled_since=NOW)
+
+
+def room(name: str, pool: str, gpus: int = 1) -> Node:
+    return a_node(name, pool, allocatable={"nvidia.com/gpu": str(gpus)})

@@ -1,0 +1,73 @@
+"""What the watcher tells of each unit: nodes on their way, and why none come (W4, W5, L5)."""
+
+import pytest
+
+from cluster.settings import Backend, Settings, WatcherSettings
+from tests.builders import a_node, a_policy
+from tests.unit.watcher.fixtures import DC, FAR, NEAR, World, room, waiting
+from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
+from watcher.provisioner.interface import Answer
+from watcher.scaleup.scaleup_status import Blocked, Growth, Obstacle, Presence
+
+
+def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
+    """L5: unit by unit, those that wait for no nodes aside."""
+    world = World(a_policy(DC, NEAR, FAR))
+    world.put(*map(waiting, "ab"))
+    world.round()
+    asked_at = world.clock()
+    world.answered(Answer.PROVISIONED)
+    outlook = world.board.latest()
+    assert outlook.presence is Presence.SERVING
+    assert outlook.units == {
+        ("default/policy", 1): Growth(asked=2, pods=frozenset("ab"), since=asked_at),
+        ("default/policy", 2): Growth(),
+    }
+    world.put(room("new", "near"))
+    world.bind("a", "new")
+    world.round()
+    assert world.board.latest().of("default/policy", 1) == Growth(
+        asked=1, pods=frozenset("b"), since=asked_at
+    )
+
+
+def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
+    """W4, L5: in the autoscaler's words."""
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.round()
+    world.autoscaler.said = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
+    world.autoscaler.answer(Answer.FAILED)
+    world.round()
+    failed_at = world.clock()
+    world.round()
+    blocked = Blocked(Obstacle.BACK_OFF, "near: no stock", failed_at + 60)
+    assert world.board.latest().of("default/policy", 0) == Growth(blocked=blocked)
+    assert not world.board.latest().of("default/policy", 0).growable
+
+
+@pytest.mark.parametrize(
+    ("backend", "presence"), [(Backend.NONE, Presence.OFF), (Backend.AUTO, Presence.NOT_SERVED)]
+)
+def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: Presence) -> None:
+    """W5."""
+    world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
+    assert world.board.latest().presence is Presence.UNKNOWN
+    world.autoscaler.serves = False
+    world.round()
+    assert world.board.latest().presence is presence
+
+
+@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.NONE])
+def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting(backend: Backend) -> None:
+    """A8: later versions of the autoscaler buy nothing while there is one (kubernetes/autoscaler#10301)."""
+    world = World(a_policy(DC, NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
+    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
+    world.round(2)
+    world.round(100)
+    assert world.board.latest().lost_gpus == ()
+    world.round(30)
+    assert world.board.latest().lost_gpus == ("dead",)
+    world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
+    world.round(2)
+    assert world.board.latest().lost_gpus == ()

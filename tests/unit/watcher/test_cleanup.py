@@ -1,0 +1,85 @@
+"""Leaving: what is taken back from pods, and that what fails does not stop the rest.
+
+That nothing is left behind on a real API server is tests/conformance/test_leaving.py. Rules: A10.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.release import leave
+from cluster.kube.client import ApiError, Unreachable, connect
+from policy.podmetadata.deletion_cost import COST
+from policy.podmetadata.deletion_cost import MARK as COST_MARK
+from tests.fake_apiserver import FakeApiServer
+from watcher.cleanup import Removal, release
+from watcher.scaleup.pod_holds import DELAY, MARK, hold_of
+
+PODS = "/api/v1/pods"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "keys"),
+    [
+        pytest.param({DELAY: "90s", MARK: "90s"}, {DELAY, MARK}, id="ours"),
+        pytest.param({DELAY: "5m", MARK: "90s"}, {MARK}, id="the user changed it since"),
+        pytest.param({DELAY: "90s"}, set(), id="the user's own"),
+        pytest.param({}, set(), id="none"),
+    ],
+)
+def test_a_hold_is_ours_if_our_mark_is_beside_it(annotations: Mapping[str, str], keys: set[str]) -> None:
+    """A10."""
+    assert hold_of(annotations) == keys
+
+
+def refused(status: int) -> ApiError:
+    return ApiError(status, "reason", "message", None)
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def do() -> object:
+        raise error
+
+    return do
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
+    """A10: what is gone already counts as removed."""
+    done = release(
+        [
+            Removal("hold", "a/forbidden", raising(refused(403))),
+            Removal("hold", "a/gone", raising(refused(404))),
+            Removal("hold", "a/another", raising(refused(409))),
+            Removal("hold", "a/cut-off", raising(Unreachable("timed out"))),
+            Removal("hold", "a/good", lambda: None),
+        ]
+    )
+    assert done.gone == {"hold": 3}
+    assert done.left == ["hold a/forbidden: 403 reason: message", "hold a/cut-off: timed out"]
+
+
+def test_the_users_annotations_stay(tmp_path: Path) -> None:
+    """A10."""
+    annotations = {DELAY: "90s", MARK: "90s", "theirs": "x"}
+    written = {"resourcepolicy.io/poked": "1", COST: "-100", COST_MARK: "-100"}
+    with FakeApiServer() as api:
+        for name, values in (("held", {**annotations, **written}), ("other", {COST: "7", "theirs": "x"})):
+            metadata = {"namespace": "default", "name": name, "uid": name, "annotations": values}
+            api.put(PODS, "default", name, metadata=metadata)
+
+        def on(name: str) -> object:
+            return api.get(PODS, "default", name)["metadata"]["annotations"]
+
+        said: list[str] = []
+        connection = connect(api.kubeconfig(tmp_path))
+        assert leave(connection, "ours", said.append, everything=False, dry=True) == 0
+        assert on("held") == {**annotations, **written}
+        assert leave(connection, "ours", said.append, everything=False, dry=False) == 0
+        assert on("held") == {"theirs": "x", **written}
+        assert leave(connection, "ours", said.append, everything=False, dry=False) == 0
+        assert leave(connection, "ours", said.append, everything=True, dry=False) == 0
+        assert on("held") == {"theirs": "x"}
+        assert on("other") == {COST: "7", "theirs": "x"}
+    one = "1 x pod's annotations"
+    assert said == [f"there is: {one}", f"removed: {one}", "removed: nothing of ours", f"removed: {one}"]

@@ -1,0 +1,1 @@
+"""Writes labels, annotations and the deletion cost on placed pods."""

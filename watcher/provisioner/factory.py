@@ -1,0 +1,23 @@
+"""Which way the autoscaler is asked (A8).
+
+Owns the choice that a setting leaves; must not know how any way works. Without a word from the operator no
+pods are made up: placeholders count in quotas and show in every list, so they are used only where they are
+asked for, and `auto` means ProvisioningRequests where these are served, and observing elsewhere.
+"""
+
+import time
+
+from cluster.kube.client import Connection
+from cluster.settings import Backend, Settings
+from watcher.provisioner.interface import Autoscaler
+from watcher.provisioner.placeholder_pods import Placeholders
+from watcher.provisioner.provisioning_request import ProvisioningRequests
+
+__all__ = ["autoscaler_of"]
+
+
+def autoscaler_of(settings: Settings, connection: Connection) -> Autoscaler:
+    """The back-end that the settings name."""
+    own = settings.watcher
+    kind = Placeholders if own.backend is Backend.PLACEHOLDER else ProvisioningRequests
+    return kind(connection, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace)

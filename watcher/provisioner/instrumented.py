@@ -1,0 +1,53 @@
+"""An autoscaler whose requests are counted, by what became of them.
+
+Owns which call is which outcome; must not know why it is made, nor how an autoscaler is told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from policy.scaleup.demand import Demand
+from watcher.provisioner.autoscaler_status import AutoscalerStatus
+from watcher.provisioner.interface import Autoscaler, Request
+
+__all__ = ["Counted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An `Autoscaler` around another one. `count` takes the policy's key and the outcome."""
+
+    inner: Autoscaler
+    count: Callable[[str, str], None]
+
+    def available(self) -> bool:
+        """See `Autoscaler`."""
+        return self.inner.available()
+
+    def status(self) -> AutoscalerStatus:
+        """See `Autoscaler`."""
+        return self.inner.status()
+
+    def requests(self) -> Sequence[Request]:
+        """See `Autoscaler`."""
+        return self.inner.requests()
+
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        """See `Autoscaler`."""
+        names = self.inner.ask(demands, status)
+        for demand in demands:
+            self.count(demand.policy.key, "asked")
+        return names
+
+    def shrink(self, request: Request, places: int) -> None:
+        """See `Autoscaler`."""
+        self.inner.shrink(request, places)
+
+    def settle(self, request: Request) -> None:
+        """See `Autoscaler`."""
+        self.inner.settle(request)
+
+    def withdraw(self, request: Request) -> None:
+        """See `Autoscaler`."""
+        self.inner.withdraw(request)
+        self.count(request.policy, request.answer)

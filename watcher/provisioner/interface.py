@@ -1,0 +1,111 @@
+"""What the watcher needs of an autoscaler: to ask for a unit's growth, and to hear what became of it.
+
+Owns the Protocol and its values; must not know how any autoscaler is told, nor why it is asked. One adapter
+speaks ProvisioningRequests (autoscaler.md, section 5), the other shows placeholders (section 6).
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from policy.api.objects import Pod
+from policy.scaleup.demand import Demand
+from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
+
+__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Answer", "Autoscaler", "Request", "shape_of"]
+
+MOST_TOGETHER = 32
+"""Demands that one request may hold: the podSets of a ProvisioningRequest."""
+
+
+class Answer(StrEnum):
+    """How far a request has come.
+
+    unsent -> asked -> accepted -> provisioned | failed
+                       accepted -> bought: it says no more, and its group grew -> provisioned
+    unsent -> shown -> bought -> provisioned
+    """
+
+    UNSENT = "unsent"
+    """Cut off by a crash before it reached the autoscaler, or read by it without its template."""
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    SHOWN = "shown"
+    """In the sight of an autoscaler that answers by deeds alone: its group grows, or it does not."""
+    BOUGHT = "bought"
+    """Known to be bought, not yet out of the autoscaler's sight, which might buy again (A5)."""
+    PROVISIONED = "provisioned"
+    """The resize was accepted, or room was found: not that a node is ready (A7)."""
+    FAILED = "failed"
+
+
+IN_FLIGHT = (Answer.ASKED, Answer.ACCEPTED, Answer.SHOWN, Answer.BOUGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A demand that was put to the autoscaler, as the API tells it: all that a restart needs (W3)."""
+
+    name: str
+    policy: str
+    """The policy's key."""
+    record: str
+    """The unit, as `policy.usage.record_of` writes it: still right when units were reordered."""
+    pods: frozenset[str]
+    """Uids."""
+    shape: str
+    bundle: str
+    """Requests of one bundle were asked together, and one answer is for all of them."""
+    answer: Answer
+    made_at: float
+    granted: int | None = None
+    """How many of the pods it brings room for; None: for all."""
+    accepted_at: float | None = None
+    """When the autoscaler accepted it, by its own clock, in whole seconds."""
+    served_at: float | None = None
+    """When it said that it provides for it, likewise; or when we concluded it, by the API server's clock."""
+    shown: int = 0
+    """How many placeholders stand for its pods, where that is the way to ask."""
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    """The size of each group when it was asked; empty if that was unknown."""
+    message: str = ""
+
+
+def shape_of(pod: Pod) -> str:
+    """Pods of one shape can stand for each other in a request."""
+    tolerations = sorted([t.key, t.operator, t.value, t.effect] for t in pod.tolerations)
+    affinity = [dataclasses.astuple(terms) for terms in pod.affinity]
+    parts = [sorted(pod.requests.items()), sorted(pod.node_selector.items()), tolerations, affinity]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+class Autoscaler(Protocol):
+    """Every call may raise ApiError or Unreachable: the watcher tries again."""
+
+    def available(self) -> bool:
+        """Whether asking has any prospect of an answer (A8)."""
+
+    def status(self) -> AutoscalerStatus:
+        """What the autoscaler tells about itself."""
+
+    def requests(self) -> Sequence[Request]:
+        """Every request of ours that still lives, those of an earlier process included."""
+
+    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+        """Put demands for one unit and return a name for each; asking twice for the same is asking once (A3).
+
+        `status` is what the autoscaler tells at that time: what it buys for them is not in it yet.
+        """
+
+    def shrink(self, request: Request, places: int) -> None:
+        """Ask for no more than so many places, if what was asked can still be changed."""
+
+    def settle(self, request: Request) -> None:
+        """Take a request out of the autoscaler's sight and keep it on record as provisioned, as granted."""
+
+    def withdraw(self, request: Request) -> None:
+        """Remove every trace of a request."""

@@ -1,0 +1,1 @@
+"""The reconcile loop that asks for nodes: observe, plan, apply."""

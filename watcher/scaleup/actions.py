@@ -1,0 +1,248 @@
+"""What the watcher does next, decided from values: ask, settle, withdraw.
+
+Owns rules A2 to A6 as one pure function, `steps`; must not know how anything is read or written. In this
+package and not in `policy`, because it is about requests and their answers, which a policy knows nothing of.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+from typing import TypeAlias
+
+from policy.api.objects import Pod
+from policy.api.resourcepolicy import NextUnits, ResourcePolicy
+from policy.scaleup.demand import Demand, demands, wants_nodes
+from policy.scaleup.planner import in_order
+from watcher.provisioner.interface import IN_FLIGHT, MOST_TOGETHER, Answer, Request, shape_of
+from watcher.scaleup.cluster_state import Governed, Sight
+from watcher.scaleup.observed_growth import NOTHING_GREW, granted, grown, refused
+from watcher.scaleup.request_tracker import Memory, full_since
+
+__all__ = ["SETTLE_AFTER", "Ask", "Settle", "Shrink", "Step", "Why", "Withdraw", "steps", "wanted"]
+
+SETTLE_AFTER = 0.1
+"""Seconds from Accepted, at least, until an answer without Provisioned is taken for all there will be.
+
+The autoscaler writes its status after its answers, and it is read before them: what grew there was answered
+already. The pause is for a group that grew for others just before (autoscaler.md, section 5, step 2).
+"""
+_LINGER = 10.0
+"""Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
+_LOST_AFTER = 5.0
+"""Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
+_LOOKED_FOR = 1.0
+"""Seconds of these in which we have seen it: the autoscaler may know of a node's GPU before we do."""
+_GRACE = 30.0
+"""Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
+_REPLACED_WITHIN = 2.0
+"""Seconds that placeholders outlive their pods: a replacement would wait for the grace once more."""
+
+
+class Why(StrEnum):
+    """Why a request is withdrawn."""
+
+    FAILED = "failed"
+    OVERDUE = "its nodes have not taken its pods in time"
+    DONE = "its places are taken"
+    LOST = "other pods have its nodes"
+    UNSAID = "its answer was lost, and no group grew: asked again if need be"
+    UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
+    UNSENT = "cut off before all of it was sent or seen"
+
+
+_OVER = {Answer.FAILED: Why.FAILED, Answer.UNSENT: Why.UNSENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Put demands for one unit, together."""
+
+    demands: tuple[Demand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """Ask for fewer places than was asked for."""
+
+    request: Request
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Take a request that was served without a word out of the autoscaler's sight."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Delete a request."""
+
+    request: Request
+    why: Why
+
+
+Step: TypeAlias = Ask | Shrink | Settle | Withdraw
+
+
+def steps(sight: Sight, memory: Memory) -> list[Step]:
+    """What to do now, in order, by a memory that has looked.
+
+    At most one bundle is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
+    """
+    tidy = _agreed({r.name: _tidy(r, sight, memory) for r in sight.requests}, sight.requests)
+    done: list[Step] = [step for step in tidy.values() if step is not None]
+    kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
+    failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
+    in_flight = [request for request in kept if request.answer in IN_FLIGHT]
+    # What comes of a request decides about the next. An autoscaler that starts tells of no groups yet: what
+    # it would buy in its first loop could not be seen.
+    if failed or not sight.status.groups or any(request.answer is not Answer.SHOWN for request in in_flight):
+        return done
+    free = [demand for demand in wanted(sight, memory, kept) if _is_apart(demand, in_flight, sight)]
+    return [*done, Ask(_bundle(free, memory, sight.now))] if free else done
+
+
+def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> list[Demand]:
+    """What there is to ask for, in the order of the scheduler's queue by the first pod of each."""
+    found = [d for governed in sight.governed.values() for d in _demands(governed, sight, memory, requests)]
+    heads = {demand.pods[0].uid: demand for demand in found}
+    return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
+
+
+def _bundle(found: Sequence[Demand], memory: Memory, now: float) -> tuple[Demand, ...]:
+    """The first, and what else is wanted of its unit: one answer for all, and nodes that they share."""
+
+    def alone(demand: Demand) -> bool:
+        return memory.setbacks.alone(demand.policy, demand.unit, shape_of(demand.pods[0]), now)
+
+    first = found[0]
+    place = first.policy.key, first.unit
+    mates = (demand for demand in found if (demand.policy.key, demand.unit) == place and not alone(demand))
+    return (first,) if alone(first) else tuple(islice(mates, MOST_TOGETHER))
+
+
+def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> bool:
+    """Whether what grows for the demand cannot be mistaken for what grows for a request in flight."""
+    own = sight.serving(demand.policy, demand.unit)
+    others = [sight.of(request) for request in in_flight]
+    served = [sight.serving(meant[0].policy, meant[1]) if meant else frozenset() for meant in others]
+    return all(own and groups and own.isdisjoint(groups) for groups in served)
+
+
+def _agreed(
+    tidy: Mapping[str, Shrink | Settle | Withdraw | None], requests: Iterable[Request]
+) -> Mapping[str, Shrink | Settle | Withdraw | None]:
+    """Until it is served a bundle ends as a whole, as the autoscaler sees one request."""
+    lasting = {
+        request.bundle
+        for request in requests
+        if request.answer in IN_FLIGHT and not isinstance(tidy[request.name], Withdraw)
+    }
+    waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], Withdraw)}
+    return {name: None if name in waits else step for name, step in tidy.items()}
+
+
+def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
+    if request.answer in _OVER:
+        return Withdraw(request, _OVER[request.answer])
+    if request.answer is Answer.SHOWN:
+        return _by_deeds(request, sight, memory)
+    if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
+        return Settle(request)
+    if request.name in memory.idle_since:
+        return _idle(request, sight, memory)
+    return Withdraw(request, Why.UNSAID) if _is_final(request, sight) else _late(request, sight, memory)
+
+
+def _is_final(request: Request, sight: Sight) -> bool:
+    """Whether an answer that is half there will not be completed: a later loop than that has ended."""
+    if request.answer is not Answer.ACCEPTED or request.accepted_at is None:
+        return False
+    return sight.status.is_of_a_loop_after(request.accepted_at)
+
+
+def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+    done = not memory.places(request)
+    # A request in flight may have been served already: its purchase must not be taken for that of the next.
+    # And nodes that were asked for come, whoever went away meanwhile.
+    in_flight = request.answer in IN_FLIGHT and not _is_final(request, sight)
+    awaited = in_flight or (not done and sight.of(request) is not None)
+    # Nodes that are there offer their room by themselves.
+    lingers = sight.now - memory.idle_since[request.name] < _LINGER and not _is_lost(request, sight, memory)
+    if awaited and lingers:
+        return None
+    return Withdraw(request, Why.DONE if done else Why.UNWANTED)
+
+
+def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
+    """Accepted, silent since, and a group was told to grow: bought, and about to be bought again (A5)."""
+    if request.answer is not Answer.ACCEPTED:
+        return False
+    seen_for = sight.now - memory.accepted_at.get(request.name, sight.now)
+    return (seen_for >= SETTLE_AFTER or _is_final(request, sight)) and bool(grown(request, sight, memory))
+
+
+def _by_deeds(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
+    """What to do about placeholders: the autoscaler does not speak of them (autoscaler.md, section 6)."""
+    if grown(request, sight, memory):
+        return Settle(replace(request, granted=granted(request, sight, memory)))
+    if request.name in memory.idle_since:
+        if sight.now - memory.idle_since[request.name] < _REPLACED_WITHIN:
+            return None
+        return Withdraw(request, Why.UNWANTED if memory.places(request) else Why.DONE)
+    if refused(request, sight, memory):
+        return Withdraw(request, Why.FAILED)
+    if sight.now - request.made_at > memory.answer_longest + _GRACE and memory.alive(request, sight):
+        return Withdraw(replace(request, message=NOTHING_GREW), Why.FAILED)
+    wanted = memory.wanted(request, sight)
+    return Shrink(request, wanted) if wanted < request.shown else None
+
+
+def _is_lost(request: Request, sight: Sight, memory: Memory) -> bool:
+    """Whether other pods have what it brought."""
+    seen = sight.now - memory.barren_since.get(request.name, sight.now)
+    return seen >= _LOOKED_FOR and sight.now - full_since(request, sight) >= _LOST_AFTER
+
+
+def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+    meant = sight.of(request)
+    if meant is None:
+        return None
+    if _is_lost(request, sight, memory):
+        return Withdraw(request, Why.LOST)
+    accepted = sight.now - (request.accepted_at or sight.now)
+    half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest
+    if not half_answered and sight.now - request.made_at <= _patience(meant[0].policy, memory):
+        return None
+    return Withdraw(request, Why.OVERDUE if memory.waiting(request, meant[0]) else Why.UNWANTED)
+
+
+def _patience(policy: ResourcePolicy, memory: Memory) -> float:
+    """How long pods wait for nodes that were asked for: no longer than their policy lets them (O5)."""
+    overflow = policy.when_try_next_units
+    if overflow.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT):
+        return min(memory.arrival_longest, overflow.timeout)
+    return memory.arrival_longest
+
+
+def _demands(
+    governed: Governed, sight: Sight, memory: Memory, requests: Sequence[Request]
+) -> Iterable[Demand]:
+    policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
+    asked = memory.awaiting(governed, own)
+    pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
+    stuck = memory.stuck(policy, sight)
+    spare = [(governed.unit(r), r.shape, some) for r in own if (some := memory.spare(r, governed))]
+
+    def unlike(pod: Pod, unit: int) -> int:
+        return sum(some for place, shape, some in spare if place == unit and shape != shape_of(pod))
+
+    for demand in demands(policy, pending, sight.view, sight.now, asked, stuck, unlike):
+        shape = shape_of(demand.pods[0])
+        coming = sum(some for place, alike, some in spare if (place, alike) == (demand.unit, shape))
+        rest = in_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
+        if rest:
+            yield Demand(policy, demand.unit, tuple(rest))

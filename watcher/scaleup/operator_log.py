@@ -1,0 +1,227 @@
+"""What an operator reads at night: what was asked, for whom, what came of it, after how many seconds.
+
+Owns the watcher's log lines, each once; must not know why a step is taken.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from policy.api.objects import Pod
+from policy.scaleup.demand import Demand, wants_nodes
+from policy.scaleup.planner import free_nodes
+from watcher.provisioner.autoscaler_status import AutoscalerStatus
+from watcher.provisioner.interface import Answer, Request
+from watcher.scaleup.actions import Why
+from watcher.scaleup.cluster_state import Sight
+from watcher.scaleup.request_tracker import Memory
+from watcher.scaleup.scaleup_status import Blocked, Obstacle, Outlook, Presence
+
+__all__ = ["Journal"]
+
+log = logging.getLogger(__name__)
+
+_LANDING = 30.0
+"""Seconds that the scheduler gets to use a free node that was bought for a pod."""
+_NAMED = 3
+"""Pods of a demand that a line names."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """`clock` gives Unix seconds."""
+
+    clock: Callable[[], float]
+    _pending_since: dict[str, float] = field(default_factory=dict)
+    _units: dict[str, str] = field(default_factory=dict)
+    """Of each request, in words."""
+    _said: set[tuple[str, str]] = field(default_factory=set)
+    _free_since: dict[str, float] = field(default_factory=dict)
+    """Since when a node that was bought for the pod stands free."""
+    _presence: Presence = Presence.UNKNOWN
+    _blocked: dict[tuple[str, int], Obstacle] = field(default_factory=dict)
+    _lost_gpus: tuple[str, ...] = ()
+    _would: tuple[str, ...] = ()
+
+    def look(self, sight: Sight, memory: Memory) -> None:
+        """Say what has changed by itself since the last round."""
+        self._note_pending(pod for governed in sight.governed.values() for pod in governed.open)
+        live = {request.name for request in sight.requests}
+        self._said = {(name, what) for name, what in self._said if name in live}
+        for request in sight.requests:
+            self._units[request.name] = _unit(request, sight)
+            self._answered(request)
+            self._unanswered(request, sight, memory)
+            self._refused(request, sight, memory)
+
+    def prospects(self, outlook: Outlook, status: AutoscalerStatus) -> None:
+        """Say what has changed in what may be expected of the autoscaler."""
+        if outlook.presence is not self._presence:
+            self._tell_presence(self._presence, outlook.presence, status)
+            self._presence = outlook.presence
+        if outlook.lost_gpus != self._lost_gpus:
+            self._lost_gpus = outlook.lost_gpus
+            self._tell_lost_gpus()
+        blocked = {place: growth.blocked for place, growth in outlook.units.items() if growth.blocked}
+        for (policy, unit), why in blocked.items():
+            if self._blocked.get((policy, unit)) is not why.obstacle:
+                self._tell_blocked(policy, unit, why)
+        for policy, unit in self._blocked.keys() - blocked.keys() & outlook.units.keys():
+            log.info("unit %d of %s: no longer passed over", unit, policy)
+        self._blocked = {place: why.obstacle for place, why in blocked.items()}
+
+    def asked(self, demand: Demand, name: str) -> None:
+        """A demand was put."""
+        log.info("%s: asked for %s; %s", name, _words(demand), self._age(demand.pods))
+
+    def refused(self, demand: Demand, said: str) -> None:
+        """The API server took no request for a demand."""
+        log.warning("could not ask for %s: %s", _words(demand), said)
+
+    def settled(self, request: Request) -> None:
+        """A request was taken back because it had been served without a word."""
+        what = "its placeholders are removed" if request.shown else "it is deleted, as its answer was lost"
+        log.info(
+            "%s: a node group was told to grow, %.1f s after the request: taken as provisioned, and %s",
+            request.name,
+            self.clock() - request.made_at,
+            what,
+        )
+
+    def withdrawn(self, request: Request, why: Why, said: str) -> None:
+        """A request was deleted; the autoscaler may have said why it failed."""
+        log.log(
+            logging.WARNING if why in (Why.FAILED, Why.OVERDUE, Why.LOST) else logging.INFO,
+            "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
+            request.name,
+            self.clock() - request.made_at,
+            len(request.pods),
+            self._units.pop(request.name, "a unit that is gone"),
+            why,
+            f" ({said})" if said else "",
+        )
+
+    def overlooked(self, pods: Iterable[Pod]) -> None:
+        """Pods that the scheduler leaves pending beside a free node are not held any more."""
+        for pod in pods:
+            log.warning(
+                "%s/%s stays pending though a node is free for it, as far as we can tell: it is left to "
+                "cluster-autoscaler, which may take another unit; see the pod's events",
+                pod.namespace,
+                pod.name,
+            )
+
+    def would_ask(self, found: Iterable[Demand]) -> None:
+        """What would be asked for if anybody could be asked; said once per change."""
+        words = tuple(sorted(map(_words, found)))
+        if words != self._would:
+            self._would = words
+            log.info("not asked, only observed: %s", "; ".join(words) or "nothing is wanted any more")
+
+    def _note_pending(self, pods: Iterable[Pod]) -> None:
+        now = self.clock()
+        wanting = {pod.uid for pod in pods if wants_nodes(pod)}
+        self._pending_since = {uid: self._pending_since.get(uid, now) for uid in wanting}
+
+    def _age(self, pods: Sequence[Pod]) -> str:
+        now = self.clock()
+        seen = min((self._pending_since.get(pod.uid, now) for pod in pods), default=now)
+        told = min((pod.unscheduled_since or now for pod in pods), default=now)
+        return (
+            f"{now - seen:.1f} s after we saw the first unschedulable ({now - told:.0f} s by its condition)"
+        )
+
+    def _once(self, request: Request, what: str) -> bool:
+        """Whether this is news."""
+        news = (request.name, what) not in self._said
+        self._said.add((request.name, what))
+        return news
+
+    def _answered(self, request: Request) -> None:
+        answers = (Answer.ACCEPTED, Answer.PROVISIONED)
+        if request.answer in answers and self._once(request, request.answer):
+            said = f"{request.answer} {request.message}".strip()
+            log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
+
+    def _unanswered(self, request: Request, sight: Sight, memory: Memory) -> None:
+        if memory.unanswered(request, sight) and self._once(request, "unanswered"):
+            log.warning(
+                "%s: no answer for %.0f s; %s",
+                request.name,
+                sight.now - request.made_at,
+                "cluster-autoscaler works, but not on requests: is --enable-provisioning-requests on?"
+                if memory.alive(request, sight)
+                else f"cluster-autoscaler shows no life (last seen: {sight.status.updated or 'never'})",
+            )
+
+    def _refused(self, request: Request, sight: Sight, memory: Memory) -> None:
+        """Bought, up and free, and not used: it is we or the scheduler who refuse it (section 5, step 3)."""
+        meant = sight.of(request)
+        if meant is None or request.answer is not Answer.PROVISIONED:
+            return
+        for pod in memory.waiting(request, meant[0]):
+            free = next(free_nodes(sight.view, meant[0].policy, meant[1], pod), "")
+            if not free:
+                self._free_since.pop(pod.uid, None)
+                continue
+            since = self._free_since.setdefault(pod.uid, sight.now)
+            if sight.now - since > _LANDING and self._once(request, pod.uid):
+                log.warning(
+                    "%s: %s/%s stays pending though node %s of %s is free: see the pod's events",
+                    request.name,
+                    pod.namespace,
+                    pod.name,
+                    free,
+                    self._units[request.name],
+                )
+
+    def _tell_presence(self, before: Presence, now: Presence, status: AutoscalerStatus) -> None:
+        if now is Presence.DEAF:
+            log.warning("holds are released until cluster-autoscaler answers a request")
+        elif now is Presence.SILENT:
+            log.warning(
+                "cluster-autoscaler shows no life since %s; holds stay for when it is back", status.updated
+            )
+        elif now is Presence.NOT_SERVED and (status.unreadable or not status.updated):
+            log.warning(
+                "no pod is held and nothing asked for: ConfigMap cluster-autoscaler-status %s",
+                f"cannot be read: {status.unreadable}"
+                if status.unreadable
+                else "is not there, so cluster-autoscaler does not run, or runs with "
+                "--write-status-configmap=false",
+            )
+        elif now is Presence.SERVING and before is not Presence.UNKNOWN:
+            log.info("cluster-autoscaler is there and answers: pods are held and nodes asked for")
+
+    def _tell_lost_gpus(self) -> None:
+        if self._lost_gpus:
+            log.warning(
+                "%s: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
+                "nothing while there is such a node that they do not manage (kubernetes/autoscaler#10301): "
+                "mend its driver, or take the label away",
+                ", ".join(self._lost_gpus),
+            )
+        else:
+            log.info("every node that is labelled as having a GPU offers one again")
+
+    def _tell_blocked(self, policy: str, unit: int, why: Blocked) -> None:
+        until = (
+            "until the autoscaler lifts it"
+            if why.until == math.inf
+            else f"for {why.until - self.clock():.0f} s"
+        )
+        log.warning("unit %d of %s is passed over %s: %s %s", unit, policy, until, why.obstacle, why.said)
+
+
+def _words(demand: Demand) -> str:
+    unit = demand.policy.units[demand.unit]
+    where = ",".join(f"{key}={value}" for key, value in sorted(unit.node_selector.items())) or "any node"
+    more = ", ..." if len(demand.pods) > _NAMED else ""
+    names = ", ".join(pod.name for pod in demand.pods[:_NAMED]) + more
+    return f"{len(demand.pods)} pod(s) in unit {demand.unit} ({where}) of {demand.policy.key}: {names}"
+
+
+def _unit(request: Request, sight: Sight) -> str:
+    meant = sight.of(request)
+    return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"

@@ -1,0 +1,38 @@
+"""The outlook, drawn from one look at the cluster and what is remembered.
+
+Owns how requests and setbacks become a prospect for each unit; must not know who reads it.
+"""
+
+from collections.abc import Iterator
+
+from watcher.scaleup.cluster_state import Governed, Sight
+from watcher.scaleup.request_tracker import Memory
+from watcher.scaleup.scaleup_status import Growth, Outlook, Presence
+
+__all__ = ["outlook_of"]
+
+
+def outlook_of(sight: Sight, memory: Memory, presence: Presence) -> Outlook:
+    """For every unit that waits for nodes, of every policy."""
+    units = {
+        (key, unit): _growth(governed, unit, sight, memory)
+        for key, governed in sight.governed.items()
+        for unit in _growing(governed)
+    }
+    return Outlook(presence, units, memory.lasting_lost_gpus(sight.now))
+
+
+def _growing(governed: Governed) -> Iterator[int]:
+    return (index for index, unit in enumerate(governed.policy.units) if unit.waits_for_nodes)
+
+
+def _growth(governed: Governed, unit: int, sight: Sight, memory: Memory) -> Growth:
+    policy = governed.policy
+    own = [r for r in sight.requests if r.policy == policy.key and governed.unit(r) == unit]
+    awaited = [request for request in own if memory.places(request)]
+    return Growth(
+        asked=sum(map(memory.places, awaited)),
+        pods=frozenset(pod.uid for request in awaited for pod in memory.waiting(request, governed)),
+        since=min((request.made_at for request in awaited), default=None),
+        blocked=memory.blocked(policy, unit, sight),
+    )

@@ -1,0 +1,134 @@
+"""Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands.
+
+Owns their form, their names, by which a cause finds its event again, and the pace; must not know what is
+worth an event: that is in `notices`.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cluster.kube.client import ApiError, Connection, Unreachable
+from watcher.status.event_rules import Notice
+
+__all__ = ["Events"]
+
+log = logging.getLogger(__name__)
+
+_CONTROLLER = "resourcepolicy.io/watcher"
+_AT_ONCE = 20
+"""Requests in one round; what is left over is told in the next."""
+_PAUSE = 60.0
+"""Seconds before a cause that came back is counted again."""
+_FRESH = 1800.0
+"""Seconds after which the event of a cause that stands is touched: the API server keeps it for an hour."""
+_FORGOTTEN = 3600.0
+_LONGEST_NOTE = 1024
+_LONGEST_NAME = 200
+_EXISTS, _NOT_FOUND = "AlreadyExists", 404
+
+
+@dataclass(slots=True)
+class _Told:
+    """A cause that was told."""
+
+    at: float
+    count: int = 1
+    stands: bool = True
+
+
+@dataclass(slots=True)
+class Events:
+    """For one thread. `clock` gives Unix seconds; `instance` names this process."""
+
+    connection: Connection
+    clock: Callable[[], float]
+    instance: str
+    _told: dict[str, _Told] = field(default_factory=dict)
+
+    def tell(self, notices: Iterable[Notice]) -> None:
+        """Tell what is new. What could not be told is tried again next time."""
+        now = self.clock()
+        standing = {_name(notice): notice for notice in notices}
+        self._told = {name: told for name, told in self._told.items() if now - told.at < _FORGOTTEN}
+        due = [(name, notice) for name, notice in standing.items() if self._is_due(name, now)]
+        for name, notice in due[:_AT_ONCE]:
+            try:
+                self._write(name, notice, now)
+            except Unreachable as error:
+                log.warning("events are not written: %s", error)
+                return
+            except ApiError as error:
+                # A namespace that ends takes no events, and perhaps a quota none more.
+                log.warning("an event for %s was not written: %s", notice.about.name, error)
+                self._told[name] = _Told(now)
+        for name, told in self._told.items():
+            told.stands = name in standing
+
+    def _is_due(self, name: str, now: float) -> bool:
+        told = self._told.get(name)
+        return told is None or now - told.at > (_FRESH if told.stands else _PAUSE)
+
+    def _write(self, name: str, notice: Notice, now: float) -> None:
+        told = self._told.get(name)
+        path = f"/apis/events.k8s.io/v1/namespaces/{notice.about.namespace}/events"
+        if told is None:
+            self._create(path, self._event(name, notice, now))
+            self._told[name] = _Told(now)
+        elif self._count(f"{path}/{name}", told.count + 1, now):
+            self._told[name] = _Told(now, told.count + 1)
+        else:
+            del self._told[name]  # the API server has forgotten it: created in the next round
+
+    def _create(self, path: str, event: Mapping[str, Any]) -> None:
+        try:
+            self.connection.post(path, event)
+        except ApiError as error:
+            if error.reason != _EXISTS:  # by a watcher before this one
+                raise
+
+    def _count(self, path: str, count: int, now: float) -> bool:
+        """Whether there still is an event to count on."""
+        try:
+            series = {"count": count, "lastObservedTime": _moment(now)}
+            self.connection.patch(path, {"series": series})
+        except ApiError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _event(self, name: str, notice: Notice, now: float) -> dict[str, Any]:
+        about = notice.about
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": about.namespace},
+            "eventTime": _moment(now),
+            "reportingController": _CONTROLLER,
+            "reportingInstance": self.instance[:128],
+            "action": "Watching",
+            "type": str(notice.severity),
+            "reason": notice.reason,
+            "note": notice.note.encode()[:_LONGEST_NOTE].decode(errors="ignore"),
+            "regarding": {
+                "apiVersion": about.api_version,
+                "kind": about.kind,
+                "namespace": about.namespace,
+                "name": about.name,
+                "uid": about.uid,
+            },
+        }
+
+
+def _name(notice: Notice) -> str:
+    cause = repr((notice.about.kind, notice.about.uid, notice.reason, notice.cause))
+    about = notice.about.name[:_LONGEST_NAME].rstrip("-.")
+    return f"{about}.{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
+
+
+def _moment(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,159 @@
+"""The state of each unit in one word, why in another, and a sentence for people (L5).
+
+Owns these words, and the conditions that follow from them; must not know how anything was counted, nor who
+writes it. Pure; in this package and not in `policy`, because it joins what a unit holds with what may be
+expected of the autoscaler. Nothing in a sentence moves while the state stays.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policy.api.quantity import format_quantity
+from policy.api.resourcepolicy import ResourcePolicy
+from policy.scheduling.reasons import Reason, Refusal
+from policy.status.conditions import Condition, ConditionType
+from policy.status.unit_capacity import Occupancy
+from watcher.scaleup.scaleup_status import Growth, Obstacle, Outlook, Presence
+
+__all__ = ["State", "UnitState", "growth_conditions", "obstacles", "states"]
+
+_LONGEST = 512
+_NAMED = 5
+
+
+class State(StrEnum):
+    """Whether a pod may use the unit now, and what there is to hope for if not."""
+
+    OPEN = "Open"
+    EXHAUSTED = "Exhausted"
+    FULL = "Full"
+    EMPTY = "Empty"
+    GROWABLE = "Growable"
+    WAITING_FOR_NODES = "WaitingForNodes"
+    NOT_GROWABLE = "NotGrowable"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """One unit."""
+
+    state: State
+    reason: str
+    """One word for programs."""
+    message: str
+
+
+_OBSTACLES: Mapping[Obstacle, str] = {
+    Obstacle.BACK_OFF: "the cloud refused nodes, and the autoscaler waits before it tries again",
+    Obstacle.AT_MAXIMUM: "its node groups have as many nodes as they may have",
+    Obstacle.REFUSED: "the autoscaler found no way to grow it",
+    Obstacle.NOT_ARRIVED: "nodes were promised and have not taken their pods in time",
+}
+_ABSENT: Mapping[Presence, tuple[str, str]] = {
+    Presence.OFF: ("BackendOff", "the setting watcher.backend is none, so nobody is asked for nodes"),
+    Presence.NOT_SERVED: ("NoAutoscaler", "there is no autoscaler that could be asked for nodes"),
+    Presence.SILENT: ("AutoscalerSilent", "cluster-autoscaler shows no life any more"),
+    Presence.DEAF: (
+        "AutoscalerDeaf",
+        "cluster-autoscaler works and leaves requests unanswered; is --enable-provisioning-requests on?",
+    ),
+}
+
+
+def states(
+    policy: ResourcePolicy, occupancies: Sequence[Occupancy], outlook: Outlook
+) -> tuple[UnitState, ...]:
+    """Of every unit, in order."""
+    return tuple(_state(policy, index, occupancy, outlook) for index, occupancy in enumerate(occupancies))
+
+
+def obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, str, str]]:
+    """The units that get no nodes for now, each with why: a word and a sentence (W4, W5)."""
+    for index, unit in enumerate(policy.units):
+        obstacle = _obstacle(outlook.of(policy.key, index), outlook.presence)
+        if unit.waits_for_nodes and obstacle is not None:
+            yield index, *obstacle
+
+
+def growth_conditions(policy: ResourcePolicy, outlook: Outlook) -> tuple[Condition, ...]:
+    """WaitingForNodes, NotGrowable and GpuLost of one policy."""
+    return _waiting(policy, outlook), _not_growable(policy, outlook), _gpu_lost(policy, outlook)
+
+
+def _state(policy: ResourcePolicy, index: int, occupancy: Occupancy, outlook: Outlook) -> UnitState:
+    if occupancy.exhausted is not None:
+        refusal = occupancy.exhausted
+        return UnitState(State.EXHAUSTED, refusal.reason, _cap(refusal))
+    if occupancy.room:
+        return UnitState(State.OPEN, "HasRoom", "a pod may use it now")
+    if policy.units[index].waits_for_nodes:
+        found = _growing(outlook.of(policy.key, index), outlook.presence)
+        if found is not None:
+            return found
+    if not occupancy.nodes:
+        return UnitState(State.EMPTY, "NoNodes", "no node has its kind and its labels")
+    return UnitState(State.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
+
+
+def _growing(growth: Growth, presence: Presence) -> UnitState | None:
+    if growth.asked:
+        words = "nodes were asked for, and have not taken their pods yet"
+        return UnitState(State.WAITING_FOR_NODES, "NodesAsked", words)
+    obstacle = _obstacle(growth, presence)
+    if obstacle is not None:
+        return UnitState(State.NOT_GROWABLE, *obstacle)
+    if presence is Presence.SERVING:
+        words = "it has no room now, and gets nodes when a pod needs them"
+        return UnitState(State.GROWABLE, "CanGrow", words)
+    return None
+
+
+def _obstacle(growth: Growth, presence: Presence) -> tuple[str, str] | None:
+    """Why a unit gets no nodes, as a word and a sentence; None if it may get some."""
+    if presence in _ABSENT:
+        return _ABSENT[presence]
+    if growth.blocked is None:
+        return None
+    said = f" ({growth.blocked.said[:_LONGEST]})" if growth.blocked.said else ""
+    return growth.blocked.obstacle, f"{_OBSTACLES[growth.blocked.obstacle]}{said}"
+
+
+def _cap(refusal: Refusal) -> str:
+    policy, unit = refusal.policy, refusal.policy.units[refusal.unit]
+    by = f" by every group of {', '.join(policy.match_label_keys)}" if policy.match_label_keys else ""
+    if refusal.reason is Reason.MAX_REACHED:
+        return f"its max of {unit.max} pod(s) is reached{by}"
+    limit = format_quantity(unit.max_resources[refusal.named])
+    return f"its maxResources leave too little {refusal.named} (limit {limit}){by and ', reached' + by}"
+
+
+def _waiting(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+    kind = ConditionType.WAITING_FOR_NODES
+    asked = [i for i in range(len(policy.units)) if outlook.of(policy.key, i).asked]
+    if not asked:
+        return Condition(kind, status=False, reason="NothingAsked", message="no nodes are on their way")
+    where = " and ".join(f"units[{index}]" for index in asked)
+    return Condition(kind, status=True, reason="NodesAsked", message=f"nodes were asked for in {where}")
+
+
+def _not_growable(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+    kind = ConditionType.NOT_GROWABLE
+    found = list(obstacles(policy, outlook))
+    if not found:
+        return Condition(kind, status=False, reason="NoObstacle", message="no unit is kept from growing")
+    message = "; ".join(f"units[{index}]: {sentence}" for index, _, sentence in found)
+    return Condition(kind, status=True, reason=found[0][1], message=message)
+
+
+def _gpu_lost(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+    kind = ConditionType.GPU_LOST
+    if not (outlook.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
+        return Condition(kind, status=False, reason="NoneLost", message="no node keeps others from growing")
+    nodes = ", ".join(outlook.lost_gpus[:_NAMED])
+    message = (
+        f"{nodes}: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
+        "nothing at all while there is such a node they do not manage (kubernetes/autoscaler#10301): mend "
+        "its driver, or take the label away"
+    )
+    return Condition(kind, status=True, reason="LabelWithoutGpu", message=message)

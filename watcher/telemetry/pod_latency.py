@@ -1,0 +1,77 @@
+"""How long pods wait: from the first refusal to the request for nodes, and to the binding.
+
+Owns these times, by a clock of ours: those of the API are whole seconds. Must not know who reads them. A
+restart begins anew: a pod that waited before counts from then.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+from cluster.cache.cache import Cache
+from cluster.kube.periodic import repeat
+from policy.api.objects import Pod
+from policy.scaleup.demand import wants_nodes
+from watcher.scaleup.scaleup_status import OutlookBoard
+
+__all__ = ["Heard", "Waits"]
+
+_PERIOD = 0.2
+
+
+class Heard(Protocol):
+    """Who is told."""
+
+    def asked(self, policy: str, unit: int, seconds: float) -> None:
+        """Nodes of the unit were asked for, so long after the pod was first seen without a place."""
+
+    def bound(self, policy: str, place: str, seconds: float) -> None:
+        """The pod got a node, in a unit or outside all."""
+
+
+@dataclass(slots=True)
+class Waits:
+    """One thread's work. `clock` is monotonic."""
+
+    cache: Cache
+    board: OutlookBoard
+    clock: Callable[[], float]
+    heard: Heard
+    _since: dict[str, float] = field(default_factory=dict)
+    """By uid: when each pod was first seen without a place."""
+    _asked: set[str] = field(default_factory=set)
+
+    def run(self, stop: Event) -> None:
+        """Round after round until `stop`."""
+        repeat("waits", _PERIOD, self.round, stop)
+
+    def round(self) -> None:
+        """Look who waits, who was asked for, and who got a node."""
+        now = self.clock()
+        with self.cache.lock:
+            waiting, bound = {}, []
+            for pod in self.cache.pods():
+                if wants_nodes(pod):
+                    waiting[pod.uid] = self._since.get(pod.uid, now)
+                elif pod.node_name and pod.uid in self._since:
+                    bound.append((pod, self._place(pod)))
+        for pod, place in bound:
+            if place is not None:
+                self.heard.bound(*place, now - self._since[pod.uid])
+        self._since = waiting
+        self._hear_asked(now)
+
+    def _place(self, pod: Pod) -> tuple[str, str] | None:
+        policy = self.cache.policies.governing(pod)
+        if policy is None:
+            return None
+        share = self.cache.share(policy, pod.uid)
+        return policy.key, "outside" if share is None else str(share.unit)
+
+    def _hear_asked(self, now: float) -> None:
+        self._asked &= self._since.keys()
+        for (policy, unit), growth in self.board.latest().units.items():
+            for uid in growth.pods & self._since.keys() - self._asked:
+                self._asked.add(uid)
+                self.heard.asked(policy, unit, now - self._since[uid])
