@@ -5,10 +5,10 @@ Owns the exception; must not know what can go wrong. The line says where, what, 
 
 import click
 
-__all__ = ["Mistake"]
+__all__ = ["CommandError"]
 
 
-class Mistake(click.ClickException):
+class CommandError(click.ClickException):
     """`place: what is wrong; what to do`."""
 
     exit_code = 2

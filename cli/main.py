@@ -17,7 +17,7 @@ import click
 
 from cli.commands import explain, lint, simulate, status
 from cli.completion import completion, for_kubectl
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cluster.kube.client import ApiError, NotConfigured, Unreachable
 from cluster.settings import InvalidSettings, Settings, load_settings
 
@@ -67,12 +67,14 @@ class _Refusing(click.Group):
         except NotConfigured as error:
             raise click.UsageError(f"{str(error).rstrip('.')}; name one with --kubeconfig") from None
         except (ApiError, Unreachable) as error:
-            raise Mistake(f"the API server: {error}; is it up, and is it the right kubeconfig?") from None
+            raise CommandError(
+                f"the API server: {error}; is it up, and is it the right kubeconfig?"
+            ) from None
         except OSError as error:
             if error.errno != errno.ENOSPC or error.filename:  # no name: it was to be printed
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
-            raise Mistake(f"the output: {error.strerror}; make room, or send it elsewhere") from None
+            raise CommandError(f"the output: {error.strerror}; make room, or send it elsewhere") from None
 
 
 @click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,14 +6,14 @@ Owns its words and its exit code; must not know what there is to take back.
 from collections import Counter
 from collections.abc import Callable
 
-from cluster.kube.client import Connection
+from cluster.kube.client import KubeClient
 from watcher.cleanup import release, removals
 
 __all__ = ["leave"]
 
 
 def leave(
-    connection: Connection, namespace: str, say: Callable[[str], object], *, everything: bool, dry: bool
+    connection: KubeClient, namespace: str, say: Callable[[str], object], *, everything: bool, dry: bool
 ) -> int:
     """Take it back, or with `dry` tell what there is; 0 if nothing is left that should go."""
     wanted = list(removals(connection, namespace, everything=everything))

@@ -4,12 +4,12 @@ Owns where it is cut; must not know what it says. Selectors of units often diffe
 their values: `alibabacloud.c..l-id=npedge`.
 """
 
-__all__ = ["abridged"]
+__all__ = ["truncated"]
 
 _GAP = ".."
 
 
-def abridged(text: str, width: int) -> str:
+def truncated(text: str, width: int) -> str:
     """The text, if it fits, else its beginning and its end."""
     if len(text) <= width:
         return text

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cluster.kube.client import ApiError, Connection, Unreachable
-from cluster.kube.periodic import Rounds
+from cluster.kube.client import ApiError, KubeClient, Unreachable
+from cluster.kube.periodic import PeriodicTask
 from cluster.kube.reflector import Reflector
 
-__all__ = ["Freshness"]
+__all__ = ["CacheStaleness"]
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,19 @@ class _Followed:
             self._current_at, _ = self._marks.popleft()
 
 
-class Freshness:
+class CacheStaleness:
     """One thread; `age` may be asked by any. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
-        connection: Connection,
+        connection: KubeClient,
         reflectors: Mapping[str, Reflector[Any, Any]],
         clock: Callable[[], float],
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._followed = {name: _Followed(each, clock()) for name, each in reflectors.items()}
-        rounds = Rounds("freshness", _PERIOD, self.round)
+        rounds = PeriodicTask("freshness", _PERIOD, self.round)
         self.start, self.stop = rounds.start, rounds.stop
 
     def age(self, resource: str) -> float:

@@ -9,22 +9,22 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from policy.explain.builder import explain
-from policy.explain.decision_record import Taken
+from policy.explain.decision_record import DecisionRecord
 from policy.explain.types import Explanation
 
-__all__ = ["Decisions"]
+__all__ = ["DecisionLog"]
 
 _PODS = 5_000
 _PER_POD = 4
 
 
 class _Kept(NamedTuple):
-    last: Taken
+    last: DecisionRecord
     since: float
     times: int
 
 
-class Decisions:
+class DecisionLog:
     """Bounded: a pod's oldest decision goes first, then the pod that was not asked about for longest."""
 
     def __init__(self, began: float, pods: int = _PODS) -> None:
@@ -32,7 +32,7 @@ class Decisions:
         self._pods = pods
         self._kept: OrderedDict[str, tuple[_Kept, ...]] = OrderedDict()
 
-    def keep(self, taken: Taken) -> None:
+    def keep(self, taken: DecisionRecord) -> None:
         """Take a decision down."""
         uid = taken.pod.uid
         before = self._kept.get(uid, ())

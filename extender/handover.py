@@ -16,17 +16,22 @@ from cluster.cache.cache import Cache
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import MissingLabelError, group_of
-from policy.scheduling.inflight_bindings import Doubt, Doubting, Doubts, doubts
+from policy.scheduling.inflight_bindings import (
+    InflightBinding,
+    InflightBindings,
+    PessimisticView,
+    find_inflight_bindings,
+)
 from policy.scheduling.reservation_expiry import SEEN_AFTER
 
-__all__ = ["Settling"]
+__all__ = ["Handover"]
 
 _LOOK = 0.1
 _AGAIN = 1.0
 """Seconds between two looks, and between two that measure room: doubts may be thousands."""
 
 
-class Settling:
+class Handover:
     """Hold the cache's lock around every call."""
 
     def __init__(self, cache: Cache, clock: Callable[[], float], seconds: float) -> None:
@@ -37,7 +42,7 @@ class Settling:
         self._looked_at = 0.0
         self._measured_at = 0.0
         self._touched = True
-        self._doubts = Doubts()
+        self._doubts = InflightBindings()
         self._suspects: set[str] = set()
         """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
         self._edits = 0
@@ -80,10 +85,10 @@ class Settling:
         """Whether the pod waits; nobody does once nothing is in doubt."""
         return bool(self._doubts) and uid in self._held
 
-    def view(self, policy: ResourcePolicy) -> Doubting | None:
+    def view(self, policy: ResourcePolicy) -> PessimisticView | None:
         """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
         self._look_again()
-        return Doubting(self._cache, self._doubts) if self._doubts.of(policy.key) else None
+        return PessimisticView(self._cache, self._doubts) if self._doubts.of(policy.key) else None
 
     def look(self) -> Iterable[Pod]:
         """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
@@ -140,7 +145,7 @@ class Settling:
     def _find(self) -> None:
         """By the policies as they are now."""
         self._edits = self._cache.policies.edits
-        self._doubts = Doubts()
+        self._doubts = InflightBindings()
         for uid, doubt in self._found(p for p in self._cache.pods() if p.uid in self._suspects).items():
             # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
             held = self._cache.reservations().get(uid)
@@ -179,14 +184,17 @@ class Settling:
             if units and units != doubt.units:
                 self._doubts.put(replace(doubt, units=units))
 
-    def _found(self, pods: Iterable[Pod]) -> dict[str, Doubt]:
+    def _found(self, pods: Iterable[Pod]) -> dict[str, InflightBinding]:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in pods:
             policy = None if _settled(pod) else self._cache.policies.governing(pod)
             if policy is not None:
                 pending[policy.key].append(pod)
         cache, began_at = self._cache, self._began_at
-        found = (doubts(p, pending[p.key], cache, cache.shrank_since(p, began_at)) for p in cache.policies)
+        found = (
+            find_inflight_bindings(p, pending[p.key], cache, cache.shrank_since(p, began_at))
+            for p in cache.policies
+        )
         return {doubt.pod.uid: doubt for some in found for doubt in some}
 
 

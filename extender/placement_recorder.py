@@ -8,22 +8,22 @@ from collections.abc import Callable
 from itertools import islice
 
 from cluster.cache.cache import Cache
-from cluster.kube.periodic import Rounds
+from cluster.kube.periodic import PeriodicTask
 from policy.api.objects import Pod
 
-__all__ = ["Recorder"]
+__all__ = ["PlacementRecorder"]
 
 _PERIOD = 0.2
 _AT_ONCE = 100
 
 
-class Recorder:
+class PlacementRecorder:
     """One thread. `write` annotates a pod with its record, and says whether that is done."""
 
     def __init__(self, cache: Cache, write: Callable[[Pod, str], bool]) -> None:
         self._cache = cache
         self._write = write
-        rounds = Rounds("recorder", _PERIOD, self.round)
+        rounds = PeriodicTask("recorder", _PERIOD, self.round)
         self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:

@@ -6,11 +6,11 @@ Owns the patches; must not know when they are due.
 import logging
 from collections.abc import Callable, Mapping
 
-from cluster.kube.client import ApiError, Connection, Unreachable
+from cluster.kube.client import ApiError, KubeClient, Unreachable
 from policy.api.objects import Pod
 from policy.scheduling.accounting import RECORD
 
-__all__ = ["POKED", "Annotator"]
+__all__ = ["POKED", "PodPatcher"]
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,10 @@ _GONE = (404, 409)
 """The pod is deleted, or another one has its name."""
 
 
-class Annotator:
+class PodPatcher:
     """Each method says whether the write is done; a pod that is gone needs none."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: KubeClient, clock: Callable[[], float]) -> None:
         self._connection = connection
         self._clock = clock
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from cluster.cache.cache import Cache
-from cluster.cache.scheduling_attempts import Attempt
-from cluster.kube.periodic import Rounds
+from cluster.cache.scheduling_attempts import SchedulingAttempt
+from cluster.kube.periodic import PeriodicTask
 from extender.metrics import Metrics
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
@@ -56,7 +56,7 @@ class Requeue:
         self._adopted = False
         self._unready_at = -math.inf
         """When there was no answer, last."""
-        rounds = Rounds("requeue", _PERIOD, self.round)
+        rounds = PeriodicTask("requeue", _PERIOD, self.round)
         self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:
@@ -146,11 +146,11 @@ class Requeue:
     def _owe(self, pods: Iterable[Pod]) -> None:
         self._owed.update((pod.uid, pod) for pod in pods)
 
-    def _answered(self, attempt: Attempt) -> bool:
+    def _answered(self, attempt: SchedulingAttempt) -> bool:
         """Whether the pod was poked since it was last asked about: the scheduler's turn now."""
         return self._poked.get(attempt.pod.uid, 0.0) > attempt.at
 
-    def _freed(self, key: str, refused: Iterable[Attempt], now: float) -> Iterable[Pod]:
+    def _freed(self, key: str, refused: Iterable[SchedulingAttempt], now: float) -> Iterable[Pod]:
         """Of the pods that this policy refused, or governs now, those that have a place."""
         pods: defaultdict[str, list[Pod]] = defaultdict(list)
         for attempt in refused:

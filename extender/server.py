@@ -13,13 +13,13 @@ from cluster.cache.cache import Cache
 from cluster.cache.informers import Informers
 from cluster.kube.client import connect
 from cluster.kube.clock import SteadyClock
-from cluster.kube.leader_election import lease_of
+from cluster.kube.leader_election import lease_named
 from cluster.settings import Settings
-from extender.cache_staleness import Freshness
+from extender.cache_staleness import CacheStaleness
 from extender.http.app import Application
 from extender.metrics import Metrics
-from extender.placement_recorder import Recorder
-from extender.pod_patcher import Annotator
+from extender.placement_recorder import PlacementRecorder
+from extender.pod_patcher import PodPatcher
 from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender
@@ -44,10 +44,10 @@ class Server:
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
         pods = self._informers.reflectors["pods"]
-        self._lease = lease_of(
+        self._lease = lease_named(
             connection, settings.lease, settings.lease_duration, time.monotonic, pods.list_again
         )
-        self._freshness = Freshness(connection, self._informers.reflectors, time.monotonic)
+        self._freshness = CacheStaleness(connection, self._informers.reflectors, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             self._freshness.oldest,
@@ -55,8 +55,8 @@ class Server:
             pods=pods,
             lease=self._lease,
         )
-        annotator = Annotator(connection, clock)
-        self._recorder = Recorder(self._cache, annotator.record)
+        annotator = PodPatcher(connection, clock)
+        self._recorder = PlacementRecorder(self._cache, annotator.record)
         extender = Extender(
             self._cache,
             clock,

@@ -13,26 +13,26 @@ from functools import partial
 from time import monotonic
 
 from cluster.cache.cache import Cache
-from cluster.cache.scheduling_attempts import Attempt
-from extender.decision_log import Decisions
-from extender.handover import Settling
+from cluster.cache.scheduling_attempts import SchedulingAttempt
+from extender.decision_log import DecisionLog
+from extender.handover import Handover
 from policy.api.objects import Pod
 from policy.api.options import OnConflict, OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.explain.decision_record import taken_filter, taken_preempt
+from policy.explain.decision_record import record_filter, record_preempt
 from policy.explain.types import Explanation
 from policy.scheduling import filter as filter_verb
 from policy.scheduling import preempt as preempt_verb
 from policy.scheduling import prioritize as prioritize_verb
-from policy.scheduling.filter import Decision
+from policy.scheduling.filter import FilterDecision
 from policy.scheduling.node_sampling import sampled
-from policy.scheduling.pod_history import Promise
-from policy.scheduling.preempt import Choice
+from policy.scheduling.pod_history import Nomination
+from policy.scheduling.preempt import PreemptDecision
 from policy.scheduling.reasons import Reason, Refusal
 from policy.scheduling.reservation_expiry import outlives
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Extender", "Filtered", "NotReady", "Preempted"]
+__all__ = ["Extender", "FilterResult", "NotReady", "PreemptResult"]
 
 
 log = logging.getLogger(__name__)
@@ -43,19 +43,19 @@ class NotReady(Exception):  # noqa: N818  a state, and the one that /readyz repo
 
 
 @dataclass(frozen=True, slots=True)
-class Filtered:
+class FilterResult:
     """The outcome of filter for a pod that a policy governs."""
 
     policy: ResourcePolicy
-    decision: Decision
+    decision: FilterDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Preempted:
+class PreemptResult:
     """The outcome of preempt for a pod that a policy governs."""
 
     policy: ResourcePolicy
-    choice: Choice
+    choice: PreemptDecision
 
 
 class Extender:
@@ -80,15 +80,15 @@ class Extender:
         self._clock = clock
         self._why_not = why_not
         self._unready = True
-        self._decisions = Decisions(clock())
-        self._settling = Settling(cache, clock, settle_seconds)
+        self._decisions = DecisionLog(clock())
+        self._settling = Handover(cache, clock, settle_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
         self._scored_nodes = scored_nodes
         self._turn = 0
         self._unknown_node_seconds = unknown_node_seconds
 
-    def filter(self, pod: Pod, candidates: Sequence[str]) -> Filtered | None:
+    def filter(self, pod: Pod, candidates: Sequence[str]) -> FilterResult | None:
         """The nodes of the one unit that the pod may use now; holds a slot there for it (E6).
 
         Raises:
@@ -103,9 +103,9 @@ class Extender:
                 decision = self._settled(pod, candidates, policy)
                 if not decision.unknown:
                     self._leave(pod, policy, decision)
-                    taken = taken_filter(pod, len(candidates), policy, decision, self._cache, self._clock())
+                    taken = record_filter(pod, len(candidates), policy, decision, self._cache, self._clock())
                     self._decisions.keep(taken)
-                    return Filtered(policy, self._for_scoring(decision))
+                    return FilterResult(policy, self._for_scoring(decision))
                 if not self._cache.changed.wait(deadline - monotonic()):
                     log.warning(
                         "%d node(s) not seen yet, such as %s",
@@ -126,7 +126,7 @@ class Extender:
 
     def preempt(
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
-    ) -> Preempted | None:
+    ) -> PreemptResult | None:
         """The candidates of one unit on which victims may go; the answer holds a slot there (E7).
 
         `protected` names those with a victim that a PodDisruptionBudget would keep.
@@ -140,16 +140,16 @@ class Extender:
             if policy is None:
                 return None
             if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
-                return Preempted(policy, Choice())  # nobody dies for a pod that will not come
+                return PreemptResult(policy, PreemptDecision())  # nobody dies for a pod that will not come
             now = self._clock()
             decide = partial(preempt_verb.decide, pod, victims, policy, now=now, protected=protected)
             seen, doubting = decide(self._cache), self._settling.view(policy)
-            choice = preempt_verb.agreed(seen, decide(doubting)) if doubting else seen
+            choice = preempt_verb.confirm(seen, decide(doubting)) if doubting else seen
             if choice is None or self._settling.holds(pod.uid):
                 raise NotReady("ResourcePolicy: bindings from before its start may be under way")
             self._promise(pod, policy, choice, now)
-            self._decisions.keep(taken_preempt(pod, len(victims), policy, choice, self._cache, now))
-            return Preempted(policy, choice)
+            self._decisions.keep(record_preempt(pod, len(victims), policy, choice, self._cache, now))
+            return PreemptResult(policy, choice)
 
     def settle(self) -> Iterable[Pod]:
         """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
@@ -194,30 +194,32 @@ class Extender:
     def _is_refused_for_conflict(self, pod: Pod) -> bool:
         return self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1
 
-    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
+    def _decide(
+        self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: ClusterView
+    ) -> FilterDecision:
         if self._is_refused_for_conflict(pod):
             return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
         now = self._clock()
         return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)
 
-    def _settled(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> Decision:
+    def _settled(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> FilterDecision:
         """While it hangs on doubtful pods a refusal, not an error, which would cost seconds of back-off."""
         seen = self._decide(pod, candidates, policy, self._cache)
         doubting = self._settling.view(policy)
         feared = self._decide(pod, candidates, policy, doubting) if doubting else seen
-        decision = filter_verb.agreed(candidates, policy, seen, feared)
+        decision = filter_verb.confirm(candidates, policy, seen, feared)
         held = decision is not seen
         self._settling.hold(pod.uid, held=held)
         return replace(decision, retry_at=self._settling.ends_at) if held else decision
 
-    def _for_scoring(self, decision: Decision) -> Decision:
+    def _for_scoring(self, decision: FilterDecision) -> FilterDecision:
         if self._scored_nodes is ScoredNodes.ALL:
             return decision
         nodes = sampled(decision.nodes, len(self._cache.nodes), self._turn)
         self._turn += len(nodes)
         return replace(decision, nodes=nodes)
 
-    def _promise(self, pod: Pod, policy: ResourcePolicy, choice: Choice, now: float) -> None:
+    def _promise(self, pod: Pod, policy: ResourcePolicy, choice: PreemptDecision, now: float) -> None:
         """A slot (E7), or what the pod has to wait for before victims further on (O5, P1)."""
         history, walk = self._cache.history(pod.uid), choice.walk
         last = self._cache.attempts.get(pod.uid)
@@ -227,22 +229,24 @@ class Extender:
             self._cache.forget(pod.uid)
         if choice.unit is not None:
             self._cache.reserve(pod, policy, choice.unit, choice.group)
-            history = replace(history, promise=Promise(choice.unit, frozenset(choice.nodes), now))
+            history = replace(history, promise=Nomination(choice.unit, frozenset(choice.nodes), now))
         elif walk is not None and walk.waits is not None:
             history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
             retry_at = min(retry_at, walk.retry_at)
         else:
             return
-        self._cache.remember(Attempt(pod, policy.key, now, refused=True, retry_at=retry_at), history)
+        self._cache.remember(
+            SchedulingAttempt(pod, policy.key, now, refused=True, retry_at=retry_at), history
+        )
 
-    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
+    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: FilterDecision) -> None:
         now = self._clock()
         held, refused = self._cache.reservations().get(pod.uid), decision.refused
         if decision.unit is not None:
             self._cache.reserve(pod, policy, decision.unit, decision.group)
         elif not (held and refused and outlives(held, pod, refused, policy, self._cache, now)):
             self._cache.forget(pod.uid)
-        attempt = Attempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
+        attempt = SchedulingAttempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
         before = self._cache.history(pod.uid)
         after = before.after(decision.waits, decision.waits_since, decision.kept_from)
         self._cache.remember(attempt, after)

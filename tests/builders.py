@@ -14,7 +14,7 @@ from policy.api.options import Kinds
 from policy.api.quantity import parse_quantity
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
 from policy.scheduling.accounting import RECORD, group_of, record_of
-from policy.scheduling.pod_history import History
+from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.snapshot import Reservation, Snapshot
 
 __all__ = [
@@ -158,7 +158,7 @@ def a_snapshot(
     pods: Iterable[Pod] = (),
     reservations: Iterable[Reservation] = (),
     kinds: Kinds | None = None,
-    histories: Mapping[str, History] | None = None,
+    histories: Mapping[str, PodHistory] | None = None,
     remembers_since: float = 0.0,
     departed: Collection[str] = (),
 ) -> Snapshot:

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from cluster.kube.client import ApiError, Connection, Unreachable
+from cluster.kube.client import ApiError, KubeClient, Unreachable
 from policy.podmetadata.deletion_cost import correction
 from watcher.provisioner.request_manifests import OWNED
 from watcher.scaleup.pod_holds import hold_of
 
-__all__ = ["Released", "Removal", "release", "removals"]
+__all__ = ["CleanupResult", "RemovalStep", "release", "removals"]
 
 _PREFIX = "resourcepolicy.io/"
 _PAGE = "500"
@@ -41,7 +41,7 @@ _ALL: tuple[Traces, ...] = (hold_of, _cost_of, _marks_of)
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class RemovalStep:
     """One thing to take back."""
 
     what: str
@@ -50,16 +50,16 @@ class Removal:
 
 
 @dataclass(slots=True)
-class Released:
+class CleanupResult:
     """How many things of each sort are gone, and which are not, with the reason."""
 
     gone: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
 
 
-def release(wanted: Iterable[Removal]) -> Released:
+def release(wanted: Iterable[RemovalStep]) -> CleanupResult:
     """Do all of it; what fails does not stop the rest."""
-    done = Released()
+    done = CleanupResult()
     for removal in wanted:
         try:
             removal.do()
@@ -71,7 +71,7 @@ def release(wanted: Iterable[Removal]) -> Released:
     return done
 
 
-def removals(connection: Connection, namespace: str, *, everything: bool) -> Iterator[Removal]:
+def removals(connection: KubeClient, namespace: str, *, everything: bool) -> Iterator[RemovalStep]:
     """What there is to take back; `namespace` is where requests live.
 
     Without `everything` only what keeps the autoscaler from the pods: `serve` needs the rest.
@@ -84,14 +84,14 @@ def removals(connection: Connection, namespace: str, *, everything: bool) -> Ite
     ):
         path = f"{api}/namespaces/{quote(namespace)}/{resource}"
         for found in _listed(connection, path, ours):
-            yield Removal(what, found.name, partial(connection.delete, f"{path}/{quote(found.name)}"))
+            yield RemovalStep(what, found.name, partial(connection.delete, f"{path}/{quote(found.name)}"))
     for found in _listed(connection, "/api/v1/pods", {}):
         keys = set[str]().union(*(traces(found.annotations) for traces in (_ALL if everything else _HOLD)))
         if keys:
             path = f"/api/v1/namespaces/{quote(found.namespace)}/pods/{quote(found.name)}"
             patch = {"metadata": {"uid": found.uid, "annotations": dict.fromkeys(keys)}}
             name = f"{found.namespace}/{found.name}"
-            yield Removal("pod's annotations", name, partial(connection.patch, path, patch))
+            yield RemovalStep("pod's annotations", name, partial(connection.patch, path, patch))
 
 
 class _Metadata(msgspec.Struct):
@@ -114,7 +114,7 @@ class _List(msgspec.Struct):
     items: list[_Object]
 
 
-def _listed(connection: Connection, path: str, query: Mapping[str, str]) -> Iterator[_Metadata]:
+def _listed(connection: KubeClient, path: str, query: Mapping[str, str]) -> Iterator[_Metadata]:
     """Page by page; a kind that is not served has no objects."""
     token = ""
     while True:

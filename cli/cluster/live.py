@@ -12,9 +12,9 @@ from typing import Self
 import click
 import msgspec
 
-from cli.cluster.snapshot import Cluster, cluster_of, whole
-from cli.errors import Mistake
-from cluster.kube.client import ApiError, Connection, NotConfigured, Unreachable, connect, namespace_of
+from cli.cluster.snapshot import ClusterSnapshot, cluster_of, whole
+from cli.errors import CommandError
+from cluster.kube.client import ApiError, KubeClient, NotConfigured, Unreachable, connect, namespace_of
 from policy.lint.documents import Document
 
 __all__ = ["POLICIES", "Session", "in_namespace", "live_cluster", "live_workloads", "read_cluster"]
@@ -37,7 +37,7 @@ _REFUSED = {
 """What to do about it, by HTTP status."""
 
 
-def live_cluster(kubeconfig: Path | None) -> Cluster:
+def live_cluster(kubeconfig: Path | None) -> ClusterSnapshot:
     """Nodes, pods and policies.
 
     Raises:
@@ -47,7 +47,7 @@ def live_cluster(kubeconfig: Path | None) -> Cluster:
         return read_cluster(session)
 
 
-def read_cluster(session: "Session", namespace: str | None = None) -> Cluster:
+def read_cluster(session: "Session", namespace: str | None = None) -> ClusterSnapshot:
     """The same over a connection that is there; pods and policies of one namespace, if it is named."""
     pods, policies = "/api/v1/pods", POLICIES
     if namespace is not None:
@@ -96,14 +96,14 @@ class Session:
         self.source = str(self._kubeconfig or "the cluster")
         try:
             self.namespace = namespace_of(self._kubeconfig, context)
-            self._connection: Connection = connect(self._kubeconfig, context)
+            self._connection: KubeClient = connect(self._kubeconfig, context)
         except NotConfigured as error:
             mend = (
                 "correct --context, or name one with --kubeconfig"
                 if context
                 else "name one with --kubeconfig"
             )
-            raise Mistake(f"{str(error).rstrip('.')}; {mend}") from None
+            raise CommandError(f"{str(error).rstrip('.')}; {mend}") from None
 
     def get(self, path: str, query: Mapping[str, str] | None = None, seconds: float = 60) -> bytes:
         """The body of an answer."""
@@ -116,9 +116,9 @@ class Session:
         self._connection.close()
         if isinstance(error, Unreachable):
             mend = _DISTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(error) else _SILENT
-            raise Mistake(f"{self.source}: {error}; {mend}") from None
+            raise CommandError(f"{self.source}: {error}; {mend}") from None
         if isinstance(error, ApiError):
-            raise Mistake(f"{self.source}: {error}; {_REFUSED.get(error.status, 'try again')}") from None
+            raise CommandError(f"{self.source}: {error}; {_REFUSED.get(error.status, 'try again')}") from None
 
 
 def _default() -> Path | None:
@@ -128,7 +128,7 @@ def _default() -> Path | None:
     if there:
         return Path(os.pathsep.join(there))
     if named:
-        raise Mistake(
+        raise CommandError(
             f"$KUBECONFIG names {named[0]}, which is no file; correct it, or name one with --kubeconfig"
         )
     home = Path.home() / ".kube" / "config"

@@ -13,13 +13,13 @@ from extender.service import Extender
 from policy.api.objects import Node, Phase, Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.explain.types import Explanation
-from policy.scheduling.filter import Decision
-from policy.scheduling.snapshot import View
+from policy.scheduling.filter import FilterDecision
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Furnished"]
+__all__ = ["OfflineExtender"]
 
 
-class Furnished:
+class OfflineExtender:
     """A `policy.simulation.stage.Stage`."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Furnished:
         return self.now
 
     @property
-    def view(self) -> View:
+    def view(self) -> ClusterView:
         """See `Stage`."""
         return self._cache
 
@@ -67,7 +67,7 @@ class Furnished:
         """Whether kube-scheduler asks about the pod (M8)."""
         return not self._managed or not self._managed.isdisjoint(pod.requests)
 
-    def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
+    def decide(self, pod: Pod, candidates: Sequence[str]) -> FilterDecision | None:
         """See `Stage`."""
         filtered = self._extender.filter(pod, candidates) if self.sends(pod) else None
         return filtered.decision if filtered else None

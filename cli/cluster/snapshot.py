@@ -14,20 +14,20 @@ import msgspec
 import yaml
 
 from cli.cluster.fast_yaml import load
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cluster.kube.decode import NodeObject, PodObject, node_of, pod_of
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
-from policy.api.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy
+from policy.api.resourcepolicy import InvalidPolicyError, RejectedPolicy, ResourcePolicy
 from policy.scheduling.snapshot import Snapshot
 
-__all__ = ["Cluster", "Said", "cluster_in", "cluster_of", "moment", "whole"]
+__all__ = ["ClusterSnapshot", "ReportedCondition", "cluster_in", "cluster_of", "moment", "whole"]
 
 _COMMAND = "kubectl get nodes,pods,resourcepolicies -A -o yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReportedCondition:
     """What a program said about a pod: a condition or an event."""
 
     at: float | None
@@ -36,7 +36,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Cluster:
+class ClusterSnapshot:
     """A cluster at one moment."""
 
     nodes: list[Node] = field(default_factory=list)
@@ -44,11 +44,11 @@ class Cluster:
     policies: list[ResourcePolicy] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
     """Of the policies, those included that cannot be used."""
-    rejected: list[Rejected] = field(default_factory=list)
+    rejected: list[RejectedPolicy] = field(default_factory=list)
     """Those (M6)."""
     owners: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By the pod's uid: kind and name of its controller."""
-    refusals: dict[str, Said] = field(default_factory=dict)
+    refusals: dict[str, ReportedCondition] = field(default_factory=dict)
     """By the pod's uid: what kube-scheduler says of a pod that it did not place."""
 
     def snapshot(self, kinds: Kinds) -> Snapshot:
@@ -91,14 +91,14 @@ class _Besides(msgspec.Struct, gc=False):
     status: _Status = msgspec.field(default_factory=_Status)
 
 
-def moment(cluster: Cluster) -> float:
+def moment(cluster: ClusterSnapshot) -> float:
     """The time of a snapshot: just after the last thing that happened in it."""
     times = [pod.created for pod in cluster.pods]
     times += [at for pod in cluster.pods for at in (pod.bound_at, pod.unscheduled_since) if at]
     return max([*times, *(policy.created for policy in cluster.policies)], default=0.0) + 1
 
 
-def cluster_in(source: str, text: bytes) -> Cluster:
+def cluster_in(source: str, text: bytes) -> ClusterSnapshot:
     """The cluster in a file.
 
     Raises:
@@ -111,9 +111,9 @@ def cluster_in(source: str, text: bytes) -> Cluster:
         documents = load(text)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise Mistake(f"{source}: no YAML: {reason}; write what `{_COMMAND}` prints") from None
+        raise CommandError(f"{source}: no YAML: {reason}; write what `{_COMMAND}` prints") from None
     except RecursionError:
-        raise Mistake(f"{source}: nested too deeply; write what `{_COMMAND}` prints") from None
+        raise CommandError(f"{source}: nested too deeply; write what `{_COMMAND}` prints") from None
     items: list[Any] = []
     for document in documents:
         listed = document.get("items") if isinstance(document, dict) else None
@@ -121,17 +121,17 @@ def cluster_in(source: str, text: bytes) -> Cluster:
     return _filled(source, (i for i in items if isinstance(i, dict)))
 
 
-def cluster_of(source: str, lists: Mapping[str, bytes]) -> Cluster:
+def cluster_of(source: str, lists: Mapping[str, bytes]) -> ClusterSnapshot:
     """The cluster in JSON by kind, as the API server sends it: the items of its lists do not tell it."""
     return _decoded(source, lists)
 
 
-def _from_json(source: str, text: bytes) -> Cluster:
+def _from_json(source: str, text: bytes) -> ClusterSnapshot:
     return whole(source, _decoded(source, {"": text}))
 
 
-def _decoded(source: str, texts: Mapping[str, bytes]) -> Cluster:
-    cluster = Cluster()
+def _decoded(source: str, texts: Mapping[str, bytes]) -> ClusterSnapshot:
+    cluster = ClusterSnapshot()
     for known, text in texts.items():
         try:
             listed = msgspec.json.decode(text, type=_Kind)
@@ -139,11 +139,11 @@ def _decoded(source: str, texts: Mapping[str, bytes]) -> Cluster:
                 kind = known or msgspec.json.decode(item, type=_Kind).kind
                 _take(cluster, kind, item)
         except (msgspec.DecodeError, ValueError) as error:
-            raise Mistake(f"{source}: {error}; write what `{_COMMAND}` prints") from None
+            raise CommandError(f"{source}: {error}; write what `{_COMMAND}` prints") from None
     return cluster
 
 
-def _take(cluster: Cluster, kind: str, item: msgspec.Raw) -> None:
+def _take(cluster: ClusterSnapshot, kind: str, item: msgspec.Raw) -> None:
     if kind == "Node":
         cluster.nodes.append(node_of(msgspec.json.decode(item, type=NodeObject)))
     elif kind == "Pod":
@@ -153,8 +153,8 @@ def _take(cluster: Cluster, kind: str, item: msgspec.Raw) -> None:
         _take_policy(cluster, msgspec.json.decode(item))
 
 
-def _filled(source: str, items: Iterable[dict[str, Any]]) -> Cluster:
-    cluster = Cluster()
+def _filled(source: str, items: Iterable[dict[str, Any]]) -> ClusterSnapshot:
+    cluster = ClusterSnapshot()
     for item in items:
         kind = item.get("kind")
         try:
@@ -166,7 +166,7 @@ def _filled(source: str, items: Iterable[dict[str, Any]]) -> Cluster:
             elif kind == "ResourcePolicy":
                 _take_policy(cluster, item)
         except ValueError as error:
-            raise Mistake(
+            raise CommandError(
                 f"{source}: {kind} {_name(item)}: {error}; write what `{_COMMAND}` prints"
             ) from None
     return whole(source, cluster)
@@ -177,18 +177,18 @@ def _name(item: Mapping[str, Any]) -> object:
     return metadata.get("name") if isinstance(metadata, Mapping) else None
 
 
-def whole(source: str, cluster: Cluster) -> Cluster:
+def whole(source: str, cluster: ClusterSnapshot) -> ClusterSnapshot:
     """The cluster, if it is one.
 
     Raises:
         Mistake: it has no node.
     """
     if not cluster.nodes:
-        raise Mistake(f"{source}: holds no Node; write what `{_COMMAND}` prints")
+        raise CommandError(f"{source}: holds no Node; write what `{_COMMAND}` prints")
     return cluster
 
 
-def _take_pod(cluster: Cluster, written: PodObject, besides: _Besides) -> None:
+def _take_pod(cluster: ClusterSnapshot, written: PodObject, besides: _Besides) -> None:
     pod = pod_of(written)
     cluster.pods.append(pod)
     for owner in besides.metadata.owner_references or ():
@@ -198,10 +198,10 @@ def _take_pod(cluster: Cluster, written: PodObject, besides: _Besides) -> None:
         if condition.type == "PodScheduled" and condition.status == "False":
             since = condition.last_transition_time
             at = since.timestamp() if since else None
-            cluster.refusals[pod.uid] = Said(at, condition.reason, condition.message)
+            cluster.refusals[pod.uid] = ReportedCondition(at, condition.reason, condition.message)
 
 
-def _take_policy(cluster: Cluster, manifest: Mapping[str, Any]) -> None:
+def _take_policy(cluster: ClusterSnapshot, manifest: Mapping[str, Any]) -> None:
     cluster.manifests.append(manifest)
     try:
         cluster.policies.append(ResourcePolicy.from_manifest(manifest))
@@ -209,4 +209,4 @@ def _take_policy(cluster: Cluster, manifest: Mapping[str, Any]) -> None:
         metadata = manifest.get("metadata") or {}
         named = metadata if isinstance(metadata, Mapping) else {}
         key = f"{named.get('namespace') or 'default'}/{named.get('name') or ''}"
-        cluster.rejected.append(Rejected(key, 0, error.errors))
+        cluster.rejected.append(RejectedPolicy(key, 0, error.errors))

@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from cli.cluster.source import cluster_at
-from cli.errors import Mistake
-from cli.explain.gather import Inquiry, inquire_live, inquire_snapshot
-from cli.explain.report import account
+from cli.errors import CommandError
+from cli.explain.gather import ExplainInput, inquire_live, inquire_snapshot
+from cli.explain.report import explain_report
 from cli.explain.text import SHOWN
 from cluster.settings import Settings, load_settings
 
-__all__ = ["Asked", "run"]
+__all__ = ["ExplainOptions", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ExplainOptions:
     """The options, as they are typed."""
 
     pod: str
@@ -32,20 +32,20 @@ class Asked:
     form: str
 
 
-def run(asked: Asked) -> None:
+def run(asked: ExplainOptions) -> None:
     """Ask and print.
 
     Raises:
         Mistake: there is no such pod, or nobody to ask.
     """
     settings = load_settings(asked.config)
-    click.echo(SHOWN[asked.form](account(_inquiry(asked, settings), settings)))
+    click.echo(SHOWN[asked.form](explain_report(_inquiry(asked, settings), settings)))
 
 
-def _inquiry(asked: Asked, settings: Settings) -> Inquiry:
+def _inquiry(asked: ExplainOptions, settings: Settings) -> ExplainInput:
     name = asked.pod.removeprefix("pods/").removeprefix("pod/").removeprefix("po/")
     if asked.snapshot is None:
         return inquire_live(asked.kubeconfig, asked.context, asked.namespace, name, asked.server, settings)
     if asked.server or asked.context or asked.kubeconfig:
-        raise Mistake("--snapshot asks no cluster: leave --server, --context and --kubeconfig away")
+        raise CommandError("--snapshot asks no cluster: leave --server, --context and --kubeconfig away")
     return inquire_snapshot(cluster_at(asked.snapshot), asked.namespace or "default", name, settings)

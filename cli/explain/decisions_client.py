@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import urllib3
 
 from cli.cluster.live import Session
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cluster.kube.client import ApiError, Unreachable
 from extender.decision_codec import decode_explanations
 from policy.explain.types import Explanation
 
-__all__ = ["Asked", "ask_at", "ask_through"]
+__all__ = ["DecisionsAnswer", "ask_at", "ask_through"]
 
 _SERVICE = "resourcepolicy-extender:http"
 _SECONDS = 5.0
@@ -23,7 +23,7 @@ _OK, _NOTHING = 200, 404
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DecisionsAnswer:
     """The answer, and where it is from; or why there is none."""
 
     server: str
@@ -31,7 +31,7 @@ class Asked:
     why_not: str = ""
 
 
-def ask_through(session: Session, namespace: str, pod: str, own: str) -> Asked:
+def ask_through(session: Session, namespace: str, pod: str, own: str) -> DecisionsAnswer:
     """Ask the Service in our `own` namespace, by the API server's proxy."""
     path = f"/api/v1/namespaces/{own}/services/{_SERVICE}/proxy/decisions"
     server = f"service {own}/{_SERVICE}"
@@ -40,32 +40,34 @@ def ask_through(session: Session, namespace: str, pod: str, own: str) -> Asked:
     except ApiError as error:
         # A 404 of the API server itself carries its reason.
         if error.status == _NOTHING and not error.reason:
-            return Asked(server, why_not=_NOT_KEPT)
+            return DecisionsAnswer(server, why_not=_NOT_KEPT)
         why_not = f"the server could not be asked ({error.message or error})"
-        return Asked(server, why_not=f"{why_not}; --server URL names one that listens elsewhere")
+        return DecisionsAnswer(server, why_not=f"{why_not}; --server URL names one that listens elsewhere")
     except Unreachable as error:
-        return Asked(server, why_not=f"the server could not be asked ({error})")
+        return DecisionsAnswer(server, why_not=f"the server could not be asked ({error})")
     return _answered(server, body)
 
 
-def ask_at(url: str, namespace: str, pod: str) -> Asked:
+def ask_at(url: str, namespace: str, pod: str) -> DecisionsAnswer:
     """Ask a server at its address.
 
     Raises:
         Mistake: that is no address.
     """
     if not url.startswith(("http://", "https://")):
-        raise Mistake(f"--server {url}: write http://HOST:PORT, for example http://127.0.0.1:8888")
+        raise CommandError(f"--server {url}: write http://HOST:PORT, for example http://127.0.0.1:8888")
     query = urlencode({"namespace": namespace, "pod": pod})
     try:
         with urllib3.PoolManager(retries=False, timeout=_SECONDS) as http:
             response = http.request("GET", f"{url.rstrip('/')}/decisions?{query}")
     except urllib3.exceptions.HTTPError as error:
-        return Asked(url, why_not=f"{url} could not be asked ({error})")
+        return DecisionsAnswer(url, why_not=f"{url} could not be asked ({error})")
     if response.status == _NOTHING:
-        return Asked(url, why_not=_NOT_KEPT)
+        return DecisionsAnswer(url, why_not=_NOT_KEPT)
     if response.status != _OK:
-        return Asked(url, why_not=f"{url} answers {response.status}: is it a `resourcepolicy serve`?")
+        return DecisionsAnswer(
+            url, why_not=f"{url} answers {response.status}: is it a `resourcepolicy serve`?"
+        )
     return _answered(url, response.data)
 
 
@@ -75,8 +77,10 @@ _NOT_KEPT = (
 )
 
 
-def _answered(server: str, body: bytes) -> Asked:
+def _answered(server: str, body: bytes) -> DecisionsAnswer:
     try:
-        return Asked(server, tuple(decode_explanations(body)))
+        return DecisionsAnswer(server, tuple(decode_explanations(body)))
     except ValueError:
-        return Asked(server, why_not=f"{server} answers what is no list of decisions: is it of this version?")
+        return DecisionsAnswer(
+            server, why_not=f"{server} answers what is no list of decisions: is it of this version?"
+        )

@@ -10,14 +10,14 @@ from datetime import datetime
 import msgspec
 
 from cli.cluster.live import Session
-from cli.cluster.snapshot import Said
+from cli.cluster.snapshot import ReportedCondition
 from cluster.kube.client import ApiError
 from policy.api.objects import Pod
 from watcher.provisioner.interface import Request
 from watcher.provisioner.placeholder_manifests import names_of, read_placeholders
 from watcher.provisioner.request_manifests import OWNED, read_requests
 
-__all__ = ["Heard", "events_of", "optional", "requests_for"]
+__all__ = ["PodEvents", "events_of", "optional", "requests_for"]
 
 _NOT_FOUND, _FORBIDDEN = 404, 403
 _NOTHING = b'{"items": []}'
@@ -69,28 +69,28 @@ _WATCHER = "resourcepolicy.io/watcher"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PodEvents:
     """The newest event of each."""
 
-    scheduler: Said | None = None
+    scheduler: ReportedCondition | None = None
     """Whatever the scheduler's name."""
-    watcher: Said | None = None
+    watcher: ReportedCondition | None = None
 
 
-def events_of(session: Session, pod: Pod, unread: list[str]) -> Heard:
+def events_of(session: Session, pod: Pod, unread: list[str]) -> PodEvents:
     """What events about the pod say."""
     path = f"/api/v1/namespaces/{pod.namespace}/events"
     body = optional(session, path, unread, fieldSelector=f"involvedObject.uid={pod.uid}")
     events = msgspec.json.decode(body, type=_Events).items or []
-    return Heard(
+    return PodEvents(
         _newest(event for event in events if event.reason in _SCHEDULERS),
         _newest(event for event in events if event.reporting_component == _WATCHER),
     )
 
 
-def _newest(events: Iterable[_Event]) -> Said | None:
+def _newest(events: Iterable[_Event]) -> ReportedCondition | None:
     newest = max(events, key=lambda event: event.at, default=None)
-    return Said(newest.at, newest.reason, newest.message) if newest else None
+    return ReportedCondition(newest.at, newest.reason, newest.message) if newest else None
 
 
 def requests_for(session: Session, pod: Pod, own: str, unread: list[str]) -> list[Request]:

@@ -12,52 +12,52 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.cluster.live import POLICIES, Session, in_namespace, read_cluster
-from cli.cluster.offline_extender import Furnished
-from cli.cluster.snapshot import Cluster, Said, cluster_of, moment
-from cli.errors import Mistake
-from cli.explain.decisions_client import Asked, ask_at, ask_through
-from cli.explain.events_and_requests import Heard, events_of, optional, requests_for
+from cli.cluster.offline_extender import OfflineExtender
+from cli.cluster.snapshot import ClusterSnapshot, ReportedCondition, cluster_of, moment
+from cli.errors import CommandError
+from cli.explain.decisions_client import DecisionsAnswer, ask_at, ask_through
+from cli.explain.events_and_requests import PodEvents, events_of, optional, requests_for
 from cluster.kube.client import ApiError
 from cluster.settings import Settings
 from policy.api.objects import Pod
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.explain.types import Explanation
 from policy.scheduling.matching import governing
 from policy.scheduling.node_fit import admits, has_free
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 from watcher.provisioner.interface import Request
 
-__all__ = ["Inquiry", "inquire_live", "inquire_snapshot"]
+__all__ = ["ExplainInput", "inquire_live", "inquire_snapshot"]
 
 _NOT_FOUND = 404
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inquiry:
+class ExplainInput:
     """What is known."""
 
     now: float
     pod: Pod
     policies: Collection[ResourcePolicy]
-    rejected: Collection[Rejected] = ()
-    view: View
+    rejected: Collection[RejectedPolicy] = ()
+    view: ClusterView
     decisions: Sequence[Explanation]
     """The newest first."""
     server: str = ""
     """Where they are from; empty: made now from what the API tells."""
     why_not: str = ""
     """Why not from the server."""
-    refusal: Said | None = None
+    refusal: ReportedCondition | None = None
     """kube-scheduler's condition of a pod that is not placed."""
-    heard: Heard = field(default_factory=Heard)
+    heard: PodEvents = field(default_factory=PodEvents)
     requests: Sequence[Request] | None = None
     """To the autoscaler, for this pod; None: unknown, as a snapshot does not hold them."""
     unread: Sequence[str] = field(default=())
     """What could not be read, and why."""
 
 
-def inquire_snapshot(cluster: Cluster, namespace: str, name: str, settings: Settings) -> Inquiry:
+def inquire_snapshot(cluster: ClusterSnapshot, namespace: str, name: str, settings: Settings) -> ExplainInput:
     """From a snapshot.
 
     Raises:
@@ -77,7 +77,7 @@ def inquire_live(
     name: str,
     server: str | None,
     settings: Settings,
-) -> Inquiry:
+) -> ExplainInput:
     """From the API server, and from ours.
 
     Raises:
@@ -107,7 +107,7 @@ def inquire_live(
 _ANOTHER = "the server remembers only an earlier pod of that name"
 
 
-def _near(session: Session, namespace: str, name: str) -> tuple[Cluster, list[str]]:
+def _near(session: Session, namespace: str, name: str) -> tuple[ClusterSnapshot, list[str]]:
     """The pod, its node, and the policies of its namespace."""
     unread: list[str] = []
     try:
@@ -131,9 +131,14 @@ def _near(session: Session, namespace: str, name: str) -> tuple[Cluster, list[st
 
 
 def _from_server(
-    near: Cluster, pod: Pod, now: float, settings: Settings, asked: Asked, known: Sequence[Explanation]
-) -> Inquiry:
-    return Inquiry(
+    near: ClusterSnapshot,
+    pod: Pod,
+    now: float,
+    settings: Settings,
+    asked: DecisionsAnswer,
+    known: Sequence[Explanation],
+) -> ExplainInput:
+    return ExplainInput(
         now=now,
         pod=pod,
         policies=near.policies,
@@ -145,16 +150,18 @@ def _from_server(
     )
 
 
-def _from_api(cluster: Cluster, pod: Pod, now: float, settings: Settings, why_not: str) -> Inquiry:
+def _from_api(
+    cluster: ClusterSnapshot, pod: Pod, now: float, settings: Settings, why_not: str
+) -> ExplainInput:
     """As if kube-scheduler asked about the pod now."""
-    stage = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now)
+    stage = OfflineExtender(cluster.nodes, cluster.pods, cluster.policies, settings, now)
     candidates = [
         node.name
         for node in cluster.nodes
         if admits(node, pod)
         and has_free(node, (p for p in stage.view.pods_on(node.name) if p.uid != pod.uid), pod)
     ]
-    return Inquiry(
+    return ExplainInput(
         now=now,
         pod=pod,
         policies=cluster.policies,
@@ -166,10 +173,12 @@ def _from_api(cluster: Cluster, pod: Pod, now: float, settings: Settings, why_no
     )
 
 
-def _no_such_pod(namespace: str, name: str, pods: Sequence[Pod]) -> Mistake:
+def _no_such_pod(namespace: str, name: str, pods: Sequence[Pod]) -> CommandError:
     there = sorted(pod.name for pod in pods if pod.namespace == namespace)
     alike = [other for other in there if other.startswith(name)]
     alike = alike or difflib.get_close_matches(name, there, _NAMED) or there
     more = f" and {len(there) - _NAMED} more" if alike is there and len(there) > _NAMED else ""
     names = f"there are {', '.join(alike[:_NAMED])}{more}" if there else "there is none at all"
-    return Mistake(f"no pod {name} in namespace {namespace} ({names}); name one, or another -n NAMESPACE")
+    return CommandError(
+        f"no pod {name} in namespace {namespace} ({names}); name one, or another -n NAMESPACE"
+    )

@@ -8,23 +8,23 @@ is printed. What a unit said to the pod is `policy.explanation`'s, what the pod 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cli.cluster.snapshot import Said
-from cli.explain.gather import Inquiry
+from cli.cluster.snapshot import ReportedCondition
+from cli.explain.gather import ExplainInput
 from cluster.settings import Settings
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.explain.pod_summary import Phase, Standing, standing
+from policy.explain.pod_summary import PodStage, PodSummary, summarize_pod
 from policy.explain.types import Explanation, Verb
 from policy.scheduling.accounting import recorded_unit
-from watcher.provisioner.interface import Answer, Request
+from watcher.provisioner.interface import Request, RequestPhase
 from watcher.scaleup.pod_holds import DELAY, MARK
 
-__all__ = ["Account", "Purchase", "account"]
+__all__ = ["ExplainReport", "NodeRequestReport", "explain_report"]
 
-_UNPLACED = (Phase.PENDING, Phase.NOT_TRIED)
+_UNPLACED = (PodStage.PENDING, PodStage.NOT_TRIED)
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class NodeRequestReport:
     """A request to the autoscaler that names the pod."""
 
     request: str
@@ -36,14 +36,14 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ExplainReport:
     """Everything that is told."""
 
     namespace: str
     pod: str
     uid: str
     asked_at: float
-    phase: Phase
+    phase: PodStage
     node: str
     since: float | None
     """In this phase."""
@@ -58,8 +58,8 @@ class Account:
     source: str
     """Where they are from: the server's address, or empty for the API alone."""
     source_note: str
-    scheduler: tuple[Said, ...]
-    autoscaler: tuple[Purchase, ...]
+    scheduler: tuple[ReportedCondition, ...]
+    autoscaler: tuple[NodeRequestReport, ...]
     autoscaler_notes: tuple[str, ...]
     again: str
     """When it is tried again; empty if it need not be."""
@@ -67,15 +67,17 @@ class Account:
     unread: tuple[str, ...]
 
 
-def account(inquiry: Inquiry, settings: Settings) -> Account:
+def explain_report(inquiry: ExplainInput, settings: Settings) -> ExplainReport:
     """Conclude."""
     pod = inquiry.pod
     # What kube-scheduler did ask about it does ask about (M8).
     managed = () if inquiry.server else settings.watcher.managed_resources
-    stands = standing(pod, inquiry.policies, inquiry.rejected, inquiry.view, managed, settings.on_conflict)
+    stands = summarize_pod(
+        pod, inquiry.policies, inquiry.rejected, inquiry.view, managed, settings.on_conflict
+    )
     newest = inquiry.decisions[0] if inquiry.decisions else None
     again, retry_at = _again(inquiry, stands, newest)
-    return Account(
+    return ExplainReport(
         namespace=pod.namespace,
         pod=pod.name,
         uid=pod.uid,
@@ -99,16 +101,16 @@ def account(inquiry: Inquiry, settings: Settings) -> Account:
     )
 
 
-def _source_note(inquiry: Inquiry, stands: Standing) -> str:
+def _source_note(inquiry: ExplainInput, stands: PodSummary) -> str:
     if inquiry.server:
         return ""
     what = "This is what it would be told now, from the API alone"
-    if stands.phase in (Phase.PLACED, Phase.TERMINATING):
+    if stands.phase in (PodStage.PLACED, PodStage.TERMINATING):
         what = "How it was decided is not known: this is what it would be told now, from the API alone"
     return f"{what}: {inquiry.why_not}." if inquiry.why_not else f"{what}."
 
 
-def _conclusion(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> str:
+def _conclusion(inquiry: ExplainInput, stands: PodSummary, newest: Explanation | None) -> str:
     if newest is None:
         return ""
     if inquiry.server:
@@ -121,19 +123,19 @@ def _conclusion(inquiry: Inquiry, stands: Standing, newest: Explanation | None) 
     return f"{now} That was not so when it was placed, or it was placed without the policy; it stays (L4)."
 
 
-def _by_another(stands: Standing, newest: Explanation) -> str:
+def _by_another(stands: PodSummary, newest: Explanation) -> str:
     if stands.governor is not None and stands.governor.key == newest.policy:
         return ""
     return f"ResourcePolicy {newest.policy} governed it then. "
 
 
-def _unbound(stands: Standing, newest: Explanation) -> str:
+def _unbound(stands: PodSummary, newest: Explanation) -> str:
     if newest.verb is Verb.FILTER and newest.kept and stands.phase in _UNPLACED:
         return " It is not bound all the same: kube-scheduler says why, or is about to bind it."
     return ""
 
 
-def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
+def _scheduler(inquiry: ExplainInput) -> Iterator[ReportedCondition]:
     """The condition, and the event if it says something else."""
     condition, event = inquiry.refusal, inquiry.heard.scheduler
     if condition is not None:
@@ -142,7 +144,7 @@ def _scheduler(inquiry: Inquiry) -> Iterator[Said]:
         yield event
 
 
-def _again(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> tuple[str, float | None]:
+def _again(inquiry: ExplainInput, stands: PodSummary, newest: Explanation | None) -> tuple[str, float | None]:
     if stands.phase not in _UNPLACED:
         return "", None
     if newest is not None and newest.kept and not inquiry.server:
@@ -153,8 +155,8 @@ def _again(inquiry: Inquiry, stands: Standing, newest: Explanation | None) -> tu
     return newest.again, newest.retry_at if ahead else None
 
 
-def _purchase(request: Request, governor: ResourcePolicy | None) -> Purchase:
-    return Purchase(
+def _purchase(request: Request, governor: ResourcePolicy | None) -> NodeRequestReport:
+    return NodeRequestReport(
         request.name,
         request.made_at,
         recorded_unit(request.record, governor) if governor else None,
@@ -165,19 +167,19 @@ def _purchase(request: Request, governor: ResourcePolicy | None) -> Purchase:
 
 
 _ANSWERS = {
-    Answer.UNSENT: "it was cut off before it was sent, and is sent again",
-    Answer.SHOWN: "a placeholder stands for the pod, and the autoscaler has not reacted yet",
-    Answer.ASKED: "no answer yet",
-    Answer.ACCEPTED: "accepted, not answered yet",
-    Answer.BOUGHT: "its group grew; the nodes are on their way",
-    Answer.PROVISIONED: "provisioned: the nodes are there, or on their way",
-    Answer.FAILED: "failed",
+    RequestPhase.UNSENT: "it was cut off before it was sent, and is sent again",
+    RequestPhase.SHOWN: "a placeholder stands for the pod, and the autoscaler has not reacted yet",
+    RequestPhase.ASKED: "no answer yet",
+    RequestPhase.ACCEPTED: "accepted, not answered yet",
+    RequestPhase.BOUGHT: "its group grew; the nodes are on their way",
+    RequestPhase.PROVISIONED: "provisioned: the nodes are there, or on their way",
+    RequestPhase.FAILED: "failed",
 }
 
 
-def _autoscaler_notes(inquiry: Inquiry, stands: Standing) -> Iterator[str]:
+def _autoscaler_notes(inquiry: ExplainInput, stands: PodSummary) -> Iterator[str]:
     pod = inquiry.pod
-    if stands.phase is not Phase.PENDING or stands.governor is None:
+    if stands.phase is not PodStage.PENDING or stands.governor is None:
         return
     if MARK in pod.annotations:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from cli.cluster.snapshot import Said
-from cli.explain.report import Account, Purchase
-from cli.truncate import abridged
+from cli.cluster.snapshot import ReportedCondition
+from cli.explain.report import ExplainReport, NodeRequestReport
+from cli.truncate import truncated
 from policy.api.duration import format_duration
-from policy.explain.pod_summary import Phase
-from policy.explain.types import Explanation, State, Verb, Verdict
+from policy.explain.pod_summary import PodStage
+from policy.explain.types import Explanation, UnitExplanation, UnitOutcome, Verb
 from policy.scheduling.reasons import Reason
 
 __all__ = ["SHOWN"]
@@ -25,11 +25,11 @@ _LABEL = 13
 _WHAT = 48
 _HOUR, _DAY = 3_600, 86_400
 _COLOURS = {
-    State.USED: "green",
-    State.EXHAUSTED: "yellow",
-    State.NO_ROOM: "yellow",
-    State.WAITING: "red",
-    State.NOT_REACHED: "bright_black",
+    UnitOutcome.USED: "green",
+    UnitOutcome.EXHAUSTED: "yellow",
+    UnitOutcome.NO_ROOM: "yellow",
+    UnitOutcome.WAITING: "red",
+    UnitOutcome.NOT_REACHED: "bright_black",
 }
 
 
@@ -53,7 +53,7 @@ def _span(seconds: float) -> str:
     return format_duration(whole // 60 * 60 if whole >= _HOUR else whole)
 
 
-def _text(account: Account) -> str:
+def _text(account: ExplainReport) -> str:
     headline = f"Pod {account.namespace}/{account.pod} {_phase(account)}."
     lines = [click.style(line, bold=True) for line in _wrapped(headline, _WIDTH)]
     policy = f"ResourcePolicy {account.policy}" if account.policy else "none"
@@ -66,7 +66,7 @@ def _text(account: Account) -> str:
     return "\n".join(lines)
 
 
-def _again(account: Account) -> str:
+def _again(account: ExplainReport) -> str:
     if account.retry_at is None:
         return account.again
     at = _ago(account.retry_at, account.asked_at)
@@ -74,19 +74,19 @@ def _again(account: Account) -> str:
     return f"{at}, {account.again}" if timed else f"{account.again}, {at} at the latest"
 
 
-def _phase(account: Account) -> str:
+def _phase(account: ExplainReport) -> str:
     since = f" since {_clock(account.since, account.asked_at)}" if account.since else ""
     place = "" if account.unit is None else f", in units[{account.unit}]"
     match account.phase:
-        case Phase.FINISHED:
+        case PodStage.FINISHED:
             return "has finished"
-        case Phase.TERMINATING:
+        case PodStage.TERMINATING:
             return f"is terminating on {account.node}{place}" if account.node else "is terminating"
-        case Phase.PLACED:
+        case PodStage.PLACED:
             return f"is on {account.node}{place}{since}"
-        case Phase.GATED:
+        case PodStage.GATED:
             return "is kept from kube-scheduler by a scheduling gate"
-        case Phase.NOT_TRIED:
+        case PodStage.NOT_TRIED:
             return "is new: kube-scheduler has not said anything about it yet"
     return f"is pending{since}"
 
@@ -103,7 +103,7 @@ def _wrapped(paragraph: str, width: int) -> list[str]:
     return textwrap.wrap(paragraph, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _decision(account: Account) -> Iterator[str]:
+def _decision(account: ExplainReport) -> Iterator[str]:
     newest, *earlier = account.decisions
     now = account.asked_at
     when = [_when(newest, now)] if account.source else [account.source_note]
@@ -129,7 +129,7 @@ def _brief(one: Explanation) -> str:
     return f"{one.reason} ({one.rule}), {said}"
 
 
-def _unit(verdict: Verdict) -> Iterator[str]:
+def _unit(verdict: UnitExplanation) -> Iterator[str]:
     head = f"  units[{verdict.unit}]"
     state = click.style(str(verdict.state), fg=_COLOURS[verdict.state])
     rule = f" ({verdict.rule})" if verdict.rule else ""
@@ -137,7 +137,7 @@ def _unit(verdict: Verdict) -> Iterator[str]:
     yield from _labelled("", [part for part in (verdict.why, _counted(verdict)) if part])
 
 
-def _counted(verdict: Verdict) -> str:
+def _counted(verdict: UnitExplanation) -> str:
     """The numbers that the sentence does not hold yet."""
     if verdict.pods is None:
         return ""
@@ -150,7 +150,7 @@ def _counted(verdict: Verdict) -> str:
     return ", ".join(parts)
 
 
-def _heard(account: Account) -> Iterator[str]:
+def _heard(account: ExplainReport) -> Iterator[str]:
     now = account.asked_at
     said = [
         ": ".join(part for part in (_said_when(one, now), one.message) if part) for one in account.scheduler
@@ -168,17 +168,17 @@ def _heard(account: Account) -> Iterator[str]:
         yield from ("", *_labelled("Not read", account.unread))
 
 
-def _said_when(one: Said, now: float) -> str:
+def _said_when(one: ReportedCondition, now: float) -> str:
     return f"{one.reason}, {_ago(one.at, now)}" if one.at else one.reason
 
 
-def _bought(purchase: Purchase) -> str:
+def _bought(purchase: NodeRequestReport) -> str:
     place = "" if purchase.unit is None else f" in units[{purchase.unit}]"
     return f"{purchase.request} asks for {purchase.pods} pod(s){place}"
 
 
-def _json(account: Account) -> str:
+def _json(account: ExplainReport) -> str:
     return msgspec.json.format(msgspec.json.encode(account)).decode()
 
 
-SHOWN: Mapping[str, Callable[[Account], str]] = {"text": _text, "json": _json}
+SHOWN: Mapping[str, Callable[[ExplainReport], str]] = {"text": _text, "json": _json}

@@ -11,19 +11,19 @@ from pathlib import Path as File
 import click
 
 from cli.cluster.live import live_workloads
-from cli.cluster.snapshot import Cluster
+from cli.cluster.snapshot import ClusterSnapshot
 from cli.cluster.source import chosen_cluster
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cli.lint.formats import FORMATS
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
 from cluster.settings import load_settings
 from policy.api.duration import parse_duration
-from policy.lint.documents import NODES_START, Document, Given, Path, Position
+from policy.lint.documents import NODES_START, Document, LintInput, Path, Position
 from policy.lint.engine import lint
 from policy.lint.findings import Severity
 
-__all__ = ["Asked", "run", "server_in"]
+__all__ = ["LintOptions", "run", "server_in"]
 
 _IDENTITY = {"apiVersion": "scheduling.alibabacloud.com/v1alpha1", "kind": "ResourcePolicy"}
 """What the items of a list from the API server leave out."""
@@ -31,7 +31,7 @@ _LINTED = ("ResourcePolicy", "KubeSchedulerConfiguration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LintOptions:
     """The options, as they are typed."""
 
     files: Sequence[str]
@@ -46,7 +46,7 @@ class Asked:
     form: str
 
 
-def run(asked: Asked) -> None:
+def run(asked: LintOptions) -> None:
     """Read, lint, print.
 
     Raises:
@@ -66,9 +66,9 @@ def run(asked: Asked) -> None:
         raise SystemExit(1)
 
 
-def _given(asked: Asked) -> Given:
+def _given(asked: LintOptions) -> LintInput:
     if asked.snapshot == "-" and "-" in asked.files:
-        raise Mistake("- is named twice, and stdin can be read once; write a file for one of them")
+        raise CommandError("- is named twice, and stdin can be read once; write a file for one of them")
     cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
     documents = list(_documents(asked.files))
     if asked.scheduler_config:
@@ -79,10 +79,10 @@ def _given(asked: Asked) -> Given:
     if cluster is not None and not asked.files:
         documents += _policies(cluster)
     if not documents and asked.server_config is None:
-        raise Mistake(_nothing(asked))
+        raise CommandError(_nothing(asked))
     settings = load_settings(asked.config)
     server = next(read(asked.server_config)) if asked.server_config else None
-    return Given(
+    return LintInput(
         documents,
         workloads,
         cluster.snapshot(settings.kinds) if cluster else None,
@@ -91,7 +91,7 @@ def _given(asked: Asked) -> Given:
     )
 
 
-def _nothing(asked: Asked) -> str:
+def _nothing(asked: LintOptions) -> str:
     where = asked.snapshot or ("the cluster" if asked.live else ", ".join(asked.files))
     if not where:
         return "nothing to lint; name a FILE with a ResourcePolicy, or --live"
@@ -101,7 +101,7 @@ def _nothing(asked: Asked) -> str:
 def _scheduler(name: str) -> list[Document]:
     documents = list(_documents([name]))
     if not any(document.kind == "KubeSchedulerConfiguration" for document in documents):
-        raise Mistake(
+        raise CommandError(
             f"--scheduler-config {name}: holds no KubeSchedulerConfiguration; name the file that "
             "kube-scheduler is started with"
         )
@@ -114,7 +114,7 @@ def _documents(names: Iterable[str]) -> Iterator[Document]:
             yield from documents_in(source, text)
 
 
-def _policies(cluster: Cluster) -> Iterator[Document]:
+def _policies(cluster: ClusterSnapshot) -> Iterator[Document]:
     for manifest in cluster.manifests:
         metadata = manifest.get("metadata") or {}
         source = f"resourcepolicy/{metadata.get('name')} -n {metadata.get('namespace')}"
@@ -125,7 +125,7 @@ def _seconds(written: str) -> float:
     try:
         return parse_duration(written) or NODES_START
     except ValueError as error:
-        raise Mistake(f"--nodes-start: {error}") from None
+        raise CommandError(f"--nodes-start: {error}") from None
 
 
 def server_in(source: str, text: str) -> Document:
@@ -139,7 +139,9 @@ def server_in(source: str, text: str) -> Document:
     try:
         statements = ast.parse(text).body
     except SyntaxError as error:
-        raise Mistake(f"{source}:{error.lineno}: no Python; name the extender's gunicorn.conf.py") from None
+        raise CommandError(
+            f"{source}:{error.lineno}: no Python; name the extender's gunicorn.conf.py"
+        ) from None
     for statement in statements:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
             for target in statement.targets:

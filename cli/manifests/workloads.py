@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cluster.kube.decode import PodObject, pod_of
 from policy.api.objects import Pod
 from policy.lint.documents import Document, Path, Workload
@@ -69,7 +69,7 @@ def _pod(document: Document, template: Path) -> Pod:
     except ValueError as error:
         place = document.place(*template)
         where = f"{place.source}:{place.position.line}:{place.position.column}"
-        raise Mistake(
+        raise CommandError(
             f"{where}: {document.kind} {name}: {error}; write it as the API server takes it"
         ) from None
 

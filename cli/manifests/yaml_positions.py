@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from cli.errors import Mistake
+from cli.errors import CommandError
 from policy.lint.documents import Document, Path, Position
 
 __all__ = ["decoded", "documents_in", "read"]
@@ -37,14 +37,16 @@ def read(name: str) -> Iterator[tuple[str, str]]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES)
         if not files:
-            raise Mistake(f"{name}: no .yaml, .yml or .json file in this directory; name a file")
+            raise CommandError(f"{name}: no .yaml, .yml or .json file in this directory; name a file")
     else:
         files = [path]
     for file in files:
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise Mistake(f"{file}: {error.strerror}; name a file that can be read, or - for stdin") from None
+            raise CommandError(
+                f"{file}: {error.strerror}; name a file that can be read, or - for stdin"
+            ) from None
         yield str(file), decoded(str(file), content)
 
 
@@ -59,7 +61,7 @@ def decoded(source: str, content: bytes) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise Mistake(f"{source}:{line}: is no text; save it as UTF-8") from None
+        raise CommandError(f"{source}:{line}: is no text; save it as UTF-8") from None
 
 
 def documents_in(source: str, text: str) -> list[Document]:
@@ -75,17 +77,19 @@ def documents_in(source: str, text: str) -> list[Document]:
             reader = _Reader(loader)
             content = reader.plain(loader.get_node(), (), 0)
             if isinstance(content, list):
-                raise Mistake(f"{source}: is a list; write its items apart by ---, or as kind: List")
+                raise CommandError(f"{source}: is a list; write its items apart by ---, or as kind: List")
             if isinstance(content, dict):
                 found += _apart(Document(source, content, reader.positions, tuple(reader.twice)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise Mistake(f"{place}: no YAML: {error.problem}; {_advice(text, error)}") from None
+        raise CommandError(f"{place}: no YAML: {error.problem}; {_advice(text, error)}") from None
     except yaml.YAMLError as error:
-        raise Mistake(f"{source}: no YAML: {' '.join(str(error).split())}; save it as UTF-8 text") from None
+        raise CommandError(
+            f"{source}: no YAML: {' '.join(str(error).split())}; save it as UTF-8 text"
+        ) from None
     except RecursionError:
-        raise Mistake(f"{source}: nested too deeply; no object of Kubernetes is") from None
+        raise CommandError(f"{source}: nested too deeply; no object of Kubernetes is") from None
     return found
 
 

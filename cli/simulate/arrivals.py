@@ -8,8 +8,8 @@ that one of its usual labels names.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cli.cluster.snapshot import Cluster
-from cli.errors import Mistake
+from cli.cluster.snapshot import ClusterSnapshot
+from cli.errors import CommandError
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
 from policy.api.objects import Phase, Pod
@@ -52,19 +52,23 @@ def policies_in(name: str, now: float, there: Iterable[ResourcePolicy]) -> list[
             try:
                 policy = ResourcePolicy.from_manifest(document.content)
             except InvalidPolicyError as error:
-                raise Mistake(
+                raise CommandError(
                     f"{source}: {error.errors[0]}; `resourcepolicy lint {source}` tells the line and all "
                     "faults"
                 ) from None
             age = created.get(policy.key, policy.created or now)
             found.append(policy.model_copy(update={"created": age}))
     if not found:
-        raise Mistake(f"{name}: holds no ResourcePolicy; name a file with kind: ResourcePolicy")
+        raise CommandError(f"{name}: holds no ResourcePolicy; name a file with kind: ResourcePolicy")
     return found
 
 
 def arrivals(
-    scale: Sequence[str], pod_file: str | None, cluster: Cluster, now: float, there: Sequence[ResourcePolicy]
+    scale: Sequence[str],
+    pod_file: str | None,
+    cluster: ClusterSnapshot,
+    now: float,
+    there: Sequence[ResourcePolicy],
 ) -> Arrivals:
     """The pods that `--scale NAME=N` and `--pod FILE` mean.
 
@@ -79,7 +83,7 @@ def arrivals(
         found.scaled |= {pod.uid: name for pod in own}
         model = _model(name, written) or max(own, key=lambda p: p.created, default=None)
         if model is None:
-            raise Mistake(_not_found(name, cluster, written))
+            raise CommandError(_not_found(name, cluster, written))
         found.excess[name] = max(len(own) - replicas, 0)
         for number in range(len(own), replicas):
             pod = _fresh(model, name.rpartition("/")[2], number, now, there)
@@ -91,7 +95,9 @@ def arrivals(
 def _wanted(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if not name or not number.isdecimal():
-        raise Mistake(f"--scale {text}: write NAME=N, the workload and how many pods it is to have: web=12")
+        raise CommandError(
+            f"--scale {text}: write NAME=N, the workload and how many pods it is to have: web=12"
+        )
     return name, int(number)
 
 
@@ -99,7 +105,9 @@ def _written(name: str) -> dict[str, tuple[Pod, int]]:
     """The workloads in a file, by name."""
     found = dict(_workloads(name))
     if not found:
-        raise Mistake(f"--pod {name}: holds nothing that makes pods; name a file with a Deployment, Job, Pod")
+        raise CommandError(
+            f"--pod {name}: holds nothing that makes pods; name a file with a Deployment, Job, Pod"
+        )
     return found
 
 
@@ -120,7 +128,7 @@ def _model(name: str, written: Mapping[str, tuple[Pod, int]]) -> Pod | None:
     return pod if pod is not None and namespace in ("", pod.namespace) else None
 
 
-def _pods_of(name: str, cluster: Cluster) -> list[Pod]:
+def _pods_of(name: str, cluster: ClusterSnapshot) -> list[Pod]:
     """The workload's pods, finished and terminating ones aside."""
     namespace, _, short = name.rpartition("/")
     alive = [p for p in cluster.pods if not (p.finished or p.terminating)]
@@ -129,20 +137,20 @@ def _pods_of(name: str, cluster: Cluster) -> list[Pod]:
     found = owned or [p for p in alive if short in (p.labels.get(key) for key in _NAMING) or p.name == short]
     namespaces = sorted({pod.namespace for pod in found})
     if len(namespaces) > 1:
-        raise Mistake(
+        raise CommandError(
             f"--scale {name}: there is one in {' and in '.join(namespaces)}; write {namespaces[0]}/{short}=N"
         )
     return found
 
 
-def _owner(pod: Pod, cluster: Cluster) -> str:
+def _owner(pod: Pod, cluster: ClusterSnapshot) -> str:
     kind, name = cluster.owners.get(pod.uid, ("", ""))
     if kind == "ReplicaSet" and _HASH in pod.labels:
         return name.removesuffix(f"-{pod.labels[_HASH]}")
     return name
 
 
-def _not_found(name: str, cluster: Cluster, written: Collection[str]) -> str:
+def _not_found(name: str, cluster: ClusterSnapshot, written: Collection[str]) -> str:
     names = sorted({_owner(pod, cluster) for pod in cluster.pods} - {""})
     there = f"there are {', '.join(names[:5])}" if names else "no pod there has a controller"
     mend = f"--pod has {', '.join(sorted(written))}" if written else "or give its manifest with --pod FILE"

@@ -11,7 +11,7 @@ from html import escape
 
 from cli.simulate.svg import Mark, Plot, colour, hatching
 from policy.api.duration import format_duration
-from policy.simulation.result import Outcome
+from policy.simulation.result import SimulationResult
 
 __all__ = ["Timeline"]
 
@@ -27,7 +27,7 @@ _LINE = 16.0
 class Timeline:
     """One drawing. Lanes are the units, then what is outside them, then what waits."""
 
-    outcome: Outcome
+    outcome: SimulationResult
     name: str
     """Unique on the page."""
     _lanes: list[list[int]] = field(init=False)

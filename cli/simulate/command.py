@@ -13,10 +13,10 @@ from typing import Self
 
 import click
 
-from cli.cluster.offline_extender import Furnished
-from cli.cluster.snapshot import Cluster, moment
+from cli.cluster.offline_extender import OfflineExtender
+from cli.cluster.snapshot import ClusterSnapshot, moment
 from cli.cluster.source import chosen_cluster
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cli.simulate.arrivals import Arrivals, arrivals, policies_in
 from cli.simulate.text import SHOWN
 from cluster.settings import Settings, load_settings
@@ -25,17 +25,17 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.matching import governing
 from policy.simulation.node_scaleup import most_common, node_like, template
-from policy.simulation.result import Outcome
-from policy.simulation.simulator import Play, Wanted
+from policy.simulation.result import SimulationResult
+from policy.simulation.simulator import Scenario, Simulation
 from policy.simulation.summary import conclude, counts
 
-__all__ = ["Asked", "Progress", "run"]
+__all__ = ["SimulateOptions", "Progress", "run"]
 
 _PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SimulateOptions:
     """The options, as they are typed."""
 
     policy: str | None
@@ -55,14 +55,14 @@ class Asked:
 class _Setting:
     """What all plays of one command share."""
 
-    cluster: Cluster
+    cluster: ClusterSnapshot
     settings: Settings
     now: float
     nodes_start: float | None
-    asked: Asked
+    asked: SimulateOptions
 
 
-def run(asked: Asked) -> None:
+def run(asked: SimulateOptions) -> None:
     """Play and print.
 
     Raises:
@@ -70,7 +70,7 @@ def run(asked: Asked) -> None:
     """
     cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
     if cluster is None:
-        raise Mistake("simulate needs a cluster; give --snapshot FILE, - for stdin, or --live")
+        raise CommandError("simulate needs a cluster; give --snapshot FILE, - for stdin, or --live")
     start = _seconds(asked.nodes_start)
     setting = _Setting(cluster, load_settings(asked.config), moment(cluster), start, asked)
     played = [_played(setting, asked.policy)]
@@ -83,23 +83,23 @@ def _seconds(written: str | None) -> float | None:
     try:
         return None if written is None else parse_duration(written)
     except ValueError as error:
-        raise Mistake(f"--nodes-start: {error}") from None
+        raise CommandError(f"--nodes-start: {error}") from None
 
 
-def _played(setting: _Setting, name: str | None) -> tuple[str, list[Outcome]]:
+def _played(setting: _Setting, name: str | None) -> tuple[str, list[SimulationResult]]:
     """One play; what it is called, and the answers for each policy that governs a pod of it."""
     cluster, asked = setting.cluster, setting.asked
     mine = policies_in(name, setting.now, cluster.policies) if name else []
     replaced = {policy.key for policy in mine}
     there = [*mine, *(policy for policy in cluster.policies if policy.key not in replaced)]
     coming = arrivals(asked.scale, asked.pod, cluster, setting.now, there)
-    stage = Furnished(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
+    stage = OfflineExtender(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
     waiting = [
         replace(pod, nominated_node="")
         for pod in cluster.pods
         if not (pod.node_name or pod.finished or pod.terminating or pod.gated)
     ]
-    play = Play(stage, Wanted(coming.new, waiting, setting.nodes_start))
+    play = Simulation(stage, Scenario(coming.new, waiting, setting.nodes_start))
     subjects = mine or _governing([*coming.new, *waiting], there)
     notes = (*_add_nodes(setting, stage, subjects, coming), *_ungoverned(coming, waiting, there, asked))
     before = {policy.key: counts(stage, policy) for policy in subjects}
@@ -127,7 +127,7 @@ def _governing(pods: Sequence[Pod], there: Sequence[ResourcePolicy]) -> list[Res
 
 
 def _ungoverned(
-    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], asked: Asked
+    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], asked: SimulateOptions
 ) -> tuple[str, ...]:
     """What arrives without a policy, or that nothing does: an answer of zeros says neither."""
     if not (coming.new or waiting or asked.scale or asked.pod):
@@ -143,7 +143,7 @@ def _ungoverned(
 
 
 def _not_sent(
-    setting: _Setting, stage: Furnished, pods: Sequence[Pod], policy: ResourcePolicy
+    setting: _Setting, stage: OfflineExtender, pods: Sequence[Pod], policy: ResourcePolicy
 ) -> tuple[str, ...]:
     """M8, where it keeps pods from their policy."""
     there = [pod for pod in pods if not stage.sends(pod) and governing(pod, (policy,))]
@@ -159,7 +159,7 @@ def _not_sent(
 
 
 def _add_nodes(
-    setting: _Setting, stage: Furnished, subjects: Sequence[ResourcePolicy], coming: Arrivals
+    setting: _Setting, stage: OfflineExtender, subjects: Sequence[ResourcePolicy], coming: Arrivals
 ) -> tuple[str, ...]:
     """Nodes like those that the unit has, and a note where there is none to take after."""
     notes = []
@@ -168,7 +168,7 @@ def _add_nodes(
         pod = next((p for p in coming.new if stage.governing(p) == policy), None)
         model = template(policy, unit, stage.view, pod) if pod else most_common(policy, unit, stage.view)
         if model is None:
-            raise Mistake(
+            raise CommandError(
                 f"--add-nodes {written}: units[{unit}] has no node to take the size from; "
                 "let a pod arrive (--scale) that a node is to hold"
             )
@@ -183,14 +183,14 @@ def _addition(written: str, subjects: Sequence[ResourcePolicy]) -> tuple[Resourc
     place, _, number = written.partition("=")
     name, _, unit = place.rpartition("/")
     if not (unit.isdecimal() and number.isdecimal()):
-        raise Mistake(f"--add-nodes {written}: write UNIT=N, a unit's index and how many nodes: 1=4")
+        raise CommandError(f"--add-nodes {written}: write UNIT=N, a unit's index and how many nodes: 1=4")
     named = [policy for policy in subjects if name in ("", policy.name)]
     if len(named) != 1:
         names = ", ".join(policy.name for policy in subjects) or "none"
-        raise Mistake(f"--add-nodes {written}: write POLICY/UNIT=N; the policies here: {names}")
+        raise CommandError(f"--add-nodes {written}: write POLICY/UNIT=N; the policies here: {names}")
     if int(unit) >= len(named[0].units):
         last = len(named[0].units) - 1
-        raise Mistake(f"--add-nodes {written}: {named[0].name} has units 0 to {last}; write one of them")
+        raise CommandError(f"--add-nodes {written}: {named[0].name} has units 0 to {last}; write one of them")
     return named[0], int(unit), int(number)
 
 

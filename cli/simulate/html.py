@@ -12,7 +12,7 @@ from itertools import zip_longest
 from cli.simulate.chart import Timeline
 from cli.simulate.svg import colour
 from policy.api.duration import format_duration
-from policy.simulation.result import TOTALS, Outcome, Purchase, Removal, UnitCount
+from policy.simulation.result import TOTALS, NodePurchase, ScaleDownStep, SimulationResult, UnitCount
 
 __all__ = ["page"]
 
@@ -47,7 +47,7 @@ _HEAD = """<!doctype html>
 _TITLES = "<tr><th>unit<th>nodes like<th>cap<th class=n>nodes<th class=n>pods before<th class=n>pods after"
 
 
-def page(plays: Sequence[tuple[str, Sequence[Outcome]]]) -> str:
+def page(plays: Sequence[tuple[str, Sequence[SimulationResult]]]) -> str:
     """The whole page."""
     sections = [
         _section(title, outcome, f"waiting-{number}-{place}")
@@ -60,7 +60,7 @@ def page(plays: Sequence[tuple[str, Sequence[Outcome]]]) -> str:
     return f"{_HEAD}<style>{_STYLE}</style>\n<h1>What the policy would do</h1>\n{body}\n</html>"
 
 
-def _section(title: str, outcome: Outcome, name: str) -> str:
+def _section(title: str, outcome: SimulationResult, name: str) -> str:
     told = title
     if outcome.lasted:
         told += f" · nothing changes any more after {format_duration(round(outcome.lasted))}"
@@ -79,7 +79,7 @@ def _section(title: str, outcome: Outcome, name: str) -> str:
     )
 
 
-def _side_by_side(plays: Sequence[tuple[str, Outcome]]) -> str:
+def _side_by_side(plays: Sequence[tuple[str, SimulationResult]]) -> str:
     """The end of each play in one table, the first policy of each."""
     rows = ["<tr><th>" + "".join(f"<th class=n>{escape(title)}" for title, _ in plays)]
     for index, units in enumerate(zip_longest(*(outcome.units for _, outcome in plays))):
@@ -91,7 +91,7 @@ def _side_by_side(plays: Sequence[tuple[str, Outcome]]) -> str:
     return "\n".join(["<section>\n<h2>Side by side</h2>", "<table>", *rows, "</table>", "</section>"])
 
 
-def _headline(outcome: Outcome) -> str:
+def _headline(outcome: SimulationResult) -> str:
     landed = Counter(step.unit for step in outcome.steps if step.placed)
     parts = [f"{landed[unit.unit]} land in units[{unit.unit}]" for unit in outcome.units if landed[unit.unit]]
     parts += [f"{outcome.outside} land outside every unit"] if outcome.outside else []
@@ -117,7 +117,7 @@ def _row(unit: UnitCount) -> str:
     )
 
 
-def _lists(outcome: Outcome) -> Iterator[str]:
+def _lists(outcome: SimulationResult) -> Iterator[str]:
     for spill in outcome.spills:
         yield f"<h3>units[{spill.unit}] opens with pod {spill.pod}</h3>{_items(spill.why)}"
     for pending in outcome.pending:
@@ -131,13 +131,13 @@ def _lists(outcome: Outcome) -> Iterator[str]:
     yield from (f'<p class="dim">{escape(note)}' for note in outcome.notes)
 
 
-def _bought(purchase: Purchase) -> str:
+def _bought(purchase: NodePurchase) -> str:
     for_whom = f"in units[{purchase.unit}] for {_counted(purchase.pods, 'pod')}"
     after = f", after {format_duration(round(purchase.at))}" if purchase.at else ""
     return f"{_counted(purchase.nodes, 'node')} {for_whom}{after}"
 
 
-def _gone(removal: Removal) -> str:
+def _gone(removal: ScaleDownStep) -> str:
     return f"{removal.pods} {'in ' * removal.place.startswith('units')}{removal.place}"
 
 

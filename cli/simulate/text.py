@@ -12,13 +12,13 @@ from itertools import zip_longest
 import click
 
 from cli.simulate.html import page
-from cli.truncate import abridged
+from cli.truncate import truncated
 from policy.api.duration import format_duration
-from policy.simulation.result import TOTALS, Outcome, Purchase, UnitCount
+from policy.simulation.result import TOTALS, NodePurchase, SimulationResult, UnitCount
 
 __all__ = ["SHOWN", "Played"]
 
-Played = tuple[str, Sequence[Outcome]]
+Played = tuple[str, Sequence[SimulationResult]]
 _WIDTH = 80
 _SELECTOR = 30
 _NO_POLICY = (
@@ -41,7 +41,7 @@ def _text(plays: Sequence[Played]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _told(outcome: Outcome) -> Iterator[str]:
+def _told(outcome: SimulationResult) -> Iterator[str]:
     yield click.style(f"ResourcePolicy {outcome.policy}: {_arrival(outcome)}", bold=True)
     yield ""
     yield from _table(outcome)
@@ -63,7 +63,7 @@ def _told(outcome: Outcome) -> Iterator[str]:
         yield from ("", *textwrap.wrap(f"Note: {note}.", _WIDTH))
 
 
-def _arrival(outcome: Outcome) -> str:
+def _arrival(outcome: SimulationResult) -> str:
     arrival = f"{_pods(outcome.arrived)} arrive{'s' * (outcome.arrived == 1)}"
     if outcome.waiting_before:
         arrival += f", {outcome.waiting_before} of them pending already"
@@ -78,7 +78,7 @@ def _after(seconds: float) -> str:
     return f" after {format_duration(round(seconds))}" if seconds else ""
 
 
-def _table(outcome: Outcome) -> Iterator[str]:
+def _table(outcome: SimulationResult) -> Iterator[str]:
     rows = [("unit", "nodes", "cap", "before", "after", "")]
     rows += [
         (str(u.unit), _nodes(u), u.cap or "none", str(u.before), str(u.after), _bar(u, outcome))
@@ -101,7 +101,7 @@ def _nodes(unit: UnitCount) -> str:
     return f"{unit.nodes} {unit.resource} {abridged(unit.selector, _SELECTOR)}".rstrip() + waits
 
 
-def _bar(unit: UnitCount, outcome: Outcome) -> str:
+def _bar(unit: UnitCount, outcome: SimulationResult) -> str:
     """How many there were, and how many came: `==++++`."""
     whole = max([*(u.after for u in outcome.units), 1])
     scale = min(1.0, 16 / whole)
@@ -115,14 +115,14 @@ def _item(head: str, lines: Sequence[str]) -> Iterator[str]:
         yield from textwrap.wrap(line, _WIDTH, initial_indent="    - ", subsequent_indent="      ")
 
 
-def _bought(purchase: Purchase) -> str:
+def _bought(purchase: NodePurchase) -> str:
     if not purchase.nodes:
         return f"nodes of another size in units[{purchase.unit}], for {_pods(purchase.pods)}"
     nodes = f"{purchase.nodes} node{'s' * (purchase.nodes != 1)}"
     return f"{nodes} in units[{purchase.unit}], for {_pods(purchase.pods)}"
 
 
-def _size(purchase: Purchase) -> str:
+def _size(purchase: NodePurchase) -> str:
     if not purchase.like:
         return "one pod per node assumed, as the unit has no node to take the size from"
     return f"of the size of {purchase.like}" + (
@@ -130,7 +130,7 @@ def _size(purchase: Purchase) -> str:
     )
 
 
-def _removal(outcome: Outcome) -> Iterator[str]:
+def _removal(outcome: SimulationResult) -> Iterator[str]:
     if outcome.removed:
         more = f" and {len(outcome.removed) - 5} more" if len(outcome.removed) > 5 else ""  # noqa: PLR2004
         names = ", ".join(outcome.removed[:5])

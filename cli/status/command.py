@@ -12,24 +12,24 @@ from pathlib import Path
 import click
 
 from cli.cluster.live import Session, read_cluster
-from cli.cluster.offline_extender import Furnished
-from cli.cluster.snapshot import Cluster, moment
+from cli.cluster.offline_extender import OfflineExtender
+from cli.cluster.snapshot import ClusterSnapshot, moment
 from cli.cluster.source import cluster_at
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cli.status.text import SHOWN, Shown
 from cluster.settings import Settings, load_settings
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.matching import governing, is_sent
+from policy.scheduling.matching import governing, is_managed
 from policy.status.conditions import about_pods
-from policy.status.unit_capacity import Occupancy, Room, occupancies
-from policy.status.usage_report import census
+from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacities
+from policy.status.usage_report import usage_report
 
-__all__ = ["Asked", "run"]
+__all__ = ["StatusOptions", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class StatusOptions:
     """The options, as they are typed."""
 
     policy: str | None
@@ -42,14 +42,14 @@ class Asked:
     form: str
 
 
-def run(asked: Asked) -> None:
+def run(asked: StatusOptions) -> None:
     """Count and print.
 
     Raises:
         Mistake: the policy is not there, or nothing can be read.
     """
     if asked.everywhere and (asked.namespace or asked.policy):
-        raise Mistake("-A shows every policy of every namespace: leave POLICY and -n away")
+        raise CommandError("-A shows every policy of every namespace: leave POLICY and -n away")
     settings = load_settings(asked.config)
     cluster, namespace, now = _read(asked)
     there = [policy for policy in cluster.policies if asked.everywhere or policy.namespace == namespace]
@@ -70,11 +70,11 @@ def _named(key: str, namespace: str) -> bool:
     return key.partition("/")[0] == namespace
 
 
-def _read(asked: Asked) -> tuple[Cluster, str, float]:
+def _read(asked: StatusOptions) -> tuple[ClusterSnapshot, str, float]:
     """The cluster, the namespace that is meant, and the time."""
     if asked.snapshot is not None:
         if asked.context or asked.kubeconfig:
-            raise Mistake("--snapshot asks no cluster: leave --context and --kubeconfig away")
+            raise CommandError("--snapshot asks no cluster: leave --context and --kubeconfig away")
         cluster = cluster_at(asked.snapshot)
         return cluster, asked.namespace or "default", moment(cluster)
     with Session(asked.kubeconfig, asked.context) as session:
@@ -83,19 +83,19 @@ def _read(asked: Asked) -> tuple[Cluster, str, float]:
 
 
 def _counted(
-    chosen: Sequence[ResourcePolicy], cluster: Cluster, settings: Settings, now: float
+    chosen: Sequence[ResourcePolicy], cluster: ClusterSnapshot, settings: Settings, now: float
 ) -> list[Shown]:
     managed = settings.watcher.managed_resources
-    view = Furnished(cluster.nodes, cluster.pods, cluster.policies, settings, now).view
-    room = Room(view)
+    view = OfflineExtender(cluster.nodes, cluster.pods, cluster.policies, settings, now).view
+    room = FreeCapacity(view)
     conditions = about_pods(cluster.policies, cluster.pods, managed, settings.on_conflict)
     shown = []
     for policy in sorted(chosen, key=lambda policy: policy.key):
         own = [p for p in cluster.pods if governing(p, cluster.policies) == policy]
-        found = occupancies(policy, own, [p for p in own if is_sent(p, managed)], view, room, managed)
+        found = unit_capacities(policy, own, [p for p in own if is_managed(p, managed)], view, room, managed)
         shown.append(
             Shown(
-                census(policy, own, view, now),
+                usage_report(policy, own, view, now),
                 tuple(map(_state, found)),
                 tuple({k: format_quantity(v) for k, v in one.free.items()} for one in found),
                 tuple(condition.message for condition in conditions[policy.key] if condition.status),
@@ -104,7 +104,7 @@ def _counted(
     return shown
 
 
-def _state(unit: Occupancy) -> str:
+def _state(unit: UnitCapacity) -> str:
     if unit.exhausted is not None:
         return "full"
     return "room" if unit.room else "no room"
@@ -112,12 +112,14 @@ def _state(unit: Occupancy) -> str:
 
 def _no_such_policy(
     name: str, namespace: str, there: Sequence[ResourcePolicy], unusable: Sequence[str]
-) -> Mistake:
+) -> CommandError:
     if f"{namespace}/{name}" in unusable:
-        return Mistake(f"ResourcePolicy {name} cannot be used (M6); `resourcepolicy lint --live` says why")
+        return CommandError(
+            f"ResourcePolicy {name} cannot be used (M6); `resourcepolicy lint --live` says why"
+        )
     names = sorted(policy.name for policy in there)
     alike = difflib.get_close_matches(name, names) or names
     known = f"there are {', '.join(alike[:5])}" if names else "there is none at all"
-    return Mistake(
+    return CommandError(
         f"no ResourcePolicy {name} in namespace {namespace} ({known}); name one, or another -n NAMESPACE"
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import click
 import msgspec
 
-from cli.truncate import abridged
-from policy.status.usage_report import Census, Period, UnitCensus
+from cli.truncate import truncated
+from policy.status.usage_report import Period, UnitUsage, UsageReport
 
 __all__ = ["SHOWN", "Shown"]
 
@@ -24,7 +24,7 @@ _NAMED = 3
 class Shown:
     """One policy, and what is wrong with it."""
 
-    census: Census
+    census: UsageReport
     states: tuple[str, ...]
     """Of each unit: whether it could take another pod."""
     free: tuple[Mapping[str, str], ...]
@@ -57,7 +57,7 @@ def _indented(line: str) -> list[str]:
     return textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _headline(counts: Census, placed: int) -> str:
+def _headline(counts: UsageReport, placed: int) -> str:
     pending = f", {len(counts.pending)} pending" if counts.pending else ""
     spill = "" if counts.spill is None else f", spill {counts.spill:.0%}"
     groups = f", {counts.groups} groups" if counts.groups > 1 else ""
@@ -77,12 +77,12 @@ def _units(shown: Shown, placed: int) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     widths[1] = min(widths[1], _WIDTH - 2 * 6 - sum(widths[:1] + widths[2:]))
     for index, nodes, pods, share, state, cap in rows:
-        named = abridged(nodes, widths[1])
+        named = truncated(nodes, widths[1])
         left = f"  {index:<{widths[0]}}  {named:<{widths[1]}}  "
         yield f"{left}{pods:>{widths[2]}}  {share:>{widths[3]}}  {state:<{widths[4]}}  {cap}".rstrip()
 
 
-def _nodes(unit: UnitCensus) -> str:
+def _nodes(unit: UnitUsage) -> str:
     down = f" ({unit.nodes - unit.ready} unusable)" if unit.ready < unit.nodes else ""
     waits = ", waits" if unit.waits_for_nodes else ""
     return f"{unit.nodes}{down} {unit.resource}{waits} {unit.selector}".rstrip()
@@ -92,11 +92,11 @@ def _share(pods: int, placed: int) -> str:
     return f"{pods / placed if placed else 0.0:.0%}"
 
 
-def _caps(unit: UnitCensus) -> list[str]:
+def _caps(unit: UnitUsage) -> list[str]:
     return [f"{capped.used} of {capped.limit} {capped.what}" for capped in unit.caps] or ["none"]
 
 
-def _periods(counts: Census) -> Iterator[str]:
+def _periods(counts: UsageReport) -> Iterator[str]:
     """Unit by unit; what is beyond the last column stands in it."""
     columns = min(len(counts.units), _SHOWN_UNITS)
     heads = [f"units[{index}]" for index in range(columns)]

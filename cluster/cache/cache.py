@@ -23,19 +23,19 @@ from threading import Condition, RLock
 
 from cachetools import TTLCache
 
-from cluster.cache.node_store import Nodes
-from cluster.cache.orphaned_reservations import Adrift
-from cluster.cache.placement_records import Origins
-from cluster.cache.pods_by_node import Placed
-from cluster.cache.policy_changes import Changes
+from cluster.cache.node_store import NodeStore
+from cluster.cache.orphaned_reservations import OrphanedReservations
+from cluster.cache.placement_records import PlacementRecords
+from cluster.cache.pods_by_node import PodsByNode
+from cluster.cache.policy_changes import PolicyChanges
 from cluster.cache.policy_index import PolicyIndex
-from cluster.cache.policy_store import Policies
-from cluster.cache.scheduling_attempts import Attempt, Attempts
+from cluster.cache.policy_store import PolicyStore
+from cluster.cache.scheduling_attempts import SchedulingAttempt, SchedulingAttempts
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
-from policy.scheduling.accounting import Group, Share, Usage, share_of
-from policy.scheduling.pod_history import History, refused_since_its_gate
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
+from policy.scheduling.accounting import Group, PodUsage, Usage, pod_usage_of
+from policy.scheduling.pod_history import PodHistory, refused_since_ungated
 from policy.scheduling.reservation_expiry import SEEN_AFTER, is_idle
 from policy.scheduling.snapshot import Reservation
 
@@ -59,26 +59,26 @@ class Cache:
         self.lock = RLock()
         self.changed = Condition(self.lock)
         """Notified of every change that may turn a refusal into a place."""
-        self.changes = Changes(clock)
+        self.changes = PolicyChanges(clock)
         """Such changes, by policy."""
-        self.policies = Policies()
+        self.policies = PolicyStore()
         """To read; they change by `upsert_policy` and its like."""
-        self.attempts = Attempts(clock)
+        self.attempts = SchedulingAttempts(clock)
         """To read; they change by `remember`."""
-        self.origins = Origins()
+        self.origins = PlacementRecords()
         """To read, but for what is written on pods."""
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
         self.remembers_since = remembers_since
         """Since when what decisions leave behind is kept: what was before is in the API only (O9)."""
-        self._nodes = Nodes(clock)
+        self._nodes = NodeStore(clock)
         self._pods: dict[str, Pod] = {}
-        self._placed = Placed()
+        self._placed = PodsByNode()
         self._indexes: dict[str, PolicyIndex] = {}
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
-        self._adrift = Adrift()
+        self._adrift = OrphanedReservations()
         self._expired_at = self._listed_at = self._heard_at = clock()
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
@@ -118,11 +118,11 @@ class Cache:
         """See `View`."""
         return self._placed.on(node)
 
-    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+    def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
         """See `View`."""
         return self._indexes[policy.key].share(uid)
 
-    def history(self, uid: str) -> History:
+    def history(self, uid: str) -> PodHistory:
         """See `View`."""
         return self.attempts.history(uid)
 
@@ -201,7 +201,7 @@ class Cache:
             if is_idle(slot, index.policy, known, self, now, seen=seen, shrank=shrank, lasts=lasts):
                 self.forget(uid)
 
-    def remember(self, attempt: Attempt, history: History) -> None:
+    def remember(self, attempt: SchedulingAttempt, history: PodHistory) -> None:
         """Keep what the last call about a pod leaves for the next."""
         self.attempts.sweep(self._pods.keys())
         known = self._pods.get(attempt.pod.uid)
@@ -263,7 +263,7 @@ class Cache:
         if pod.uid in self._gone_pods:
             return
         before = self._pods.get(pod.uid)
-        pod = self._pods[pod.uid] = refused_since_its_gate(pod, before, self._heard_at)
+        pod = self._pods[pod.uid] = refused_since_ungated(pod, before, self._heard_at)
         self._placed.drop(before)
         self._placed.put(pod)
         if pod.node_name or pod.finished:
@@ -280,7 +280,7 @@ class Cache:
         self.origins.drop(pod.uid)
         self._govern(pod.uid, None)
 
-    def replace_policies(self, policies: Iterable[ResourcePolicy | Rejected]) -> None:
+    def replace_policies(self, policies: Iterable[ResourcePolicy | RejectedPolicy]) -> None:
         """A complete list: what is not in it is gone."""
         listed = {policy.key: policy for policy in policies}
         for key in self.policies.keys() - listed.keys():
@@ -290,18 +290,18 @@ class Cache:
         for namespace in changed:
             self._reindex_namespace(namespace)
 
-    def upsert_policy(self, policy: ResourcePolicy | Rejected) -> None:
+    def upsert_policy(self, policy: ResourcePolicy | RejectedPolicy) -> None:
         """A policy as it is now; every pod of its namespace is matched and counted anew."""
         if self._put_policy(policy):
             self._reindex_namespace(policy.key.partition("/")[0])
 
-    def _put_policy(self, policy: ResourcePolicy | Rejected) -> bool:
+    def _put_policy(self, policy: ResourcePolicy | RejectedPolicy) -> bool:
         """Take a policy; whether another form is in force now."""
         before = self._indexes.get(policy.key)
-        if before is not None and isinstance(policy, Rejected) and policy.uid != before.policy.uid:
+        if before is not None and isinstance(policy, RejectedPolicy) and policy.uid != before.policy.uid:
             self.remove_policy(policy.key)  # it was made again under its name, while we did not watch
         self.policies.put(policy)
-        if isinstance(policy, Rejected) or (before and before.policy == policy):
+        if isinstance(policy, RejectedPolicy) or (before and before.policy == policy):
             return False
         index = PolicyIndex(policy, self._kinds, self._clock, self.nodes.values())
         self._indexes[policy.key] = index
@@ -384,7 +384,7 @@ class Cache:
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]
         if pod.node_name:
-            share = share_of(pod, policy, index.units_of(pod.node_name), self.origins.of(pod))
+            share = pod_usage_of(pod, policy, index.units_of(pod.node_name), self.origins.of(pod))
         else:
             reservation = self._reservations.get(pod.uid)
             held = reservation is not None and reservation.policy == policy.key

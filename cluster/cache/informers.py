@@ -9,11 +9,11 @@ from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 
 from cluster.cache.cache import Cache
-from cluster.cache.pod_change_queue import News
-from cluster.kube.client import Connection
+from cluster.cache.pod_change_queue import PodChangeQueue
+from cluster.kube.client import KubeClient
 from cluster.kube.decode import NodeObject, PodObject, node_of, pod_of
 from cluster.kube.reflector import Reflector, Resource
-from policy.api.resourcepolicy import InvalidPolicyError, Rejected, ResourcePolicy
+from policy.api.resourcepolicy import InvalidPolicyError, RejectedPolicy, ResourcePolicy
 
 __all__ = ["Informers"]
 
@@ -22,13 +22,13 @@ R = TypeVar("R")
 _GROUP = "/apis/scheduling.alibabacloud.com/v1alpha1"
 
 
-def _policy_of(manifest: Mapping[str, Any]) -> ResourcePolicy | Rejected:
+def _policy_of(manifest: Mapping[str, Any]) -> ResourcePolicy | RejectedPolicy:
     try:
         return ResourcePolicy.from_manifest(manifest)
     except InvalidPolicyError as error:
         metadata = manifest["metadata"]
         key = f"{metadata['namespace']}/{metadata['name']}"
-        return Rejected(key, metadata.get("generation", 0), error.errors, metadata.get("uid", ""))
+        return RejectedPolicy(key, metadata.get("generation", 0), error.errors, metadata.get("uid", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _both(first: Callable[[R], None], then: Callable[[R], None]) -> Callable[[R]
 class Informers:
     """The three reflectors; `start` them after any fork."""
 
-    def __init__(self, connection: Connection, cache: Cache, news: News | None = None) -> None:
+    def __init__(self, connection: KubeClient, cache: Cache, news: PodChangeQueue | None = None) -> None:
         """`news` is told of every pod and policy, once the cache knows."""
         self._connection = connection
         self._stop = Event()

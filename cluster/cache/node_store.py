@@ -12,13 +12,13 @@ from cachetools import TTLCache
 from policy.api.objects import Node
 from policy.scheduling.matching import is_leaving
 
-__all__ = ["Nodes"]
+__all__ = ["NodeStore"]
 
 _GONE_SECONDS = 600.0
 _GONE_KEPT = 100_000
 
 
-class Nodes:
+class NodeStore:
     """By name."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

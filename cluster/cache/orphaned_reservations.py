@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from cluster.cache.placement_records import Origins
+from cluster.cache.placement_records import PlacementRecords
 from cluster.cache.policy_index import PolicyIndex
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import MissingLabelError, group_of, record_of, recorded_unit
 from policy.scheduling.snapshot import Reservation
 
-__all__ = ["Adrift"]
+__all__ = ["OrphanedReservations"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
+class _Orphan:
     """A slot, the form of the policy in which it was held, and its unit then."""
 
     slot: Reservation
@@ -29,11 +29,11 @@ class _Lost:
     """Whether the unit had lost a node since the slot was handed out."""
 
 
-class Adrift:
+class OrphanedReservations:
     """By the pod's uid."""
 
     def __init__(self) -> None:
-        self._lost: dict[str, _Lost] = {}
+        self._lost: dict[str, _Orphan] = {}
 
     def __iter__(self) -> Iterator[Reservation]:
         return (lost.slot for lost in self._lost.values())
@@ -47,9 +47,9 @@ class Adrift:
         """The policy of `index` lets go of a slot, and nobody says that its pod stays."""
         nodes = frozenset(index.nodes_in(slot.unit))
         shrank = index.shrank_at(slot.unit) >= slot.made_at
-        self._lost[slot.pod.uid] = _Lost(slot, index.policy, nodes, shrank)
+        self._lost[slot.pod.uid] = _Orphan(slot, index.policy, nodes, shrank)
 
-    def settle(self, pod: Pod, origins: Origins) -> None:
+    def settle(self, pod: Pod, origins: PlacementRecords) -> None:
         """A pod got its node or ended. No policy counts it now, and its node may be gone when one does."""
         lost = self._lost.pop(pod.uid, None)
         if lost is not None and pod.node_name in lost.nodes:
@@ -84,7 +84,7 @@ class Adrift:
         return replace(lost.slot, policy=policy.key, unit=unit, group=group)
 
 
-def _unit_in(lost: _Lost, index: PolicyIndex) -> int | None:
+def _unit_in(lost: _Orphan, index: PolicyIndex) -> int | None:
     """The unit that the slot means today, else the first that the pod may be on its way to."""
     same = recorded_unit(record_of(lost.policy, lost.slot.unit), index.policy)
     if same is not None:

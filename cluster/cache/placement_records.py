@@ -12,10 +12,10 @@ from policy.api.objects import Pod
 from policy.scheduling.accounting import RECORD, needs_record, record_of
 from policy.scheduling.snapshot import Reservation
 
-__all__ = ["Origins"]
+__all__ = ["PlacementRecords"]
 
 
-class Origins:
+class PlacementRecords:
     """By the pod's uid."""
 
     def __init__(self) -> None:

@@ -8,13 +8,13 @@ from threading import Event, Lock
 
 from policy.api.objects import Pod
 
-__all__ = ["News"]
+__all__ = ["PodChangeQueue"]
 
 _MOST = 1_000
 """Pods that are kept: nobody takes them from one who does not lead."""
 
 
-class News:
+class PodChangeQueue:
     """Told by the informers, taken by one other thread."""
 
     def __init__(self) -> None:

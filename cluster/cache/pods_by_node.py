@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 from policy.api.objects import Pod
 
-__all__ = ["Placed"]
+__all__ = ["PodsByNode"]
 
 
-class Placed:
+class PodsByNode:
     """Of each pod its last state; nodes without pods are not kept."""
 
     def __init__(self) -> None:

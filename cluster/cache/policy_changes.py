@@ -7,7 +7,7 @@ so that none is missed. Must not know what changed. Part of the cache, and under
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Changes"]
+__all__ = ["PolicyChanges"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class _Span:
     last: float
 
 
-class Changes:
+class PolicyChanges:
     """By the policy's key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from policy.api.objects import Node
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import Group, Share, Usage
+from policy.scheduling.accounting import Group, PodUsage, Usage
 from policy.scheduling.matching import in_unit
 
 __all__ = ["PolicyIndex"]
@@ -51,7 +51,7 @@ class PolicyIndex:
         self._kinds = kinds
         self._nodes: list[set[str]] = [set() for _ in policy.units]
         self._first_units: dict[str, int] = {}
-        self._shares: dict[str, Share] = {}
+        self._shares: dict[str, PodUsage] = {}
         self._tallies: dict[tuple[int, Group], _Tally] = {}
         self._terminating: list[int] = [0 for _ in policy.units]
         self._emptied_at: list[float] = [-math.inf for _ in policy.units]
@@ -101,10 +101,10 @@ class PolicyIndex:
             self.shrink(unit)
         self._first_units.pop(name, None)
 
-    def share(self, uid: str) -> Share | None:
+    def share(self, uid: str) -> PodUsage | None:
         return self._shares.get(uid)
 
-    def put_share(self, uid: str, share: Share | None) -> Share | None:
+    def put_share(self, uid: str, share: PodUsage | None) -> PodUsage | None:
         """Replace a pod's share; None takes it out. Returns the one it had."""
         before = self._shares.pop(uid, None)
         if before is not None:

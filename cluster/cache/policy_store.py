@@ -8,20 +8,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from policy.api.objects import Pod
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.matching import matches, precedence
 
-__all__ = ["Policies"]
+__all__ = ["PolicyStore"]
 
 
-class Policies:
+class PolicyStore:
     """By `namespace/name`."""
 
     def __init__(self) -> None:
         self.edits = 0
         """Grows whenever another form comes into force, or one ceases to be."""
         self._valid: dict[str, ResourcePolicy] = {}
-        self._rejected: dict[str, Rejected] = {}
+        self._rejected: dict[str, RejectedPolicy] = {}
         self._of: defaultdict[str, list[ResourcePolicy]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[ResourcePolicy]:
@@ -39,7 +39,7 @@ class Policies:
         """Of all, the rejected too."""
         return self._valid.keys() | self._rejected.keys()
 
-    def rejected(self) -> Collection[Rejected]:
+    def rejected(self) -> Collection[RejectedPolicy]:
         """The objects that are no usable policy as they are written."""
         return self._rejected.values()
 
@@ -56,9 +56,9 @@ class Policies:
         policies = self._of.get(pod.namespace, ())
         return next((policy for policy in policies if matches(policy, pod)), None)
 
-    def put(self, policy: ResourcePolicy | Rejected) -> None:
+    def put(self, policy: ResourcePolicy | RejectedPolicy) -> None:
         """As it is written now. A rejected one leaves its last valid form in force."""
-        if isinstance(policy, Rejected):
+        if isinstance(policy, RejectedPolicy):
             self._rejected[policy.key] = policy
             return
         if policy == self._valid.get(policy.key):

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.pod_history import NO_HISTORY, History
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 
-__all__ = ["Attempt", "Attempts"]
+__all__ = ["SchedulingAttempt", "SchedulingAttempts"]
 
 _UNSEEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SchedulingAttempt:
     """The last call about a pod that is not bound yet."""
 
     pod: Pod
@@ -27,33 +27,33 @@ class Attempt:
     """When asking again may give another answer without any event."""
 
 
-class Attempts:
+class SchedulingAttempts:
     """By the pod's uid."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._attempts: dict[str, Attempt] = {}
-        self._histories: dict[str, History] = {}
+        self._attempts: dict[str, SchedulingAttempt] = {}
+        self._histories: dict[str, PodHistory] = {}
         self._swept_at = clock()
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._attempts
 
-    def __iter__(self) -> Iterator[Attempt]:
+    def __iter__(self) -> Iterator[SchedulingAttempt]:
         return iter(self._attempts.values())
 
     def __len__(self) -> int:
         return len(self._attempts)
 
-    def get(self, uid: str) -> Attempt | None:
+    def get(self, uid: str) -> SchedulingAttempt | None:
         """The last attempt of a pod."""
         return self._attempts.get(uid)
 
-    def history(self, uid: str) -> History:
+    def history(self, uid: str) -> PodHistory:
         """What earlier decisions about a pod left to remember."""
         return self._histories.get(uid, NO_HISTORY)
 
-    def keep(self, attempt: Attempt, history: History) -> None:
+    def keep(self, attempt: SchedulingAttempt, history: PodHistory) -> None:
         """Put in place of what was kept about the pod."""
         uid = attempt.pod.uid
         self._attempts[uid] = attempt

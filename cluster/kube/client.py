@@ -21,7 +21,7 @@ __all__ = [
     "JSON_PATCH",
     "MERGE_PATCH",
     "ApiError",
-    "Connection",
+    "KubeClient",
     "NotConfigured",
     "Status",
     "Stream",
@@ -128,7 +128,7 @@ class Stream:
         self._response.close()
 
 
-class Connection:
+class KubeClient:
     """One account at one API server, for any number of threads."""
 
     def __init__(self, settings: client.Configuration) -> None:
@@ -232,7 +232,7 @@ class Connection:
         return response
 
 
-def connect(kubeconfig: Path | None, context: str | None = None) -> Connection:
+def connect(kubeconfig: Path | None, context: str | None = None) -> KubeClient:
     """As a context of the kubeconfig says, the current one unless named, or as the pod we run in."""
     settings = client.Configuration()
     load: Any = config  # ships no types
@@ -244,7 +244,7 @@ def connect(kubeconfig: Path | None, context: str | None = None) -> Connection:
     except _MISCONFIGURED as fault:
         where = f"kubeconfig {kubeconfig}" if kubeconfig else "not in a cluster and no kubeconfig"
         raise NotConfigured(" ".join(f"{where}: {fault}".split())) from fault
-    return Connection(settings)
+    return KubeClient(settings)
 
 
 def namespace_of(kubeconfig: Path | None, context: str | None = None) -> str:

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any
 
-from cluster.kube.client import ApiError, Connection, Unreachable
+from cluster.kube.client import ApiError, KubeClient, Unreachable
 
-__all__ = ["Lease", "identity", "lease_of", "together"]
+__all__ = ["Lease", "identity", "lease_named", "run_while_leading"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Lease:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: KubeClient,
         namespace: str,
         name: str,
         identity: str,
@@ -188,8 +188,8 @@ def identity() -> str:
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
-def lease_of(
-    connection: Connection,
+def lease_named(
+    connection: KubeClient,
     name: str,
     duration: int,
     clock: Callable[[], float],
@@ -202,7 +202,7 @@ def lease_of(
     return Lease(connection, namespace, lease, identity(), clock, duration, taken)
 
 
-def together(stop: Event, lease: Lease | None, *work: Work) -> None:
+def run_while_leading(stop: Event, lease: Lease | None, *work: Work) -> None:
     """Do the work, each in a thread, until `stop`; with a lease only while it is held."""
     if lease is None:
         _until(stop.is_set, stop, work)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
 
-__all__ = ["Rounds", "repeat"]
+__all__ = ["PeriodicTask", "repeat"]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def repeat(
         pause = max(seconds, monotonic() - began)
 
 
-class Rounds:
+class PeriodicTask:
     """`repeat` in a thread of its own."""
 
     def __init__(self, name: str, seconds: float, once: Callable[[], None]) -> None:

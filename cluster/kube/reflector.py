@@ -14,9 +14,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from cluster.kube.client import ApiError, Connection, Status, Stream, Unreachable
+from cluster.kube.client import ApiError, KubeClient, Status, Stream, Unreachable
 
-__all__ = ["Backoff", "Reflector", "Resource", "Sink"]
+__all__ = ["Backoff", "Reflector", "Resource", "ResourceEventHandler"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ NOT_JSON = (UnicodeDecodeError, RecursionError, msgspec.DecodeError)
 NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, RecursionError, msgspec.DecodeError)
 
 
-class Sink(Protocol[R_contra]):
+class ResourceEventHandler(Protocol[R_contra]):
     """Where the objects go. Called by the reflector's thread only."""
 
     def begin_list(self) -> None:
@@ -128,9 +128,9 @@ class Reflector(Generic[W, R]):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: KubeClient,
         resource: Resource[W, R],
-        sink: Sink[R],
+        sink: ResourceEventHandler[R],
         *,
         clock: Callable[[], float] = monotonic,
         stall: float = 16.0,

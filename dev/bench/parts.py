@@ -26,7 +26,7 @@ from extender.metrics import Metrics
 from extender.service import Extender
 from policy.api.options import Kinds, RefusedNodes, ScoredNodes
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.filter import Decision
+from policy.scheduling.filter import FilterDecision
 
 __all__ = ["Parts", "parts"]
 
@@ -105,14 +105,14 @@ class _Timed:
     def _decide(self, asked: wire.Candidates) -> object:
         return self._extender.filter(asked.pod, asked.names)
 
-    def _decided(self, body: bytes) -> tuple[wire.Candidates, Decision]:
+    def _decided(self, body: bytes) -> tuple[wire.Candidates, FilterDecision]:
         asked = wire.decode_candidates(body)
         filtered = self._extender.filter(asked.pod, asked.names)
         if filtered is None:
             raise AssertionError("no policy governs the pods that are asked about")
         return asked, filtered.decision
 
-    def _encode(self, decided: tuple[wire.Candidates, Decision]) -> object:
+    def _encode(self, decided: tuple[wire.Candidates, FilterDecision]) -> object:
         asked, decision = decided
         if decision.refused is None:
             return wire.encode_kept(asked, decision.nodes)

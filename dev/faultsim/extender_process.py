@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from cluster.cache.cache import Cache
-from cluster.kube.client import Connection
+from cluster.kube.client import KubeClient
 from cluster.kube.leader_election import Lease
 from cluster.kube.reflector import Reflector
 from cluster.settings import Settings
@@ -18,9 +18,9 @@ from dev.faultsim.extender_client import Answer
 from dev.faultsim.scheduler_cache import Ticket
 from dev.faultsim.virtual_clock import Loop
 from dev.faultsim.watch_model import Sink, Watch
-from extender.cache_staleness import Freshness
+from extender.cache_staleness import CacheStaleness
 from extender.metrics import Metrics
-from extender.placement_recorder import Recorder
+from extender.placement_recorder import PlacementRecorder
 from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender, NotReady
@@ -49,7 +49,7 @@ class Build:
     extender: type[Extender] = Extender
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
-    freshness: type[Freshness] = Freshness
+    freshness: type[CacheStaleness] = CacheStaleness
     settle: float = _SETTINGS.settle
 
 
@@ -103,7 +103,7 @@ class Server:
         # A watch here shows of itself what readiness reads of a reflector.
         reflectors = cast(list[Reflector[object, object]], list(self.watches.values()))
         self._freshness = build.freshness(
-            cast(Connection, _Asked(api)), dict(zip(self.watches, reflectors, strict=True)), loop.clock
+            cast(KubeClient, _Asked(api)), dict(zip(self.watches, reflectors, strict=True)), loop.clock
         )
         readiness = build.readiness(
             reflectors,
@@ -120,7 +120,7 @@ class Server:
         )
         why_not, settle = self._extender.why_not, self._extender.settle
         self._requeue = build.requeue(self.cache, loop.clock, self._poked, why_not, _METRICS, settle)
-        self._recorder = Recorder(self.cache, record)
+        self._recorder = PlacementRecorder(self.cache, record)
         self._records_at = math.inf
         self._stopped = False
         self._answers_since = math.inf

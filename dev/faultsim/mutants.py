@@ -10,17 +10,17 @@ from types import MappingProxyType
 from cluster.cache.cache import Cache
 from cluster.cache.policy_index import PolicyIndex
 from dev.faultsim.extender_process import Build
-from extender.cache_staleness import Freshness
+from extender.cache_staleness import CacheStaleness
 from extender.readiness import Readiness
 from extender.requeue import Requeue
-from extender.service import Extender, Preempted
+from extender.service import Extender, PreemptResult
 from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import Group, Share, Usage
-from policy.scheduling.filter import Decision
-from policy.scheduling.preempt import Choice
+from policy.scheduling.accounting import Group, PodUsage, Usage
+from policy.scheduling.filter import FilterDecision
+from policy.scheduling.preempt import PreemptDecision
 from policy.scheduling.reservation_expiry import SEEN_AFTER
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
 __all__ = ["MUTANTS"]
 
@@ -121,7 +121,7 @@ class _NominationsHoldNothing(Cache):
 
 
 class _VictimsKeepTheirSlots(Cache):
-    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+    def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
         share = super().share(policy, uid)
         return replace(share, counted=False) if share else None
 
@@ -142,7 +142,9 @@ class _NeverPokes(Requeue):
 
 
 class _SkipsWhenFirstIsFull(Extender):
-    def _decide(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: View) -> Decision:
+    def _decide(
+        self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: ClusterView
+    ) -> FilterDecision:
         decision = super()._decide(pod, candidates, policy, view)
         last = len(policy.units) - 1
         nodes = [name for name in candidates if name in view.nodes_in(policy, last)]
@@ -152,7 +154,7 @@ class _SkipsWhenFirstIsFull(Extender):
 
 
 class _RefusalsTakeNominations(Extender):
-    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: Decision) -> None:
+    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: FilterDecision) -> None:
         super()._leave(pod, policy, decision)
         promise = self._cache.history(pod.uid).promise
         if decision.refused and not (promise and promise.lives(pod.nominated_node, self._clock())):
@@ -162,7 +164,7 @@ class _RefusalsTakeNominations(Extender):
 class _BreaksBudgets(Extender):
     def preempt(
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
-    ) -> Preempted | None:
+    ) -> PreemptResult | None:
         del protected
         return super().preempt(pod, victims)
 
@@ -170,7 +172,7 @@ class _BreaksBudgets(Extender):
 class _PreemptsWithoutSlot(Extender):
     def preempt(
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
-    ) -> Preempted | None:
+    ) -> PreemptResult | None:
         preempted = super().preempt(pod, victims, protected)
         with self._cache.lock:
             self._cache.forget(pod.uid)
@@ -180,14 +182,14 @@ class _PreemptsWithoutSlot(Extender):
 class _PreemptsBeyondCaps(Extender):
     def preempt(
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
-    ) -> Preempted | None:
+    ) -> PreemptResult | None:
         preempted = super().preempt(pod, victims, protected)
         if preempted is None or preempted.choice.nodes:
             return preempted
-        return replace(preempted, choice=Choice(0, (), tuple(victims)))
+        return replace(preempted, choice=PreemptDecision(0, (), tuple(victims)))
 
 
-class _NeverTooOld(Freshness):
+class _NeverTooOld(CacheStaleness):
     def oldest(self) -> float:
         return 0.0
 

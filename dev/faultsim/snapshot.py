@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from cluster.cache.cache import Cache
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import Share
+from policy.scheduling.accounting import PodUsage
 from policy.scheduling.snapshot import Snapshot
 
 __all__ = ["Still", "own_view"]
@@ -16,8 +16,8 @@ __all__ = ["Still", "own_view"]
 class Still(Snapshot):
     """Counts each policy's shares once."""
 
-    def _shares(self, policy: ResourcePolicy) -> dict[str, Share]:
-        kept: dict[str, dict[str, Share]] = self.__dict__.setdefault("kept", {})
+    def _shares(self, policy: ResourcePolicy) -> dict[str, PodUsage]:
+        kept: dict[str, dict[str, PodUsage]] = self.__dict__.setdefault("kept", {})
         if policy.key not in kept:
             kept[policy.key] = super()._shares(policy)
         return kept[policy.key]

@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from extender.http.keepalive_worker import HoldWorker
+from extender.http.keepalive_worker import KeepaliveWorker
 from extender.server import Server
 
 __all__ = ["DEFAULT_FILE", "serve"]
@@ -41,14 +41,14 @@ def _bound_reads(worker: Any) -> None:  # noqa: ANN401  as above
 # Not for a file to change: a second worker would count on its own, and threads start after the fork.
 _FIXED = {
     "workers": 1,
-    "worker_class": HoldWorker,
+    "worker_class": KeepaliveWorker,
     "preload_app": False,
     "nworkers_changed": _stay_alone,
     "post_worker_init": _bound_reads,
 }
 
 
-class _Serving(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+class _GunicornApp(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, build: Callable[[], Server], bind: str, file: Path) -> None:
         self._build = build
         self._bind = bind
@@ -78,4 +78,4 @@ class _Serving(BaseApplication):  # type: ignore[misc]  # gunicorn ships no type
 def serve(build: Callable[[], Server], bind: str, file: Path = DEFAULT_FILE) -> None:
     """Serve what `build` makes until SIGTERM or SIGINT. `bind` is HOST:PORT, `file` gunicorn's settings."""
     logging.getLogger("gunicorn").propagate = False
-    _Serving(build, bind, file).run()
+    _GunicornApp(build, bind, file).run()

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 from gunicorn import util
 from gunicorn.workers import gthread
 
-from extender.http.request_head import Head, plain_head
+from extender.http.request_head import RequestHead, parse_plain_head
 
-__all__ = ["HoldWorker"]
+__all__ = ["KeepaliveWorker"]
 
 _HOLD_MS = 250
 _FIRST_BYTE_SECONDS = 0.05
@@ -51,7 +51,7 @@ class Replying(Protocol):
         """Answer a POST; no exception leaves it."""
 
 
-class HoldWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+class KeepaliveWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Idle connections go back to the main loop, and half of the threads never wait: probes get theirs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  gunicorn's, untyped
@@ -84,7 +84,7 @@ class HoldWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships 
         received = self._head(conn)
         if received is None:
             return False
-        head = plain_head(received) if self.alive else None
+        head = parse_plain_head(received) if self.alive else None
         if head is not None and head.length <= self.wsgi.body_limit:
             end = head.size + head.length
             body = _whole(conn.sock, received[head.size : end], head.length)
@@ -115,7 +115,7 @@ class HoldWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships 
             return None
         return received
 
-    def _reply(self, peer: socket.socket, head: Head, body: bytes) -> bool:
+    def _reply(self, peer: socket.socket, head: RequestHead, body: bytes) -> bool:
         application: Replying = self.wsgi
         reply = application.reply(head.path, body)
         try:

@@ -9,7 +9,7 @@ sockets.
 import re
 from dataclasses import dataclass
 
-__all__ = ["Head", "plain_head"]
+__all__ = ["RequestHead", "parse_plain_head"]
 
 _PLAIN = re.compile(
     rb"POST (/filter|/prioritize|/preempt) HTTP/1\.1\r\n"
@@ -23,7 +23,7 @@ _PLAIN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """Of a request whose body follows in `length` bytes."""
 
     path: str
@@ -32,9 +32,9 @@ class Head:
     """Of the head itself, in bytes."""
 
 
-def plain_head(received: bytes) -> Head | None:
+def parse_plain_head(received: bytes) -> RequestHead | None:
     """The head at the beginning, if it has the form above."""
     found = _PLAIN.match(received)
     if found is None:
         return None
-    return Head(found[1].decode(), int(found[2]), found.end())
+    return RequestHead(found[1].decode(), int(found[2]), found.end())

@@ -13,7 +13,7 @@ import msgspec
 from cluster.kube.decode import PodObject, pod_of
 from policy.api.objects import Pod
 from policy.api.options import RefusedNodes
-from policy.scheduling.filter import Refused
+from policy.scheduling.filter import NodeRefusals
 
 __all__ = [
     "Candidates",
@@ -165,13 +165,13 @@ def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
     return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
 
 
-def encode_refused(asked: Candidates, refused: Refused, told: RefusedNodes = RefusedNodes.ALL) -> bytes:
+def encode_refused(asked: Candidates, refused: NodeRefusals, told: RefusedNodes = RefusedNodes.ALL) -> bytes:
     """ExtenderFilterResult that keeps none. Preemption there, and on nodes left out, would not help (E3)."""
     kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
     return _encode({**kept, "FailedAndUnresolvableNodes": _failed(refused, told)})
 
 
-def _failed(refused: Refused, told: RefusedNodes) -> Mapping[str, str | msgspec.Raw]:
+def _failed(refused: NodeRefusals, told: RefusedNodes) -> Mapping[str, str | msgspec.Raw]:
     if told is RefusedNodes.ONE:
         firsts = {unit: refused.nodes[refused.units.index(unit)] for unit in refused.reasons}
         return {name: f"of the {refused.reasons[unit].text}" for unit, name in firsts.items()}

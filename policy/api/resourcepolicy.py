@@ -34,7 +34,7 @@ __all__ = [
     "InvalidPolicyError",
     "NextUnits",
     "PreemptPolicy",
-    "Rejected",
+    "RejectedPolicy",
     "ResourceKind",
     "ResourcePolicy",
     "Strategy",
@@ -87,7 +87,7 @@ class NextUnits(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedPolicy:
     """An object that is no usable policy (M6); `errors` are those of `InvalidPolicyError`."""
 
     key: str

@@ -11,16 +11,16 @@ from policy.api.objects import Pod
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import Unit
 from policy.api.selectors import spelled
-from policy.explain.decision_record import Taken, Tally
+from policy.explain.decision_record import DecisionRecord, UnitCounts
 from policy.explain.messages import again, conclusion, passed_by, rule_of, untried, why
-from policy.explain.types import Amount, Explanation, State, Verdict
+from policy.explain.types import Amount, Explanation, UnitExplanation, UnitOutcome
 from policy.scheduling.reasons import Reason, Refusal
-from policy.scheduling.unit_selection import Walk
+from policy.scheduling.unit_selection import UnitSelection
 
 __all__ = ["describe", "explain"]
 
 
-def explain(taken: Taken, since: float | None = None, times: int = 1) -> Explanation:
+def explain(taken: DecisionRecord, since: float | None = None, times: int = 1) -> Explanation:
     """Tell a decision, the last of `times` in a row, since then, that said the same."""
     policy = taken.policy
     refusal = _refusal(taken)
@@ -51,7 +51,7 @@ def describe(unit: Unit) -> str:
     return f"{unit.resource} {spelled(unit.node_selector)}".rstrip()
 
 
-def _refusal(taken: Taken) -> Refusal | None:
+def _refusal(taken: DecisionRecord) -> Refusal | None:
     """What keeps the pod; of several units that are closed to it, the first."""
     if taken.kept:
         return None
@@ -61,26 +61,26 @@ def _refusal(taken: Taken) -> Refusal | None:
     return next(iter(full.values()), Refusal(Reason.OUTSIDE_UNITS, taken.policy))
 
 
-def _verdicts(taken: Taken) -> Iterator[Verdict]:
+def _verdicts(taken: DecisionRecord) -> Iterator[UnitExplanation]:
     for index, unit in enumerate(taken.policy.units):
         what = describe(unit)
         kept_for = untried(taken.waits, index)
         if taken.waits is not None and kept_for:
             reason, rule = taken.waits.reason, rule_of(taken.waits)
-            yield Verdict(index, what, State.WAITING, rule, reason, kept_for)
+            yield UnitExplanation(index, what, UnitOutcome.WAITING, rule, reason, kept_for)
         elif index >= len(taken.tallies) or taken.walk is None:
-            yield Verdict(index, what, State.NOT_REACHED)
+            yield UnitExplanation(index, what, UnitOutcome.NOT_REACHED)
         else:
             yield _verdict(taken, taken.walk, index, what)
 
 
-def _verdict(taken: Taken, walk: Walk, index: int, what: str) -> Verdict:
+def _verdict(taken: DecisionRecord, walk: UnitSelection, index: int, what: str) -> UnitExplanation:
     """A unit that was looked at."""
     unit, tally = taken.policy.units[index], taken.tallies[index]
     state, refusal = _state(walk, index)
     amounts = tuple(_amounts(taken.pod, unit, tally))
-    unrefused = "O1" if state is State.USED else passed_by(taken.policy)
-    return Verdict(
+    unrefused = "O1" if state is UnitOutcome.USED else passed_by(taken.policy)
+    return UnitExplanation(
         unit=index,
         what=what,
         state=state,
@@ -94,17 +94,17 @@ def _verdict(taken: Taken, walk: Walk, index: int, what: str) -> Verdict:
     )
 
 
-def _state(walk: Walk, index: int) -> tuple[State, Refusal | None]:
+def _state(walk: UnitSelection, index: int) -> tuple[UnitOutcome, Refusal | None]:
     if walk.unit == index:
-        return State.USED, None
+        return UnitOutcome.USED, None
     if walk.waits is not None and walk.waits.unit == index:
-        return State.WAITING, walk.waits
+        return UnitOutcome.WAITING, walk.waits
     if index in walk.full:
-        return State.EXHAUSTED, walk.full[index]
-    return State.NO_ROOM, None
+        return UnitOutcome.EXHAUSTED, walk.full[index]
+    return UnitOutcome.NO_ROOM, None
 
 
-def _amounts(pod: Pod, unit: Unit, tally: Tally) -> Iterator[Amount]:
+def _amounts(pod: Pod, unit: Unit, tally: UnitCounts) -> Iterator[Amount]:
     for name, limit in unit.max_resources.items():
         amounts = (tally.requests[name], pod.requests.get(name, 0), limit)
         yield Amount(name, *map(format_quantity, amounts))

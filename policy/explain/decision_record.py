@@ -12,16 +12,16 @@ from policy.api.objects import EMPTY, Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.explain.types import Verb
 from policy.scheduling.accounting import Group, Usage
-from policy.scheduling.filter import Decision
-from policy.scheduling.preempt import Choice
+from policy.scheduling.filter import FilterDecision
+from policy.scheduling.preempt import PreemptDecision
 from policy.scheduling.reasons import Reason, Refusal
-from policy.scheduling.snapshot import View
-from policy.scheduling.unit_selection import Walk
+from policy.scheduling.snapshot import ClusterView
+from policy.scheduling.unit_selection import UnitSelection
 
-__all__ = ["Taken", "Tally", "taken_filter", "taken_preempt"]
+__all__ = ["DecisionRecord", "UnitCounts", "record_filter", "record_preempt"]
 
 
-class Tally(NamedTuple):
+class UnitCounts(NamedTuple):
     """What a unit held at the time, the asking pod aside."""
 
     nodes: int
@@ -29,7 +29,7 @@ class Tally(NamedTuple):
     requests: Mapping[str, int]
 
 
-class Taken(NamedTuple):
+class DecisionRecord(NamedTuple):
     """A decision as it was made. A tuple: one is made on every call, in a fraction of the time."""
 
     verb: Verb
@@ -40,14 +40,14 @@ class Taken(NamedTuple):
     asked: int
     kept: int
     unit: int | None
-    walk: Walk | None
+    walk: UnitSelection | None
     """None: it ended before the first unit was looked at."""
     waits: Refusal | None
     retry_at: float
-    tallies: Sequence[Tally]
+    tallies: Sequence[UnitCounts]
     """Of the units that were looked at."""
 
-    def repeats(self, other: "Taken") -> bool:
+    def repeats(self, other: "DecisionRecord") -> bool:
         """Whether it says the same, so that one of the two is enough to keep."""
         return (
             (self.verb, self.unit, bool(self.kept)) == (other.verb, other.unit, bool(other.kept))
@@ -61,16 +61,16 @@ def _says(refusal: Refusal | None) -> tuple[Reason, int] | None:
     return None if refusal is None else (refusal.reason, refusal.unit)
 
 
-def _passed(taken: Taken) -> Sequence[object]:
+def _passed(taken: DecisionRecord) -> Sequence[object]:
     return [_says(refusal) for refusal in taken.walk.full.values()] if taken.walk else ()
 
 
-def taken_filter(
-    pod: Pod, asked: int, policy: ResourcePolicy, decision: Decision, view: View, now: float
-) -> Taken:
+def record_filter(
+    pod: Pod, asked: int, policy: ResourcePolicy, decision: FilterDecision, view: ClusterView, now: float
+) -> DecisionRecord:
     """Keep what filter decided, at the moment of its decision."""
     usages = decision.usages
-    return Taken(
+    return DecisionRecord(
         Verb.FILTER,
         now,
         pod,
@@ -86,13 +86,13 @@ def taken_filter(
     )
 
 
-def taken_preempt(
-    pod: Pod, asked: int, policy: ResourcePolicy, choice: Choice, view: View, now: float
-) -> Taken:
+def record_preempt(
+    pod: Pod, asked: int, policy: ResourcePolicy, choice: PreemptDecision, view: ClusterView, now: float
+) -> DecisionRecord:
     """Keep what preempt decided, at the moment of its decision."""
     walk, group = choice.walk, choice.group
     reached = range(_reached(policy, walk))
-    return Taken(
+    return DecisionRecord(
         Verb.PREEMPT,
         now,
         pod,
@@ -108,14 +108,14 @@ def taken_preempt(
     )
 
 
-def _tally(policy: ResourcePolicy, index: int, usage: Usage, view: View) -> Tally:
+def _tally(policy: ResourcePolicy, index: int, usage: Usage, view: ClusterView) -> UnitCounts:
     # The view's own counts go on changing, and only what has a limit is told.
     limits = policy.units[index].max_resources
     requests = {name: usage.requests.get(name, 0) for name in limits} if limits else EMPTY
-    return Tally(len(view.nodes_in(policy, index)), usage.pods, requests)
+    return UnitCounts(len(view.nodes_in(policy, index)), usage.pods, requests)
 
 
-def _reached(policy: ResourcePolicy, walk: Walk | None) -> int:
+def _reached(policy: ResourcePolicy, walk: UnitSelection | None) -> int:
     """How many units were looked at."""
     if walk is None:
         return 0

@@ -6,8 +6,8 @@ kube-scheduler compares, these name the numbers of the moment.
 
 from policy.api.duration import format_duration
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.explain.decision_record import Taken, Tally
-from policy.explain.types import Amount, State, Verb
+from policy.explain.decision_record import DecisionRecord, UnitCounts
+from policy.explain.types import Amount, UnitOutcome, Verb
 from policy.scheduling.reasons import Reason, Refusal
 
 __all__ = ["again", "conclusion", "passed_by", "rule_of", "untried", "why"]
@@ -45,7 +45,11 @@ def rule_of(refusal: Refusal) -> str:
 
 
 def why(
-    taken: Taken, state: State, refusal: Refusal | None, tally: Tally, amounts: tuple[Amount, ...]
+    taken: DecisionRecord,
+    state: UnitOutcome,
+    refusal: Refusal | None,
+    tally: UnitCounts,
+    amounts: tuple[Amount, ...],
 ) -> str:
     """Of a unit that was looked at, with its numbers."""
     if refusal is None:
@@ -58,13 +62,13 @@ def why(
         return f"maxResources: of {over.resource} {total} is more than the limit {over.limit}"
     return _WAITS[refusal.reason].format(
         timeout=format_duration(taken.policy.when_try_next_units.timeout),
-        room=_without_refusal(taken, State.NO_ROOM, tally),
+        room=_without_refusal(taken, UnitOutcome.NO_ROOM, tally),
     )
 
 
-def _without_refusal(taken: Taken, state: State, tally: Tally) -> str:
+def _without_refusal(taken: DecisionRecord, state: UnitOutcome, tally: UnitCounts) -> str:
     preempting = taken.verb is Verb.PREEMPT
-    if state is State.USED:
+    if state is UnitOutcome.USED:
         what = "preempting helps on" if preempting else "room on"
         return f"{what} {taken.kept} of its {tally.nodes} node(s)"
     if not tally.nodes:
@@ -91,7 +95,7 @@ def untried(refusal: Refusal | None, index: int) -> str:
     return _UNTRIED.get(refusal.reason, "") if refusal is not None and refusal.unit == index else ""
 
 
-def conclusion(taken: Taken, refusal: Refusal | None) -> str:
+def conclusion(taken: DecisionRecord, refusal: Refusal | None) -> str:
     """Of the decision as a whole, and where the user can mend it, how."""
     if refusal is not None:
         return _refused(taken, refusal)
@@ -102,7 +106,7 @@ def conclusion(taken: Taken, refusal: Refusal | None) -> str:
     return f"It was sent to units[{taken.unit}], the first that may take it."
 
 
-def _refused(taken: Taken, refusal: Refusal) -> str:
+def _refused(taken: DecisionRecord, refusal: Refusal) -> str:
     if taken.verb is Verb.PREEMPT:
         if taken.waits is None:
             return "In no unit does preempting help."
@@ -129,7 +133,7 @@ _REFUSED = {
 }
 
 
-def again(taken: Taken, refusal: Refusal | None) -> str:
+def again(taken: DecisionRecord, refusal: Refusal | None) -> str:
     """When the pod is tried again."""
     if refusal is None:
         return "once the pods that leave for it are gone" if taken.verb is Verb.PREEMPT else ""

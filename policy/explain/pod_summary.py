@@ -10,17 +10,17 @@ from enum import StrEnum
 
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
-from policy.scheduling.accounting import Share
-from policy.scheduling.matching import is_sent, matching, opted_out
-from policy.scheduling.snapshot import View
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
+from policy.scheduling.accounting import PodUsage
+from policy.scheduling.matching import is_managed, matching, opted_out
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Phase", "Standing", "standing"]
+__all__ = ["PodStage", "PodSummary", "summarize_pod"]
 
 _NAMED = 3
 
 
-class Phase(StrEnum):
+class PodStage(StrEnum):
     """How far the pod is, as a person says it."""
 
     FINISHED = "finished"
@@ -33,24 +33,24 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PodSummary:
     """All of it."""
 
-    phase: Phase
+    phase: PodStage
     governor: ResourcePolicy | None
     unit: int | None
     """In which it is counted, or would be if it counted; None: in none."""
     sentences: tuple[str, ...]
 
 
-def standing(
+def summarize_pod(
     pod: Pod,
     policies: Collection[ResourcePolicy],
-    rejected: Iterable[Rejected],
-    view: View,
+    rejected: Iterable[RejectedPolicy],
+    view: ClusterView,
     managed_resources: Collection[str],
     on_conflict: OnConflict,
-) -> Standing:
+) -> PodSummary:
     """What there is to say before any decision."""
     found = matching(pod, policies)
     governor = found[0] if found else None
@@ -62,19 +62,19 @@ def standing(
     else:
         said += _governed(pod, found, managed_resources, on_conflict)
     said += _rejected(pod, rejected)
-    return Standing(phase, governor, share.unit if share else None, tuple(said))
+    return PodSummary(phase, governor, share.unit if share else None, tuple(said))
 
 
-def _phase(pod: Pod) -> Phase:
+def _phase(pod: Pod) -> PodStage:
     if pod.finished:
-        return Phase.FINISHED
+        return PodStage.FINISHED
     if pod.terminating:
-        return Phase.TERMINATING
+        return PodStage.TERMINATING
     if pod.node_name:
-        return Phase.PLACED
+        return PodStage.PLACED
     if pod.gated:
-        return Phase.GATED
-    return Phase.NOT_TRIED if pod.unscheduled_since is None else Phase.PENDING
+        return PodStage.GATED
+    return PodStage.NOT_TRIED if pod.unscheduled_since is None else PodStage.PENDING
 
 
 def _ungoverned(pod: Pod, neighbours: Collection[ResourcePolicy]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _governed(
         names = ", ".join(policy.name for policy in others)
         what = "so it is refused" if on_conflict is OnConflict.REJECT else f"{governor.name} is the oldest"
         yield f"ResourcePolicy {names} matches it as well; {what} (M4)."
-    if not is_sent(pod, managed_resources):
+    if not is_managed(pod, managed_resources):
         resources = ", ".join(sorted(managed_resources))
         yield (
             f"It requests none of {resources}: kube-scheduler does not ask about such pods, unless its "
@@ -119,7 +119,9 @@ def _governed(
         )
 
 
-def _placed(pod: Pod, governor: ResourcePolicy | None, share: Share | None, view: View) -> Iterator[str]:
+def _placed(
+    pod: Pod, governor: ResourcePolicy | None, share: PodUsage | None, view: ClusterView
+) -> Iterator[str]:
     if pod.finished:
         yield f"It has finished ({pod.phase}): it holds no room and counts nowhere (C5)."
         return
@@ -135,7 +137,7 @@ def _placed(pod: Pod, governor: ResourcePolicy | None, share: Share | None, view
         yield _not_counted(pod, governor, share)
 
 
-def _not_counted(pod: Pod, governor: ResourcePolicy, share: Share) -> str:
+def _not_counted(pod: Pod, governor: ResourcePolicy, share: PodUsage) -> str:
     place = f"units[{share.unit}]"
     if pod.terminating and governor.ignore_terminating_pod:
         return f"It is terminating: it does not count in {place} any more (C3)."
@@ -144,7 +146,7 @@ def _not_counted(pod: Pod, governor: ResourcePolicy, share: Share) -> str:
     return f"It does not count in {place}: it lacks the podLabels or podAnnotations of the unit (C6)."
 
 
-def _rejected(pod: Pod, rejected: Iterable[Rejected]) -> Iterator[str]:
+def _rejected(pod: Pod, rejected: Iterable[RejectedPolicy]) -> Iterator[str]:
     for policy in rejected:
         namespace, _, name = policy.key.partition("/")
         if namespace == pod.namespace:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from policy.scheduling.reasons import Reason
 
-__all__ = ["Amount", "Explanation", "State", "Verb", "Verdict"]
+__all__ = ["Amount", "Explanation", "UnitOutcome", "Verb", "UnitExplanation"]
 
 
 class Verb(StrEnum):
@@ -20,7 +20,7 @@ class Verb(StrEnum):
     PREEMPT = "preempt"
 
 
-class State(StrEnum):
+class UnitOutcome(StrEnum):
     """What a unit was to the pod."""
 
     USED = "used"
@@ -44,12 +44,12 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class UnitExplanation:
     """One unit. What the unit holds is told without the pod itself, and only if the unit was looked at."""
 
     unit: int
     what: str
-    state: State
+    state: UnitOutcome
     rule: str = ""
     reason: Reason | None = None
     why: str = ""
@@ -85,4 +85,4 @@ class Explanation:
     """When a timer lets it go on."""
     again: str
     """When it is tried again; empty where it has a place."""
-    units: tuple[Verdict, ...]
+    units: tuple[UnitExplanation, ...]

@@ -11,8 +11,8 @@ from itertools import combinations
 
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.api.selectors import carries
-from policy.lint.context import Context, found
-from policy.lint.documents import Given, Policy
+from policy.lint.context import LintContext, found
+from policy.lint.documents import LintInput, PolicyDocument
 from policy.lint.findings import Code, Finding, Severity
 from policy.scheduling.matching import in_unit, matches, precedence, units_of
 from policy.scheduling.snapshot import Snapshot
@@ -20,7 +20,7 @@ from policy.scheduling.snapshot import Snapshot
 __all__ = ["cluster_findings"]
 
 
-def cluster_findings(context: Context) -> Iterator[Finding]:
+def cluster_findings(context: LintContext) -> Iterator[Finding]:
     """RP015 and RP040 to RP042."""
     met = _meet(context)
     for written in context.policies:
@@ -57,7 +57,7 @@ class _Met:
         return [self.known[key] for key in sorted(self.others[policy.key])]
 
 
-def _meet(context: Context) -> _Met:
+def _meet(context: LintContext) -> _Met:
     snapshot = context.given.snapshot
     there = snapshot.policies if snapshot else ()
     linted = {written.policy.key: written.policy for written in context.policies}
@@ -92,7 +92,7 @@ def _nested(policies: Iterable[ResourcePolicy]) -> Iterator[tuple[str, str]]:
                     yield first, second
 
 
-def _two_policies(written: Policy, met: _Met) -> Iterator[Finding]:
+def _two_policies(written: PolicyDocument, met: _Met) -> Iterator[Finding]:
     policy = written.policy
     for other in met.meeting(policy):
         if other.key in met.linted and precedence(other) > precedence(policy):
@@ -106,7 +106,7 @@ def _two_policies(written: Policy, met: _Met) -> Iterator[Finding]:
         yield found(Code.TWO_POLICIES, written.document, ("spec", "selector"), why, instead)
 
 
-def _no_pod(written: Policy, given: Given) -> Iterator[Finding]:
+def _no_pod(written: PolicyDocument, given: LintInput) -> Iterator[Finding]:
     """Of a cluster a warning; of files, which may be a part of it, only said."""
     path = ("spec", "selector")
     labels = f"in namespace {written.policy.namespace} has the labels that {written.name} selects by"
@@ -120,7 +120,7 @@ def _no_pod(written: Policy, given: Given) -> Iterator[Finding]:
         yield found(Code.NO_POD, written.document, path, why, instead, Severity.INFO)
 
 
-def _no_node(written: Policy, snapshot: Snapshot) -> Iterator[Finding]:
+def _no_node(written: PolicyDocument, snapshot: Snapshot) -> Iterator[Finding]:
     for index, unit in enumerate(written.policy.units):
         if unit.waits_for_nodes or any(in_unit(n, unit, snapshot.kinds) for n in snapshot.nodes.values()):
             continue
@@ -134,7 +134,7 @@ def _no_node(written: Policy, snapshot: Snapshot) -> Iterator[Finding]:
         yield found(Code.NO_NODE, written.document, path, why, instead)
 
 
-def _nodes_overlap(written: Policy, snapshot: Snapshot) -> Iterator[Finding]:
+def _nodes_overlap(written: PolicyDocument, snapshot: Snapshot) -> Iterator[Finding]:
     seen: set[tuple[int, ...]] = set()
     for name in sorted(snapshot.nodes):
         units = units_of(snapshot.nodes[name], written.policy, snapshot.kinds)[:2]

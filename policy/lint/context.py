@@ -8,23 +8,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policy.api.resourcepolicy import InvalidPolicyError, ResourcePolicy
-from policy.lint.documents import Document, Given, Path, Policy, Workload
+from policy.lint.documents import Document, LintInput, Path, PolicyDocument, Workload
 from policy.lint.findings import Code, Finding, Severity
 from policy.scheduling.matching import matches
 
-__all__ = ["Context", "context_of", "found"]
+__all__ = ["LintContext", "context_of", "found"]
 
 _VERSION = "scheduling.alibabacloud.com/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class LintContext:
     """What is given, sorted."""
 
-    given: Given
+    given: LintInput
     written: tuple[Document, ...]
     """The documents that mean to be policies."""
-    policies: tuple[Policy, ...]
+    policies: tuple[PolicyDocument, ...]
     schedulers: tuple[Document, ...]
 
     def workloads_of(self, policy: ResourcePolicy) -> Iterator[Workload]:
@@ -32,21 +32,21 @@ class Context:
         return (workload for workload in self.given.workloads if matches(policy, workload.pod))
 
 
-def context_of(given: Given) -> Context:
+def context_of(given: LintInput) -> LintContext:
     """Sort the documents."""
     written = tuple(document for document in given.documents if _means_policy(document))
     policies = tuple(policy for document in written if (policy := _policy_of(document)) is not None)
     schedulers = tuple(d for d in given.documents if d.kind == "KubeSchedulerConfiguration")
-    return Context(given, written, policies, schedulers)
+    return LintContext(given, written, policies, schedulers)
 
 
 def _means_policy(document: Document) -> bool:
     return (document.kind, document.content.get("apiVersion")) == ("ResourcePolicy", _VERSION)
 
 
-def _policy_of(document: Document) -> Policy | None:
+def _policy_of(document: Document) -> PolicyDocument | None:
     try:
-        return Policy(document, ResourcePolicy.from_manifest(document.content))
+        return PolicyDocument(document, ResourcePolicy.from_manifest(document.content))
     except InvalidPolicyError:
         return None
 

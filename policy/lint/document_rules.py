@@ -11,12 +11,12 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 
 from policy.api.resourcepolicy import InvalidPolicyError, NextUnits, ResourcePolicy, Unit, WhenTryNextUnits
-from policy.lint.context import Context, found
-from policy.lint.documents import Document, Path, Place, Policy, spelled
+from policy.lint.context import LintContext, found
+from policy.lint.documents import Document, Location, Path, PolicyDocument, spelled
 from policy.lint.findings import Code, Finding, Severity
 from policy.lint.schema_rules import refusals
 
-__all__ = ["written_findings"]
+__all__ = ["document_findings"]
 
 _TIMED = (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)
 _IDENTITY = {"namespace", "name", "uid", "created", "generation"}
@@ -35,7 +35,7 @@ _SPELLINGS = ("resourcepolicy", "resourcepolicys", "resourcepolicies")
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
-def written_findings(context: Context) -> Iterator[Finding]:
+def document_findings(context: LintContext) -> Iterator[Finding]:
     """RP001 to RP008."""
     for document in context.given.documents:
         yield from _misspelt(document)
@@ -45,7 +45,7 @@ def written_findings(context: Context) -> Iterator[Finding]:
     yield from _twice(context.written)
     for document in context.given.documents:
         for path, position in document.twice:
-            place = Place(document.source, spelled(path), position)
+            place = Location(document.source, spelled(path), position)
             why = f"{path[-1]} is written once more here; only the last one counts."
             code = Code.DUPLICATE_KEY
             yield Finding(code, place, why, "keep one of them", code.severity)
@@ -178,7 +178,7 @@ def _twice(written: Iterable[Document]) -> Iterator[Finding]:
         seen.add(key)
 
 
-def _timeout(written: Policy) -> Iterator[Finding]:
+def _timeout(written: PolicyDocument) -> Iterator[Finding]:
     mode = written.policy.when_try_next_units.policy
     path: Path = ("spec", "whenTryNextUnits", "timeout")
     if written.document.at(*path) is not None and mode not in _TIMED:
@@ -188,7 +188,7 @@ def _timeout(written: Policy) -> Iterator[Finding]:
         )
 
 
-def _without_effect(written: Policy) -> Iterator[Finding]:
+def _without_effect(written: PolicyDocument) -> Iterator[Finding]:
     policy, document = written.policy, written.document
     units = range(len(policy.units))
     idle: list[Path] = [("spec", "consumerRef")]
@@ -207,7 +207,7 @@ def _without_effect(written: Policy) -> Iterator[Finding]:
             yield found(Code.FIELD_WITHOUT_EFFECT, document, path, why, instead)
 
 
-def _every_pod(written: Policy) -> Iterator[Finding]:
+def _every_pod(written: PolicyDocument) -> Iterator[Finding]:
     policy = written.policy
     if not policy.selector and not policy.match_expressions:
         why = (

@@ -12,7 +12,17 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.snapshot import Snapshot
 
-__all__ = ["Document", "Given", "Path", "Place", "Policy", "Position", "Workload", "mappings", "spelled"]
+__all__ = [
+    "Document",
+    "LintInput",
+    "Path",
+    "Location",
+    "PolicyDocument",
+    "Position",
+    "Workload",
+    "mappings",
+    "spelled",
+]
 
 Path = tuple[str | int, ...]
 
@@ -28,7 +38,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a finding is."""
 
     source: str
@@ -65,10 +75,10 @@ class Document:
         kind = self.content.get("kind")
         return kind if isinstance(kind, str) else ""
 
-    def place(self, *path: str | int) -> Place:
+    def place(self, *path: str | int) -> Location:
         """The place of a part; what is not written stands where its nearest ancestor does."""
         known = next((p for n in range(len(path), -1, -1) if (p := path[:n]) in self.positions), ())
-        return Place(self.source, spelled(path), self.positions.get(known, Position()))
+        return Location(self.source, spelled(path), self.positions.get(known, Position()))
 
     def at(self, *path: str | int) -> Any:  # noqa: ANN401  whatever is written there
         """What is written at a path, or None."""
@@ -90,7 +100,7 @@ def mappings(value: object) -> list[tuple[int, Mapping[str, Any]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PolicyDocument:
     """A usable policy and the document that it was read from."""
 
     document: Document
@@ -129,7 +139,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class LintInput:
     """All that a lint run looks at."""
 
     documents: Collection[Document] = ()

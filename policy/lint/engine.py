@@ -7,9 +7,9 @@ Findings are sorted by place, so that the same documents always read the same.
 from collections.abc import Callable, Iterator
 
 from policy.lint.cluster_rules import cluster_findings
-from policy.lint.context import Context, context_of
-from policy.lint.document_rules import written_findings
-from policy.lint.documents import Given
+from policy.lint.context import LintContext, context_of
+from policy.lint.document_rules import document_findings
+from policy.lint.documents import LintInput
 from policy.lint.findings import Finding
 from policy.lint.overflow_rules import overflow_findings
 from policy.lint.scheduler_rules import scheduler_findings
@@ -19,8 +19,8 @@ from policy.lint.workload_rules import workload_findings
 
 __all__ = ["lint"]
 
-_RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
-    written_findings,
+_RULES: tuple[Callable[[LintContext], Iterator[Finding]], ...] = (
+    document_findings,
     unit_findings,
     overflow_findings,
     workload_findings,
@@ -30,7 +30,7 @@ _RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
 )
 
 
-def lint(given: Given) -> list[Finding]:
+def lint(given: LintInput) -> list[Finding]:
     """Everything found, by source and position."""
     context = context_of(given)
     found = [finding for rules in _RULES for finding in rules(context)]

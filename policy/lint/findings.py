@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from policy.lint.documents import Place
+from policy.lint.documents import Location
 
 __all__ = ["Code", "Finding", "Severity"]
 
@@ -87,7 +87,7 @@ class Finding:
     """One thing found."""
 
     code: Code
-    place: Place
+    place: Location
     why: str
     """What is there, and why it hurts: a sentence or two."""
     instead: str

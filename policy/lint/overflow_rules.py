@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from policy.api.duration import format_duration
 from policy.api.resourcepolicy import WAIT_LABEL, NextUnits, Unit
-from policy.lint.context import Context, found
-from policy.lint.documents import Policy
+from policy.lint.context import LintContext, found
+from policy.lint.documents import PolicyDocument
 from policy.lint.findings import Code, Finding
 
 __all__ = ["overflow_findings"]
@@ -19,7 +19,7 @@ _NEVER_WAITS = (NextUnits.LACK_RESOURCE_OR_EXCEED_MAX, NextUnits.LACK_RESOURCE_A
 _WAITING = f'podLabels: {{{WAIT_LABEL}: "true"}}'
 
 
-def overflow_findings(context: Context) -> Iterator[Finding]:
+def overflow_findings(context: LintContext) -> Iterator[Finding]:
     """RP020 to RP023."""
     for written in context.policies:
         units = written.policy.units[:-1]
@@ -30,7 +30,7 @@ def overflow_findings(context: Context) -> Iterator[Finding]:
         yield from _short(written, units, context.given.nodes_start)
 
 
-def _never_waits(written: Policy, units: tuple[Unit, ...]) -> Iterator[Finding]:
+def _never_waits(written: PolicyDocument, units: tuple[Unit, ...]) -> Iterator[Finding]:
     mode = written.policy.when_try_next_units.policy
     if mode is NextUnits.EXCEED_MAX:
         waiting = [unit for unit in units if unit.capped]
@@ -52,7 +52,7 @@ _WHERE = {
 }
 
 
-def _waits_for_ever(written: Policy, index: int, unit: Unit) -> Iterator[Finding]:
+def _waits_for_ever(written: PolicyDocument, index: int, unit: Unit) -> Iterator[Finding]:
     mode = written.policy.when_try_next_units.policy
     if mode is not NextUnits.EXCEED_MAX or not unit.capped or unit.waits_for_nodes:
         return
@@ -66,7 +66,7 @@ def _waits_for_ever(written: Policy, index: int, unit: Unit) -> Iterator[Finding
     yield found(Code.WAITS_FOR_EVER, written.document, path, why, instead)
 
 
-def _short(written: Policy, units: tuple[Unit, ...], nodes_start: float) -> Iterator[Finding]:
+def _short(written: PolicyDocument, units: tuple[Unit, ...], nodes_start: float) -> Iterator[Finding]:
     when = written.policy.when_try_next_units
     waiting = [i for i, unit in enumerate(units) if unit.waits_for_nodes]
     if when.policy not in _TIMED or when.timeout >= nodes_start or not waiting:
@@ -81,7 +81,7 @@ def _short(written: Policy, units: tuple[Unit, ...], nodes_start: float) -> Iter
     yield found(Code.TIMEOUT_SHORT, written.document, path, why, instead)
 
 
-def _skipped(written: Policy, index: int, unit: Unit) -> Iterator[Finding]:
+def _skipped(written: PolicyDocument, index: int, unit: Unit) -> Iterator[Finding]:
     mode = written.policy.when_try_next_units.policy
     if not unit.waits_for_nodes or mode not in _NEVER_WAITS:
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.api.duration import parse_duration
-from policy.lint.context import Context, found
+from policy.lint.context import LintContext, found
 from policy.lint.documents import Document, Path, mappings
 from policy.lint.findings import Code, Finding, Severity
 
@@ -54,7 +54,7 @@ _PLUGINS_REACH = 1000
 _SHORT, _LONG = 1.0, 3.0
 
 
-def scheduler_findings(context: Context) -> Iterator[Finding]:
+def scheduler_findings(context: LintContext) -> Iterator[Finding]:
     """RP050 to RP061."""
     for document in context.schedulers:
         yield from _strangers(document, (), _TOP)

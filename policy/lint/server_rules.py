@@ -6,7 +6,7 @@ Rule E10.
 
 from collections.abc import Iterator
 
-from policy.lint.context import Context, found
+from policy.lint.context import LintContext, found
 from policy.lint.findings import Code, Finding
 
 __all__ = ["server_findings"]
@@ -14,7 +14,7 @@ __all__ = ["server_findings"]
 _CLIENT_IDLE = 90
 
 
-def server_findings(context: Context) -> Iterator[Finding]:
+def server_findings(context: LintContext) -> Iterator[Finding]:
     """RP062."""
     server = context.given.server
     if server is None:

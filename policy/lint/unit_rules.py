@@ -9,8 +9,8 @@ from itertools import combinations
 
 from policy.api.resourcepolicy import ResourceKind, Unit
 from policy.api.selectors import carries
-from policy.lint.context import Context, found
-from policy.lint.documents import Policy
+from policy.lint.context import LintContext, found
+from policy.lint.documents import PolicyDocument
 from policy.lint.findings import Code, Finding
 
 __all__ = ["unit_findings"]
@@ -18,7 +18,7 @@ __all__ = ["unit_findings"]
 _ORDINARY = (ResourceKind.ECS, ResourceKind.ELASTIC)
 
 
-def unit_findings(context: Context) -> Iterator[Finding]:
+def unit_findings(context: LintContext) -> Iterator[Finding]:
     """RP010 to RP014."""
     for policy in context.policies:
         yield from _caps(policy)
@@ -27,7 +27,7 @@ def unit_findings(context: Context) -> Iterator[Finding]:
             yield from _overlap(policy, earlier, later)
 
 
-def _caps(written: Policy) -> Iterator[Finding]:
+def _caps(written: PolicyDocument) -> Iterator[Finding]:
     for index, unit in enumerate(written.policy.units):
         cap = "max" if unit.max is not None else "maxResources"
         path = ("spec", "units", index, cap)
@@ -45,7 +45,7 @@ def _caps(written: Policy) -> Iterator[Finding]:
             yield found(Code.NEVER_OPENS, written.document, path, why, instead)
 
 
-def _last(written: Policy) -> Iterator[Finding]:
+def _last(written: PolicyDocument) -> Iterator[Finding]:
     last = len(written.policy.units) - 1
     unit = written.policy.units[last]
     if not unit.capped:
@@ -59,7 +59,7 @@ def _last(written: Policy) -> Iterator[Finding]:
     yield found(Code.LAST_UNIT_CAPPED, written.document, ("spec", "units", last, cap), why, instead)
 
 
-def _overlap(written: Policy, earlier: int, later: int) -> Iterator[Finding]:
+def _overlap(written: PolicyDocument, earlier: int, later: int) -> Iterator[Finding]:
     first, second = written.policy.units[earlier], written.policy.units[later]
     path = ("spec", "units", later)
     if not _same_kind(first, second) or _distinct(first, second):

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from policy.api.objects import Effect, Taint
 from policy.api.resourcepolicy import ResourceKind, Unit
-from policy.lint.context import Context, found
-from policy.lint.documents import Document, Path, Policy, Workload, mappings
+from policy.lint.context import LintContext, found
+from policy.lint.documents import Document, Path, PolicyDocument, Workload, mappings
 from policy.lint.findings import Code, Finding, Severity
 from policy.podmetadata.deletion_cost import COST
 from policy.scheduling.matching import matches
@@ -26,7 +26,7 @@ _TOLERATION = "tolerations: [{key: virtual-kubelet.io/provider, operator: Exists
 _ADMISSION = "MutatingAdmissionPolicy"
 
 
-def workload_findings(context: Context) -> Iterator[Finding]:
+def workload_findings(context: LintContext) -> Iterator[Finding]:
     """RP030 to RP035."""
     admitted = _tolerations_are_admitted(context)
     for written in context.policies:
@@ -42,7 +42,7 @@ def workload_findings(context: Context) -> Iterator[Finding]:
             yield from _virtual(written, workloads)
 
 
-def _group_label(written: Policy, workload: Workload) -> Iterator[Finding]:
+def _group_label(written: PolicyDocument, workload: Workload) -> Iterator[Finding]:
     for key in written.policy.match_label_keys:
         if key in workload.pod.labels or key in workload.added:
             continue
@@ -55,7 +55,7 @@ def _group_label(written: Policy, workload: Workload) -> Iterator[Finding]:
         yield found(Code.GROUP_LABEL_MISSING, workload.document, path, why, instead)
 
 
-def _selected(written: Policy, workload: Workload) -> Iterator[Finding]:
+def _selected(written: PolicyDocument, workload: Workload) -> Iterator[Finding]:
     for index, unit in enumerate(written.policy.units):
         for key in sorted(workload.selects & _changed(unit, workload.pod.labels).keys()):
             why = (
@@ -80,7 +80,7 @@ def _changed(unit: Unit, labels: Mapping[str, str]) -> Mapping[str, str]:
     return {key: value for key, value in written.items() if labels.get(key) != value}
 
 
-def _own_selector(written: Policy) -> Iterator[Finding]:
+def _own_selector(written: PolicyDocument) -> Iterator[Finding]:
     for index, unit in enumerate(written.policy.units):
         selector = written.policy.selector
         for key in sorted(selector.keys() & _changed(unit, selector).keys()):
@@ -93,7 +93,7 @@ def _own_selector(written: Policy) -> Iterator[Finding]:
             yield found(Code.SELECTED_LABEL_WRITTEN, written.document, path, why, instead)
 
 
-def _deletion_cost(written: Policy, workload: Workload) -> Iterator[Finding]:
+def _deletion_cost(written: PolicyDocument, workload: Workload) -> Iterator[Finding]:
     if COST in workload.pod.annotations:
         why = (
             f"The cost is yours and stays, so {written.name} cannot lower it with the unit: scale-in does "
@@ -103,7 +103,7 @@ def _deletion_cost(written: Policy, workload: Workload) -> Iterator[Finding]:
         yield found(Code.DELETION_COST_SET, workload.document, path, why, f"no annotation {COST}")
 
 
-def _opted_out(written: Policy, context: Context) -> Iterator[Finding]:
+def _opted_out(written: PolicyDocument, context: LintContext) -> Iterator[Finding]:
     for workload in context.given.workloads:
         pod = workload.pod
         kinds = {"labels": pod.labels, "annotations": pod.annotations}
@@ -117,7 +117,9 @@ def _opted_out(written: Policy, context: Context) -> Iterator[Finding]:
         yield found(Code.OPTED_OUT, workload.document, path, why, f"no {name[:-1]} {key}")
 
 
-def _not_sent(written: Policy, workload: Workload, schedulers: tuple[Document, ...]) -> Iterator[Finding]:
+def _not_sent(
+    written: PolicyDocument, workload: Workload, schedulers: tuple[Document, ...]
+) -> Iterator[Finding]:
     for scheduler in schedulers:
         extenders = mappings(scheduler.at("extenders"))
         resources = [r for _, e in extenders for _, r in mappings(e.get("managedResources"))]
@@ -134,12 +136,12 @@ def _not_sent(written: Policy, workload: Workload, schedulers: tuple[Document, .
             yield found(Code.NOT_SENT, workload.document, path, why, instead)
 
 
-def _tolerations_are_admitted(context: Context) -> bool:
+def _tolerations_are_admitted(context: LintContext) -> bool:
     """Whether manifests/virtual-node-toleration.yaml, or one like it, is among the documents."""
     return any(document.kind == _ADMISSION for document in context.given.documents)
 
 
-def _virtual(written: Policy, workloads: list[Workload]) -> Iterator[Finding]:
+def _virtual(written: PolicyDocument, workloads: list[Workload]) -> Iterator[Finding]:
     units = enumerate(written.policy.units)
     index = next((i for i, unit in units if unit.resource in _VIRTUAL), None)
     if index is None:

@@ -12,16 +12,16 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.podmetadata.deletion_cost import MARK, correction, cost_of
 from policy.scheduling.accounting import RECORD, recorded_unit, was_bound_before
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
 __all__ = [
     "RECORDED_WITHIN",
-    "Change",
-    "NotWritten",
+    "MetadataChange",
+    "SkippedLabel",
     "allowed",
-    "changes",
+    "metadata_changes",
     "lacks_record",
-    "place_of",
+    "unit_of_pod",
 ]
 
 RECORDED_WITHIN = 10.0
@@ -39,7 +39,7 @@ _NEVER = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetadataChange:
     """What one pod's metadata lacks; None removes a key."""
 
     pod: Pod
@@ -53,7 +53,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class NotWritten:
+class SkippedLabel:
     """A label of a unit that the pods of a policy do not get (L1)."""
 
     policy: str
@@ -64,12 +64,12 @@ class NotWritten:
     """What follows "because"."""
 
 
-def changes(
+def metadata_changes(
     pods: Iterable[Pod],
     governing: Callable[[Pod], ResourcePolicy | None],
-    view: View,
+    view: ClusterView,
     may_be_recorded: Callable[[Pod], bool],
-) -> Iterator[Change]:
+) -> Iterator[MetadataChange]:
     """For each pod that is not as its policy, or having none, wants it.
 
     `may_be_recorded` says whether a pod was bound so lately that its record (L3) may be on its way.
@@ -79,7 +79,7 @@ def changes(
             continue
         policy = governing(pod)
         if policy is None:
-            change = Change(
+            change = MetadataChange(
                 pod, annotations=correction(pod.annotations, 0) if MARK in pod.annotations else {}
             )
         elif lacks_record(pod, policy, view) and may_be_recorded(pod):
@@ -90,16 +90,16 @@ def changes(
             yield change
 
 
-def _change(pod: Pod, policy: ResourcePolicy, view: View) -> Change:
-    place = place_of(pod, policy, view)
+def _change(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> MetadataChange:
+    place = unit_of_pod(pod, policy, view)
     if place is None:
-        return Change(pod)
+        return MetadataChange(pod)
     costs = correction(pod.annotations, cost_of(place))
     if place == len(policy.units) or not _was_placed_by(policy, pod):
-        return Change(pod, policy, annotations=costs)
+        return MetadataChange(pod, policy, annotations=costs)
     labels, annotations = policy.units[place].marks
     lacking = _lacking(annotations, pod.annotations)
-    return Change(pod, policy, place, _lacking(labels, pod.labels), {**costs, **lacking})
+    return MetadataChange(pod, policy, place, _lacking(labels, pod.labels), {**costs, **lacking})
 
 
 def _was_placed_by(policy: ResourcePolicy, pod: Pod) -> bool:
@@ -112,7 +112,7 @@ def _lacking(wanted: Mapping[str, str], there: Mapping[str, str]) -> dict[str, s
     return {key: value for key, value in wanted.items() if there.get(key) != value}
 
 
-def place_of(pod: Pod, policy: ResourcePolicy, view: View) -> int | None:
+def unit_of_pod(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> int | None:
     """The unit of a placed pod; after the last one if its node is in none; None if that cannot be told."""
     share = view.share(policy, pod.uid)
     if share is not None:
@@ -120,7 +120,7 @@ def place_of(pod: Pod, policy: ResourcePolicy, view: View) -> int | None:
     return len(policy.units) if pod.node_name in view.nodes else None
 
 
-def lacks_record(pod: Pod, policy: ResourcePolicy, view: View) -> bool:
+def lacks_record(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> bool:
     """Whether only a record tells the unit of a placed pod, and it has none (L3)."""
     if RECORD in pod.annotations:
         return False
@@ -128,7 +128,9 @@ def lacks_record(pod: Pod, policy: ResourcePolicy, view: View) -> bool:
     return len(units) > 1 or any(any(policy.units[i].marks) for i in units)
 
 
-def allowed(change: Change, selected: Collection[str] | None) -> tuple[Change, tuple[NotWritten, ...]]:
+def allowed(
+    change: MetadataChange, selected: Collection[str] | None
+) -> tuple[MetadataChange, tuple[SkippedLabel, ...]]:
     """A change without the labels that would take the pod from whoever selects it, and why each is left out.
 
     `selected` are the keys that the pod's controller selects by; None if that cannot be read.
@@ -137,7 +139,7 @@ def allowed(change: Change, selected: Collection[str] | None) -> tuple[Change, t
         return change, ()
     reasons = {key: _why_not(key, change.pod, change.policy, selected) for key in change.labels}
     policy = change.policy.key
-    refused = tuple(NotWritten(policy, change.unit, key, why) for key, why in reasons.items() if why)
+    refused = tuple(SkippedLabel(policy, change.unit, key, why) for key, why in reasons.items() if why)
     labels = {key: value for key, value in change.labels.items() if not reasons[key]}
     return replace(change, labels=labels), refused
 

@@ -12,7 +12,7 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import plan
 from policy.scheduling.node_fit import Shape, shape_of
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
 __all__ = ["Demand", "demands", "wants_nodes"]
 
@@ -34,7 +34,7 @@ def wants_nodes(pod: Pod) -> bool:
 def demands(
     policy: ResourcePolicy,
     pending: Iterable[Pod],
-    view: View,
+    view: ClusterView,
     now: float,
     asked: Mapping[str, int],
     stuck: Callable[[Pod, int], bool] = lambda *_: False,

@@ -14,10 +14,10 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of
 from policy.scheduling.node_fit import Shape, admits, has_free, may_use, shape_of
 from policy.scheduling.reasons import Refusal
-from policy.scheduling.snapshot import View, leaving_until
-from policy.scheduling.unit_selection import Asked, limit_reached, walk
+from policy.scheduling.snapshot import ClusterView, leaving_until
+from policy.scheduling.unit_selection import UnitQuery, limit_reached, select_unit
 
-__all__ = ["Plan", "free_nodes", "in_order", "plan"]
+__all__ = ["Plan", "free_nodes", "queue_order", "plan"]
 
 _NOTHING = Usage()
 
@@ -34,12 +34,12 @@ class Plan:
     """Pods that a timer keeps where they are, with its end (O5)."""
 
 
-def in_order(pods: Iterable[Pod]) -> list[Pod]:
+def queue_order(pods: Iterable[Pod]) -> list[Pod]:
     """As the queue of the scheduler has them: higher priority first, then the older; ties by uid."""
     return sorted(pods, key=lambda pod: (-pod.priority, pod.created, pod.uid))
 
 
-def free_nodes(view: View, policy: ResourcePolicy, unit: int, pod: Pod) -> Iterator[str]:
+def free_nodes(view: ClusterView, policy: ResourcePolicy, unit: int, pod: Pod) -> Iterator[str]:
     """The names of the unit's nodes that could take the pod as they are."""
     for name in sorted(view.nodes_in(policy, unit)):
         node = view.nodes[name]
@@ -50,7 +50,7 @@ def free_nodes(view: View, policy: ResourcePolicy, unit: int, pod: Pod) -> Itera
 def plan(
     policy: ResourcePolicy,
     pending: Iterable[Pod],
-    view: View,
+    view: ClusterView,
     now: float,
     asked: Mapping[str, int],
     grows: Callable[[Pod, int], bool],
@@ -62,8 +62,8 @@ def plan(
     and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod,
     `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
     """
-    planning = _Planning(policy, view, now, grows, spare)
-    pods = in_order(pending)
+    planning = _Planner(policy, view, now, grows, spare)
+    pods = queue_order(pending)
     for pod in pods:
         if pod.uid in asked:
             planning.take_slot(pod, asked[pod.uid])
@@ -74,11 +74,11 @@ def plan(
 
 
 @dataclass(slots=True)
-class _Planning:
+class _Planner:
     """Slots and room handed out so far."""
 
     policy: ResourcePolicy
-    view: View
+    view: ClusterView
     now: float
     grows: Callable[[Pod, int], bool]
     spare: Callable[[Pod, int], int]
@@ -101,7 +101,7 @@ class _Planning:
             seats[index] = self._seat(pod, index)
             return seats[index] is not None or self._grows(pod, index)
 
-        outcome = walk(self.policy, self._asked(pod, group, has_room))
+        outcome = select_unit(self.policy, self._asked(pod, group, has_room))
         unit = outcome.unit
         if unit is None:
             if outcome.retry_at < math.inf:
@@ -157,8 +157,8 @@ class _Planning:
         spare = self.spare(pod, index)
         return bool(spare) and self._closed(pod, group, index, Usage(spare)) is not None
 
-    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> Asked:
-        return Asked(
+    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> UnitQuery:
+        return UnitQuery(
             closed=lambda index: self._closed(pod, group, index),
             has_room=has_room,
             leaving_until=lambda index: leaving_until(self.view, self.policy, index),

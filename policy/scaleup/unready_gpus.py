@@ -7,13 +7,13 @@ nothing at all while there is such a node (kubernetes/autoscaler#10301). Must no
 from collections.abc import Collection, Iterable
 
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["lost_gpus"]
+__all__ = ["unready_gpus"]
 
 
-def lost_gpus(
-    view: View, policies: Iterable[ResourcePolicy], labels: Collection[str], resources: Collection[str]
+def unready_gpus(
+    view: ClusterView, policies: Iterable[ResourcePolicy], labels: Collection[str], resources: Collection[str]
 ) -> list[str]:
     """The names of nodes that have one of `labels` and none of `resources`, and are in no unit that grows."""
     grown = {

@@ -14,13 +14,13 @@ __all__ = [
     "RECORD",
     "Group",
     "MissingLabelError",
-    "Share",
+    "PodUsage",
     "Usage",
     "group_of",
     "needs_record",
     "record_of",
     "recorded_unit",
-    "share_of",
+    "pod_usage_of",
     "total",
     "was_bound_before",
 ]
@@ -51,7 +51,7 @@ def group_of(labels: Mapping[str, str], policy: ResourcePolicy) -> Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PodUsage:
     """One pod's part in its unit. An uncounted pod still matters: it may be terminating (O6)."""
 
     unit: int
@@ -114,7 +114,7 @@ def recorded_unit(record: str, policy: ResourcePolicy) -> int | None:
     return int(index if index in same else same[0]) if same else None
 
 
-def share_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], record: str) -> Share | None:
+def pod_usage_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], record: str) -> PodUsage | None:
     """The share of a pod that is bound to a node in `node_units`; None if it has none in this policy.
 
     A finished pod has none (C5), nor has a pod outside every unit. `record` is empty if there is none. The
@@ -126,7 +126,7 @@ def share_of(pod: Pod, policy: ResourcePolicy, node_units: Sequence[int], record
     index = recorded if recorded is not None else _unit_by_node(pod, policy, node_units)
     if index is None:
         return None
-    return Share(
+    return PodUsage(
         unit=index,
         group=_group_or_none(pod, policy),
         requests=pod.requests,

@@ -13,17 +13,17 @@ from policy.api.objects import Pod
 from policy.api.options import OutsideUnits
 from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of
-from policy.scheduling.pod_history import Promise
+from policy.scheduling.pod_history import Nomination
 from policy.scheduling.preempt import may_help
 from policy.scheduling.reasons import Reason, Refusal
-from policy.scheduling.snapshot import View, leaving_until
-from policy.scheduling.unit_selection import Asked, Walk, limit_reached, walk
+from policy.scheduling.snapshot import ClusterView, leaving_until
+from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 
-__all__ = ["Decision", "Refused", "agreed", "decide", "refuse"]
+__all__ = ["FilterDecision", "NodeRefusals", "confirm", "decide", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NodeRefusals:
     """Why not, for every node that was asked about: by its unit, as a node then costs one look-up."""
 
     nodes: Sequence[str]
@@ -39,7 +39,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class FilterDecision:
     """The answer of one filter call."""
 
     nodes: Sequence[str] = ()
@@ -47,7 +47,7 @@ class Decision:
     unit: int | None = None
     """Their unit; None on a refusal, and for nodes outside every unit (U6)."""
     group: Group = ()
-    refused: Refused | None = None
+    refused: NodeRefusals | None = None
     """None if a node is kept."""
     waits: Refusal | None = None
     """On a refusal: what the pod waits for, if it waits."""
@@ -59,19 +59,21 @@ class Decision:
     """The unit that the pod would be sent to if it did not wait for preemption in an earlier one (P1)."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
-    walk: Walk | None = field(default=None, compare=False)
+    walk: UnitSelection | None = field(default=None, compare=False)
     """How it came about; None if it was decided before the first unit was looked at."""
     usages: Mapping[int, Usage] = field(default_factory=dict, compare=False)
     """What the pod's group used of the units on the way, to be read at once: its requests go on changing."""
 
 
-def refuse(candidates: Sequence[str], refusal: Refusal) -> Decision:
+def refuse(candidates: Sequence[str], refusal: Refusal) -> FilterDecision:
     """The same "no" for every node."""
-    refused = Refused(candidates, [None] * len(candidates), {None: refusal})
-    return Decision(refused=refused, waits=refusal)
+    refused = NodeRefusals(candidates, [None] * len(candidates), {None: refusal})
+    return FilterDecision(refused=refused, waits=refusal)
 
 
-def agreed(candidates: Sequence[str], policy: ResourcePolicy, seen: Decision, feared: Decision) -> Decision:
+def confirm(
+    candidates: Sequence[str], policy: ResourcePolicy, seen: FilterDecision, feared: FilterDecision
+) -> FilterDecision:
     """The decision by the view, if it is the same with the doubtful pods counted; else the pod waits (C7)."""
     if seen.unit == feared.unit:
         return seen
@@ -83,24 +85,24 @@ def decide(
     pod: Pod,
     candidates: Sequence[str],
     policy: ResourcePolicy,
-    view: View,
+    view: ClusterView,
     now: float,
     outside_units: OutsideUnits = OutsideUnits.NEVER,
-) -> Decision:
+) -> FilterDecision:
     """Decide for a pod that `policy` governs."""
     try:
-        asking = _Asking(pod, candidates, policy, view, now, group_of(pod.labels, policy))
+        asking = _FilterCycle(pod, candidates, policy, view, now, group_of(pod.labels, policy))
     except MissingLabelError as missing:
         return refuse(candidates, Refusal(Reason.LABEL_MISSING, policy, named=missing.key))
     earlier = asking.earlier_than_nominated()
     if earlier is not None:
         return refuse(candidates, Refusal(Reason.EARLIER_UNIT_FIRST, policy, earlier))
-    outcome = walk(policy, asking.asked())
+    outcome = select_unit(policy, asking.asked())
     if outcome.unit is not None:
         nodes = _leaving_last(asking.rooms[outcome.unit], view.leaving)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
-        return Decision(
+        return FilterDecision(
             nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome, usages=asking.usages
         )
     units = asking.first_units()
@@ -111,36 +113,36 @@ def decide(
     overflows = prefers and outcome.waits is None
     nodes = [name for name in outside if overflows and name in view.nodes]
     if nodes:
-        return Decision(nodes, group=asking.group, unknown=unknown, walk=outcome, usages=asking.usages)
-    return Decision(
+        return FilterDecision(nodes, group=asking.group, unknown=unknown, walk=outcome, usages=asking.usages)
+    return FilterDecision(
         group=asking.group,
-        refused=Refused(candidates, units, _reasons(policy, outcome, present)),
+        refused=NodeRefusals(candidates, units, _reasons(policy, outcome, present)),
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
         kept_from=asking.kept_from(outcome.waits),
         unknown=unknown,
-        walk=outcome,
+        select_unit=outcome,
         usages=asking.usages,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _FilterCycle:
     """One pod's question, and the nodes found for it by unit."""
 
     pod: Pod
     candidates: Sequence[str]
     policy: ResourcePolicy
-    view: View
+    view: ClusterView
     now: float
     group: Group
     rooms: dict[int, list[str]] = field(default_factory=dict)
     usages: dict[int, Usage] = field(default_factory=dict)
 
-    def asked(self) -> Asked:
+    def asked(self) -> UnitQuery:
         view, policy = self.view, self.policy
-        return Asked(
+        return UnitQuery(
             closed=self.closed,
             has_room=self.has_room,
             leaving_until=lambda index: leaving_until(view, policy, index),
@@ -178,9 +180,9 @@ class _Asking:
     def kept_from(self, waits: Refusal | None) -> int | None:
         if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
             return None
-        return walk(self.policy, replace(self.asked(), preempting=lambda _: False)).unit
+        return select_unit(self.policy, replace(self.asked(), preempting=lambda _: False)).unit
 
-    def promise(self) -> Promise | None:
+    def promise(self) -> Nomination | None:
         promise = self.view.history(self.pod.uid).promise
         lives = promise is not None and promise.lives(self.pod.nominated_node, self.now)
         return promise if lives else None
@@ -222,7 +224,7 @@ def _outside(candidates: Sequence[str], units: Sequence[int | None]) -> list[str
 
 
 def _reasons(
-    policy: ResourcePolicy, outcome: Walk, present: AbstractSet[int | None]
+    policy: ResourcePolicy, outcome: UnitSelection, present: AbstractSet[int | None]
 ) -> dict[int | None, Refusal]:
     """For the nodes of each unit its cap, else what the pod waits for, else that they are in no unit."""
     nowhere = outcome.waits or Refusal(Reason.OUTSIDE_UNITS, policy)

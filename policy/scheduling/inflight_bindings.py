@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import Group, MissingLabelError, Share, Usage, group_of
+from policy.scheduling.accounting import Group, MissingLabelError, PodUsage, Usage, group_of
 from policy.scheduling.node_fit import Shape, has_free, selects, shape_of
-from policy.scheduling.pod_history import History
-from policy.scheduling.snapshot import View
+from policy.scheduling.pod_history import PodHistory
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Doubt", "Doubting", "Doubts", "doubts", "has_room"]
+__all__ = ["InflightBinding", "PessimisticView", "InflightBindings", "find_inflight_bindings", "has_room"]
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class InflightBinding:
     """A pod that may be bound to a node of one of these units any moment."""
 
     pod: Pod
@@ -30,7 +30,7 @@ class Doubt:
     units: frozenset[int]
 
 
-def has_room(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:
+def has_room(pod: Pod, policy: ResourcePolicy, unit: int, view: ClusterView) -> bool:
     """Whether a node of the unit has the room that a binding of the pod would hold there.
 
     Whether the node takes pods now tells nothing: it may have been cordoned since the pod was sent to it.
@@ -42,9 +42,9 @@ def has_room(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:
     )
 
 
-def doubts(
-    policy: ResourcePolicy, pending: Iterable[Pod], view: View, shrank: Collection[int] = ()
-) -> list[Doubt]:
+def find_inflight_bindings(
+    policy: ResourcePolicy, pending: Iterable[Pod], view: ClusterView, shrank: Collection[int] = ()
+) -> list[InflightBinding]:
     """Of the pending pods that `policy` governs, those that may be on their way.
 
     `shrank`: the units that lost a node since bindings are in doubt. One may be to that node, and its room is
@@ -62,21 +62,21 @@ def doubts(
             units = range(len(policy.units))
             rooms[shape] = frozenset(i for i in units if i in shrank or has_room(pod, policy, i, view))
         if rooms[shape]:
-            found.append(Doubt(pod, policy.key, group, rooms[shape]))
+            found.append(InflightBinding(pod, policy.key, group, rooms[shape]))
     return found
 
 
-class Doubts:
+class InflightBindings:
     """Doubtful pods, and what they come to in each unit: they may be as many as all that are pending."""
 
-    def __init__(self, doubts: Iterable[Doubt] = ()) -> None:
-        self._by_uid: dict[str, Doubt] = {}
+    def __init__(self, doubts: Iterable[InflightBinding] = ()) -> None:
+        self._by_uid: dict[str, InflightBinding] = {}
         self._sums: dict[tuple[str, int, Group], Usage] = {}
         self._policies: Counter[str] = Counter()
         for doubt in doubts:
             self.put(doubt)
 
-    def __iter__(self) -> Iterator[Doubt]:
+    def __iter__(self) -> Iterator[InflightBinding]:
         return iter(self._by_uid.values())
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Doubts:
         """How many pods of a policy, by its key, are in doubt."""
         return self._policies[policy]
 
-    def put(self, doubt: Doubt) -> None:
+    def put(self, doubt: InflightBinding) -> None:
         """In place of what was known of the pod."""
         self.drop(doubt.pod.uid)
         self._by_uid[doubt.pod.uid] = doubt
@@ -94,7 +94,7 @@ class Doubts:
         for place in _places(doubt):
             self._sums[place] = self._sums.get(place, Usage()).plus(_own(doubt))
 
-    def drop(self, uid: str) -> Doubt | None:
+    def drop(self, uid: str) -> InflightBinding | None:
         """The pod is in doubt no longer; what was known of it."""
         doubt = self._by_uid.pop(uid, None)
         if doubt is not None:
@@ -110,68 +110,68 @@ class Doubts:
         return usage.without(_own(own)) if own and place in _places(own) else usage
 
 
-def _places(doubt: Doubt) -> list[tuple[str, int, Group]]:
+def _places(doubt: InflightBinding) -> list[tuple[str, int, Group]]:
     return [(doubt.policy, unit, doubt.group) for unit in doubt.units]
 
 
-def _own(doubt: Doubt) -> Usage:
+def _own(doubt: InflightBinding) -> Usage:
     return Usage(1, doubt.pod.requests)
 
 
 @dataclass(frozen=True, slots=True)
-class Doubting(View):
+class PessimisticView(ClusterView):
     """A view in which every doubtful pod is counted in every unit that it may be on its way to."""
 
-    view: View
-    doubts: Doubts
+    view: ClusterView
+    doubts: InflightBindings
 
     @property
     def nodes(self) -> Mapping[str, Node]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.nodes
 
     @property
     def leaving(self) -> AbstractSet[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.leaving
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.nodes_in(policy, unit)
 
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.first_units(policy)
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
-        """See `View`."""
+        """See `ClusterView`."""
         usage = self.view.usage(policy, unit, group, but)
         return usage.plus(self.doubts.usage(policy, unit, group, but))
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.terminating(policy, unit)
 
     def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.emptied_at(policy, unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.pods_on(node)
 
-    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
-        """See `View`."""
+    def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
+        """See `ClusterView`."""
         return self.view.share(policy, uid)
 
-    def history(self, uid: str) -> History:
-        """See `View`."""
+    def history(self, uid: str) -> PodHistory:
+        """See `ClusterView`."""
         return self.view.history(uid)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.unscheduled_since(pod)
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.view.unknown(names)

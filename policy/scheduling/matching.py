@@ -14,7 +14,7 @@ __all__ = [
     "governing",
     "in_unit",
     "is_leaving",
-    "is_sent",
+    "is_managed",
     "matches",
     "matching",
     "opted_out",
@@ -62,7 +62,7 @@ def governing(pod: Pod, policies: Iterable[ResourcePolicy]) -> ResourcePolicy | 
     return min((policy for policy in policies if matches(policy, pod)), key=precedence, default=None)
 
 
-def is_sent(pod: Pod, managed_resources: Collection[str]) -> bool:
+def is_managed(pod: Pod, managed_resources: Collection[str]) -> bool:
     """Whether kube-scheduler asks about the pod: it requests one of these, or all pods are sent (M8)."""
     return not (managed_resources and pod.requests.keys().isdisjoint(managed_resources))
 

@@ -11,14 +11,14 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import record_of, recorded_unit
 from policy.scheduling.reasons import Reason, Refusal
 
-__all__ = ["NO_HISTORY", "History", "Promise", "refused_since_its_gate"]
+__all__ = ["NO_HISTORY", "PodHistory", "Nomination", "refused_since_ungated"]
 
 
 _NOMINATION_GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Nomination:
     """What we answered to preempt: the unit and nodes in which victims leave for this pod (E7)."""
 
     unit: int | None
@@ -36,7 +36,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class PodHistory:
     """The memory of one pending pod."""
 
     refused_since: Mapping[int, float] = field(default_factory=dict)
@@ -47,13 +47,13 @@ class History:
     """The unit with room for the pod that it is kept from, so that an earlier one is preempted in (P1)."""
     nomination_refused: bool = False
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
-    promise: Promise | None = None
+    promise: Nomination | None = None
 
     def holds(self, nominated_node: str, now: float) -> bool:
         """Whether a promise keeps the pod's slot, whatever it is answered (E7)."""
         return self.promise is not None and self.promise.holds(nominated_node, now)
 
-    def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "History":
+    def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "PodHistory":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
         known = replace(self, nomination_refused=False, kept_from=kept_from)
         if waits is None:
@@ -67,7 +67,7 @@ class History:
             return replace(known, preempted_in_vain=self.preempted_in_vain | {waits.unit})
         return known
 
-    def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "History":
+    def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "PodHistory":
         """The history once the policy was edited: what is known of a unit goes where the unit is now (L4)."""
         units = {unit: recorded_unit(record_of(before, unit), policy) for unit in range(len(before.units))}
         found = {unit: now for unit, now in units.items() if now is not None}
@@ -80,9 +80,9 @@ class History:
             promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, kept)),
         )
 
-    def under_another_policy(self) -> "History":
+    def under_another_policy(self) -> "PodHistory":
         """What is left of it: victims leave for the pod all the same."""
-        return History(promise=self.promise and replace(self.promise, unit=None))
+        return PodHistory(promise=self.promise and replace(self.promise, unit=None))
 
 
 def _moved(unit: int | None, units: Mapping[int, int]) -> int | None:
@@ -94,14 +94,14 @@ def _caps(policy: ResourcePolicy, unit: int) -> tuple[object, ...]:
     return written.max, written.max_resources, policy.match_label_keys
 
 
-NO_HISTORY = History()
+NO_HISTORY = PodHistory()
 
 
 _AT_BIRTH = 1.0
 """Seconds after its creation in which a time may be that of a gate: none is added later."""
 
 
-def refused_since_its_gate(pod: Pod, before: Pod | None, now: float) -> Pod:
+def refused_since_ungated(pod: Pod, before: Pod | None, now: float) -> Pod:
     """The pod as it is told now, its first refusal put right by how it was known before."""
     told = pod.unscheduled_since
     if told is None or before is None:

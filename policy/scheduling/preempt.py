@@ -11,24 +11,24 @@ from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of, total
 from policy.scheduling.node_fit import admits, has_free
 from policy.scheduling.reasons import Refusal
-from policy.scheduling.snapshot import View, leaving_until
-from policy.scheduling.unit_selection import Asked, Walk, limit_reached, walk
+from policy.scheduling.snapshot import ClusterView, leaving_until
+from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 
-__all__ = ["Choice", "agreed", "decide", "may_help"]
+__all__ = ["PreemptDecision", "confirm", "decide", "may_help"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PreemptDecision:
     """The nodes on which preemption may go on, all of one unit; no nodes: no preemption."""
 
     unit: int | None = None
     group: Group = ()
     nodes: Sequence[str] = ()
-    walk: Walk | None = field(default=None, compare=False)
+    walk: UnitSelection | None = field(default=None, compare=False)
     """How it came about; None if no unit was looked at."""
 
 
-def agreed(seen: Choice, feared: Choice) -> Choice | None:
+def confirm(seen: PreemptDecision, feared: PreemptDecision) -> PreemptDecision | None:
     """What helps by the view, and with the doubtful pods counted, too; None if the unit hangs on them (C7).
 
     On a node that helps only without them filter would refuse the pod while they are in doubt (P2); and its
@@ -43,10 +43,10 @@ def decide(
     pod: Pod,
     candidates: Mapping[str, Collection[str]],
     policy: ResourcePolicy,
-    view: View,
+    view: ClusterView,
     now: float,
     protected: Collection[str] = (),
-) -> Choice:
+) -> PreemptDecision:
     """The candidates of the first unit in order that preemption helps (P2).
 
     `candidates` maps node names to the uids of their victims. The walk is that of filter, with "the victims
@@ -59,36 +59,36 @@ def decide(
     try:
         group = group_of(pod.labels, policy)
     except MissingLabelError:
-        return Choice()
+        return PreemptDecision()
     if protected and policy.preempt_policy is PreemptPolicy.AFTER_ALL_UNITS:
         free = {node: victims for node, victims in candidates.items() if node not in protected}
-        choice = _choose(_Asking(pod, free, policy, view, group), now)
+        choice = _choose(_PreemptCycle(pod, free, policy, view, group), now)
         if choice.unit is not None:
             return choice
-    return _choose(_Asking(pod, candidates, policy, view, group), now)
+    return _choose(_PreemptCycle(pod, candidates, policy, view, group), now)
 
 
-def _choose(asking: "_Asking", now: float) -> Choice:
-    outcome = walk(asking.policy, asking.asked(now))
+def _choose(asking: "_PreemptCycle", now: float) -> PreemptDecision:
+    outcome = select_unit(asking.policy, asking.asked(now))
     unit = outcome.unit
-    return Choice(unit, asking.group, () if unit is None else asking.helped[unit], outcome)
+    return PreemptDecision(unit, asking.group, () if unit is None else asking.helped[unit], outcome)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _PreemptCycle:
     """One preemptor's question, and the candidates that help by unit."""
 
     pod: Pod
     candidates: Mapping[str, Collection[str]]
     policy: ResourcePolicy
-    view: View
+    view: ClusterView
     group: Group
     helped: dict[int, list[str]] = field(default_factory=dict)
 
-    def asked(self, now: float) -> Asked:
+    def asked(self, now: float) -> UnitQuery:
         view, policy = self.view, self.policy
         history = view.history(self.pod.uid)
-        return Asked(
+        return UnitQuery(
             closed=self.closed,
             has_room=lambda index: bool(self.helped[index]),
             leaving_until=lambda index: leaving_until(view, policy, index),
@@ -124,14 +124,14 @@ class _Asking:
         return limit_reached(self.policy, index, usage.without(freed), self.pod.requests)
 
 
-def may_help(pod: Pod, policy: ResourcePolicy, unit: int, view: View) -> bool:
+def may_help(pod: Pod, policy: ResourcePolicy, unit: int, view: ClusterView) -> bool:
     """Whether a node of the unit would have room if every pod of lower priority left it (P1)."""
     if not pod.preempts:
         return False
     return any(_room_after_preemption(pod, name, view) for name in view.nodes_in(policy, unit))
 
 
-def _room_after_preemption(pod: Pod, name: str, view: View) -> bool:
+def _room_after_preemption(pod: Pod, name: str, view: ClusterView) -> bool:
     node = view.nodes[name]
     staying, leaving = [], 0
     for other in view.pods_on(name):

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
 __all__ = ["HIGHEST", "scores"]
 
 HIGHEST = 10
 
 
-def scores(candidates: Sequence[str], policy: ResourcePolicy, view: View) -> dict[int, set[str]]:
+def scores(candidates: Sequence[str], policy: ResourcePolicy, view: ClusterView) -> dict[int, set[str]]:
     """By score: 10 for the first unit that has candidates, one less for each next, 0 outside every unit."""
     scored: defaultdict[int, set[str]] = defaultdict(set)
     left = set(candidates)

@@ -6,11 +6,11 @@ that an older view still shows as free: a pod whose unit has none for it is not 
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.filter import Refused
+from policy.scheduling.filter import NodeRefusals
 from policy.scheduling.inflight_bindings import has_room
 from policy.scheduling.node_fit import has_free
 from policy.scheduling.reasons import Reason
-from policy.scheduling.snapshot import Reservation, View
+from policy.scheduling.snapshot import ClusterView, Reservation
 
 __all__ = ["SEEN_AFTER", "is_idle", "may_get", "outlives"]
 
@@ -25,7 +25,7 @@ def is_idle(
     slot: Reservation,
     policy: ResourcePolicy,
     known: Pod | None,
-    view: View,
+    view: ClusterView,
     now: float,
     *,
     seen: bool,
@@ -51,7 +51,7 @@ def is_idle(
     return seen and not shrank and not has_room(slot.pod, policy, slot.unit, view)
 
 
-def may_get(pod: Pod, nominated: str, view: View) -> bool:
+def may_get(pod: Pod, nominated: str, view: ClusterView) -> bool:
     """Whether the pod has room on the node that it is nominated to, or will have it when others leave.
 
     Those who stay may have come since: pods of higher priority pass a nomination, and kube-scheduler does not
@@ -65,7 +65,7 @@ def may_get(pod: Pod, nominated: str, view: View) -> bool:
 
 
 def outlives(
-    slot: Reservation, pod: Pod, refused: Refused, policy: ResourcePolicy, view: View, now: float
+    slot: Reservation, pod: Pod, refused: NodeRefusals, policy: ResourcePolicy, view: ClusterView, now: float
 ) -> bool:
     """Whether the pod keeps its slot though it was refused: others may be leaving a node of the unit for it.
 

@@ -1,6 +1,6 @@
 """What a decision may see of the cluster.
 
-Owns `View`, the questions that decisions ask, and `Snapshot`, which answers them from plain values by
+Owns `ClusterView`, the questions that decisions ask, and `Snapshot`, which answers them from plain values by
 counting everything anew: the definition that the cache's indexes are tested against. Must not know how a view
 is kept current.
 """
@@ -18,18 +18,18 @@ from policy.scheduling.accounting import (
     RECORD,
     Group,
     MissingLabelError,
-    Share,
+    PodUsage,
     Usage,
     group_of,
+    pod_usage_of,
     record_of,
     recorded_unit,
-    share_of,
     total,
 )
 from policy.scheduling.matching import governing, in_unit, is_leaving, units_of
-from policy.scheduling.pod_history import NO_HISTORY, History
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 
-__all__ = ["Reservation", "Snapshot", "View", "leaving_until"]
+__all__ = ["Reservation", "Snapshot", "ClusterView", "leaving_until"]
 
 _SEEN_WITHIN = 1.0
 
@@ -46,9 +46,9 @@ class Reservation:
     made_at: float
 
     @property
-    def share(self) -> Share:
+    def share(self) -> PodUsage:
         """Counted like a bound pod."""
-        return Share(self.unit, self.group, self.pod.requests, counted=True, terminating=False)
+        return PodUsage(self.unit, self.group, self.pod.requests, counted=True, terminating=False)
 
     def carried_over(self, before: ResourcePolicy, policy: ResourcePolicy) -> "Reservation | None":
         """The slot once the policy was edited, in the unit that it means (C7); None without a group."""
@@ -62,7 +62,7 @@ class Reservation:
             return None
 
 
-class View(Protocol):
+class ClusterView(Protocol):
     """The cluster as one decision sees it. Units are named by policy and index."""
 
     @property
@@ -91,10 +91,10 @@ class View(Protocol):
     def pods_on(self, node: str) -> Collection[Pod]:
         """The unfinished pods bound to a node."""
 
-    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
+    def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
         """The share of one pod in a policy that governs it."""
 
-    def history(self, uid: str) -> History:
+    def history(self, uid: str) -> PodHistory:
         """What earlier decisions about this pod left to remember."""
 
     def unscheduled_since(self, pod: Pod) -> float | None:
@@ -104,7 +104,7 @@ class View(Protocol):
         """Those names that are no node yet: neither known nor just gone (E11)."""
 
 
-def leaving_until(view: View, policy: ResourcePolicy, unit: int) -> float:
+def leaving_until(view: ClusterView, policy: ResourcePolicy, unit: int) -> float:
     """Until when a pod is leaving the unit (O6): for ever while one is terminating, and a moment longer.
 
     In that moment the scheduler may not have seen yet that the pod is gone, and shows no room where it was
@@ -128,7 +128,7 @@ class Snapshot:
     kinds: Kinds = field(default_factory=Kinds)
     emptied: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """When the last terminating pod left, by the policy's key and unit."""
-    histories: Mapping[str, History] = field(default_factory=dict)
+    histories: Mapping[str, PodHistory] = field(default_factory=dict)
     """By the pod's uid."""
     remembers_since: float = 0.0
     """Since when `histories` is complete; what was refused before is only in the API (O9)."""
@@ -137,21 +137,21 @@ class Snapshot:
 
     @property
     def leaving(self) -> AbstractSet[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         return {node.name for node in self.nodes.values() if is_leaving(node)}
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         written = policy.units[unit]
         return {node.name for node in self.nodes.values() if in_unit(node, written, self.kinds)}
 
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
-        """See `View`."""
+        """See `ClusterView`."""
         units = {name: units_of(node, policy, self.kinds) for name, node in self.nodes.items()}
         return {name: found[0] for name, found in units.items() if found}
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
-        """See `View`."""
+        """See `ClusterView`."""
         shares = self._shares(policy)
         return total(
             share.requests
@@ -160,36 +160,36 @@ class Snapshot:
         )
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
-        """See `View`."""
+        """See `ClusterView`."""
         shares = self._shares(policy).values()
         return any(share.terminating and share.unit == unit for share in shares)
 
     def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """See `View`."""
+        """See `ClusterView`."""
         return self.emptied.get((policy.key, unit), -math.inf)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        """See `View`."""
+        """See `ClusterView`."""
         return [p for p in self.pods.values() if p.node_name == node and not p.finished]
 
-    def share(self, policy: ResourcePolicy, uid: str) -> Share | None:
-        """See `View`."""
+    def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
+        """See `ClusterView`."""
         return self._shares(policy).get(uid)
 
-    def history(self, uid: str) -> History:
-        """See `View`."""
+    def history(self, uid: str) -> PodHistory:
+        """See `ClusterView`."""
         return self.histories.get(uid, NO_HISTORY)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
-        """See `View`."""
+        """See `ClusterView`."""
         since = pod.unscheduled_since
         return since if since is not None and since < self.remembers_since else None
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
-        """See `View`."""
+        """See `ClusterView`."""
         return [name for name in names if name not in self.nodes and name not in self.departed]
 
-    def _shares(self, policy: ResourcePolicy) -> dict[str, Share]:
+    def _shares(self, policy: ResourcePolicy) -> dict[str, PodUsage]:
         shares = {
             uid: reservation.share
             for uid, reservation in self.reservations.items()
@@ -199,7 +199,7 @@ class Snapshot:
             node = self.nodes.get(pod.node_name)
             if pod.node_name and governing(pod, self.policies) == policy:
                 units = units_of(node, policy, self.kinds) if node else ()
-                share = share_of(pod, policy, units, pod.annotations.get(RECORD, ""))
+                share = pod_usage_of(pod, policy, units, pod.annotations.get(RECORD, ""))
                 shares.pop(pod.uid, None)
                 if share is not None:
                     shares[pod.uid] = share

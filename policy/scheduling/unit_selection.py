@@ -12,11 +12,11 @@ from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scheduling.accounting import Usage
 from policy.scheduling.reasons import Reason, Refusal
 
-__all__ = ["Asked", "Walk", "limit_reached", "walk"]
+__all__ = ["UnitQuery", "UnitSelection", "limit_reached", "select_unit"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UnitQuery:
     """What one pod's walk depends on. Every function takes the index of a unit."""
 
     closed: Callable[[int], Refusal | None]
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class UnitSelection:
     """The outcome: the unit to use, or the refusals met and what the pod waits for."""
 
     unit: int | None
@@ -50,14 +50,14 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
+class _Wait:
     """Why a pod waits in a unit, and until when if a timer ends it."""
 
     reason: Reason
     until: float = math.inf
 
 
-def walk(policy: ResourcePolicy, asked: Asked) -> Walk:
+def select_unit(policy: ResourcePolicy, asked: UnitQuery) -> UnitSelection:
     """The first open unit with room (O1), starting at unit 0 on every attempt (O8)."""
     full: dict[int, Refusal] = {}
     lacked_room = False
@@ -67,17 +67,19 @@ def walk(policy: ResourcePolicy, asked: Asked) -> Walk:
         if closed is not None:
             full[index] = closed
         elif asked.has_room(index):
-            return Walk(index, full, lacked_room)
+            return UnitSelection(index, full, lacked_room)
         else:
             lacked_room = True
-        hold = _hold(policy, index, asked, timers_over, exhausted=closed is not None)
+        hold = _wait(policy, index, asked, timers_over, exhausted=closed is not None)
         if hold is not None and asked.now < hold.until:
             waits = Refusal(hold.reason, policy, index)
-            return Walk(None, full, lacked_room, waits, hold.until)
+            return UnitSelection(None, full, lacked_room, waits, hold.until)
         timers_over += hold is not None
         if asked.preempting(index):  # P1
-            return Walk(None, full, lacked_room, Refusal(Reason.WAITING_FOR_PREEMPTION, policy, index))
-    return Walk(None, full, lacked_room)
+            return UnitSelection(
+                None, full, lacked_room, Refusal(Reason.WAITING_FOR_PREEMPTION, policy, index)
+            )
+    return UnitSelection(None, full, lacked_room)
 
 
 def limit_reached(
@@ -93,25 +95,25 @@ def limit_reached(
     return None
 
 
-def _hold(
-    policy: ResourcePolicy, index: int, asked: Asked, timers_over: int, *, exhausted: bool
-) -> _Hold | None:
+def _wait(
+    policy: ResourcePolicy, index: int, asked: UnitQuery, timers_over: int, *, exhausted: bool
+) -> _Wait | None:
     """The wait that each mode of whenTryNextUnits asks for in a unit found exhausted or without room."""
     unit = policy.units[index]
     match policy.when_try_next_units.policy:
         case NextUnits.EXCEED_MAX:  # O4
-            return _Hold(Reason.WAITING_FOR_ROOM) if unit.capped and not exhausted else None
+            return _Wait(Reason.WAITING_FOR_ROOM) if unit.capped and not exhausted else None
         case NextUnits.TIMEOUT_OR_EXCEED_MAX:  # O5
             may_wait = (unit.capped or unit.waits_for_nodes) and not exhausted
             return _timer(policy, index, asked, timers_over) if may_wait else None
         case NextUnits.LACK_RESOURCE_AND_NO_TERMINATING:  # O6
-            return _Hold(Reason.WAITING_FOR_TERMINATING, asked.leaving_until(index))
+            return _Wait(Reason.WAITING_FOR_TERMINATING, asked.leaving_until(index))
         case NextUnits.TIMEOUT:  # O7
             return _timer(policy, index, asked, timers_over)
     return None  # O3: LackResourceOrExceedMax never waits
 
 
-def _timer(policy: ResourcePolicy, index: int, asked: Asked, timers_over: int) -> _Hold:
+def _timer(policy: ResourcePolicy, index: int, asked: UnitQuery, timers_over: int) -> _Wait:
     """The timer of O5, which starts at the pod's first refusal in the unit.
 
     Where memory does not reach back so far the API tells when the pod was first refused at all (O9): the
@@ -121,4 +123,4 @@ def _timer(policy: ResourcePolicy, index: int, asked: Asked, timers_over: int) -
     since = asked.refused_since.get(index)
     if since is None and asked.unscheduled_since is not None:
         since = asked.unscheduled_since + timers_over * timeout
-    return _Hold(Reason.WAITING_FOR_TIMEOUT, (asked.now if since is None else since) + timeout)
+    return _Wait(Reason.WAITING_FOR_TIMEOUT, (asked.now if since is None else since) + timeout)

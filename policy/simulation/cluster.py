@@ -9,19 +9,19 @@ from typing import Protocol
 
 from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.filter import Decision
-from policy.scheduling.snapshot import View
+from policy.scheduling.filter import FilterDecision
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Stage"]
+__all__ = ["SimulatedCluster"]
 
 
-class Stage(Protocol):
+class SimulatedCluster(Protocol):
     """A cluster with a clock that only the play moves."""
 
     now: float
 
     @property
-    def view(self) -> View:
+    def view(self) -> ClusterView:
         """The cluster as decisions see it."""
 
     def pods(self) -> Collection[Pod]:
@@ -30,7 +30,7 @@ class Stage(Protocol):
     def governing(self, pod: Pod) -> ResourcePolicy | None:
         """The policy that governs the pod (M4), if kube-scheduler asks about it (M8)."""
 
-    def decide(self, pod: Pod, candidates: Sequence[str]) -> Decision | None:
+    def decide(self, pod: Pod, candidates: Sequence[str]) -> FilterDecision | None:
         """The answer of filter; None: no policy governs the pod (M5)."""
 
     def bind(self, pod: Pod, node: str) -> None:

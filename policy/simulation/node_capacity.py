@@ -15,7 +15,7 @@ from policy.api.objects import Node, Pod, Toleration
 from policy.scheduling.matching import is_leaving
 from policy.scheduling.node_fit import ONE, PODS, admits, selects
 
-__all__ = ["Demand", "Room"]
+__all__ = ["PodShape", "NodeCapacity"]
 
 _SCORED = ("cpu", "memory")
 
@@ -32,7 +32,7 @@ _Rank = tuple[bool, int, float, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class PodShape:
     """What a pod needs of a node; pods with equal demands fit on the same nodes."""
 
     requests: tuple[tuple[str, int], ...]
@@ -45,7 +45,7 @@ class Demand:
     """Of the requests, those that the ranking looks at."""
 
     @classmethod
-    def of(cls, pod: Pod) -> "Demand":
+    def of(cls, pod: Pod) -> "PodShape":
         """The demand of a pod: each pod also takes one of the node's `pods`."""
         requests = {name: amount for name, amount in pod.requests.items() if amount}
         requests[PODS] = ONE
@@ -56,7 +56,7 @@ class Demand:
 
 
 @dataclass(slots=True)
-class Room:
+class NodeCapacity:
     """All but `give`, `add_node` and the first `best` of its kind cost little, whatever the size."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Room:
     _pods: Counter[str] = field(default_factory=Counter)
     _kin: Counter[tuple[frozenset[tuple[str, str]], str]] = field(default_factory=Counter)
     _heaps: dict[Hashable, list[tuple[_Rank, str]]] = field(default_factory=dict)
-    _admitted: dict[tuple[Demand, str], bool] = field(default_factory=dict)
+    _admitted: dict[tuple[PodShape, str], bool] = field(default_factory=dict)
 
     def add_node(self, node: Node) -> None:
         """A node without pods."""
@@ -72,7 +72,7 @@ class Room:
         self._free[node.name] = dict(node.allocatable)
         self._heaps.clear()
 
-    def take(self, name: str, demand: Demand) -> None:
+    def take(self, name: str, demand: PodShape) -> None:
         """A pod lands on a node. A node that is gone is none of our business."""
         if name in self._free:
             free = self._free[name]
@@ -82,7 +82,7 @@ class Room:
             self._pods[name] += 1
             self._kin[demand.kin, name] += 1
 
-    def give(self, name: str, demand: Demand) -> None:
+    def give(self, name: str, demand: PodShape) -> None:
         """A pod leaves a node."""
         if name in self._free:
             free = self._free[name]
@@ -94,7 +94,7 @@ class Room:
             self._heaps.clear()
 
     def best(
-        self, demand: Demand, pod: Pod, area: Hashable, names: Callable[[], Iterable[str]]
+        self, demand: PodShape, pod: Pod, area: Hashable, names: Callable[[], Iterable[str]]
     ) -> str | None:
         """The node for the pod among `names`, which `area` stands for; None: it fits on none of them."""
         key = (demand, area)
@@ -114,14 +114,14 @@ class Room:
                 return name
         return None
 
-    def admits(self, demand: Demand, pod: Pod, name: str) -> bool:
+    def admits(self, demand: PodShape, pod: Pod, name: str) -> bool:
         """Whether the pod may be on the node at all, room aside."""
         key = (demand, name)
         if key not in self._admitted:
             self._admitted[key] = admits(self.nodes[name], pod)
         return self._admitted[key]
 
-    def fits(self, demand: Demand, name: str) -> bool:
+    def fits(self, demand: PodShape, name: str) -> bool:
         """Whether the node has room for it. A node that does not tell how many pods it takes takes any."""
         free = self._free[name]
         return all(
@@ -129,7 +129,7 @@ class Room:
             for resource, amount in demand.requests
         )
 
-    def why_not(self, demand: Demand, pod: Pod) -> Mapping[str, int]:
+    def why_not(self, demand: PodShape, pod: Pod) -> Mapping[str, int]:
         """How many nodes do not take the pod, by reason, in kube-scheduler's words."""
         reasons: Counter[str] = Counter()
         for name, node in self.nodes.items():
@@ -141,7 +141,7 @@ class Room:
                 reasons["Too many pods" if short == PODS else f"Insufficient {short}"] += 1
         return reasons
 
-    def _rank(self, name: str, demand: Demand) -> _Rank:
+    def _rank(self, name: str, demand: PodShape) -> _Rank:
         """Lower is better: staying nodes (U7), few pods of the same workload, little allocated, few pods."""
         node, free = self.nodes[name], self._free[name]
         left = sum(

@@ -13,15 +13,15 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import plan
 from policy.scheduling.accounting import group_of
 from policy.scheduling.reasons import Refusal
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import limit_reached
-from policy.simulation.cluster import Stage
-from policy.simulation.node_capacity import Demand, Room
+from policy.simulation.cluster import SimulatedCluster
+from policy.simulation.node_capacity import NodeCapacity, PodShape
 
 __all__ = [
-    "Order",
+    "NodeOrder",
     "Seeker",
-    "Template",
+    "NodeTemplate",
     "closed",
     "most_common",
     "node_like",
@@ -46,12 +46,12 @@ class Seeker:
     """A pending pod that a policy governs."""
 
     pod: Pod
-    demand: Demand
+    demand: PodShape
     policy: ResourcePolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class NodeOrder:
     """Nodes asked for in one unit, and for whom."""
 
     at: float
@@ -65,26 +65,26 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class NodeTemplate:
     """What a new node of a unit is like, and the node that it was taken from, if any."""
 
     node: Node
     like: str
 
 
-def closed(view: View, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal | None:
+def closed(view: ClusterView, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal | None:
     """Why a cap closes the unit to the pod (O2)."""
     usage = view.usage(policy, index, group_of(pod.labels, policy), but=pod.uid)
     return limit_reached(policy, index, usage, pod.requests)
 
 
 def orders(
-    stage: Stage,
+    stage: SimulatedCluster,
     seekers: Iterable[Seeker],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
     at: float,
-) -> list[Order]:
+) -> list[NodeOrder]:
     """What the watcher would ask for now.
 
     `asked` maps a pod's uid to the unit asked to grow for it, `stuck` are units that did not, by policy (W4).
@@ -96,12 +96,12 @@ def orders(
 
 
 def _orders_of(
-    stage: Stage,
+    stage: SimulatedCluster,
     seekers: Mapping[str, Seeker],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
     at: float,
-) -> Iterator[Order]:
+) -> Iterator[NodeOrder]:
     policy = next(iter(seekers.values())).policy
     pods = [seeker.pod for seeker in seekers.values()]
     wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
@@ -112,19 +112,19 @@ def _orders_of(
     for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:
         wanted[unit].append(seekers[pod.uid])
     for unit, some in wanted.items():
-        yield Order(at, policy, unit, tuple(some))
+        yield NodeOrder(at, policy, unit, tuple(some))
 
 
-def template(policy: ResourcePolicy, unit: int, view: View, pod: Pod) -> Template:
+def template(policy: ResourcePolicy, unit: int, view: ClusterView, pod: Pod) -> NodeTemplate:
     """What a new node of the unit is like: as those that it has, else as large as the pod."""
     found = most_common(policy, unit, view)
     if found is not None:
         return found
     labels = {**pod.node_selector, **policy.units[unit].node_selector}
-    return Template(Node("", labels=labels, allocatable=dict(pod.requests)), "")
+    return NodeTemplate(Node("", labels=labels, allocatable=dict(pod.requests)), "")
 
 
-def most_common(policy: ResourcePolicy, unit: int, view: View) -> Template | None:
+def most_common(policy: ResourcePolicy, unit: int, view: ClusterView) -> NodeTemplate | None:
     """A new node like those that the unit has; None if it has none."""
     members = [view.nodes[name] for name in sorted(view.nodes_in(policy, unit))]
     sizes = Counter(frozenset(node.allocatable.items()) for node in members)
@@ -133,22 +133,22 @@ def most_common(policy: ResourcePolicy, unit: int, view: View) -> Template | Non
     (size, _), *_ = sizes.most_common(1)
     model = next(node for node in members if frozenset(node.allocatable.items()) == size)
     taints = tuple(taint for taint in model.taints if taint.key not in _PASSING)
-    return Template(replace(model, taints=taints, unschedulable=False, ready=True), model.name)
+    return NodeTemplate(replace(model, taints=taints, unschedulable=False, ready=True), model.name)
 
 
-def node_like(model: Template, name: str) -> Node:
+def node_like(model: NodeTemplate, name: str) -> Node:
     """A new node."""
     hostname = {"kubernetes.io/hostname": name}
     return replace(model.node, name=name, labels={**model.node.labels, **hostname})
 
 
-def packed(model: Template, seekers: Sequence[Seeker], names: Callable[[int], str]) -> list[Node]:
+def packed(model: NodeTemplate, seekers: Sequence[Seeker], names: Callable[[int], str]) -> list[Node]:
     """As few new nodes as take the pods, first fit; none if a pod fits on no such node."""
     if not model.like:
         return [node_like(model, names(number)) for number, _ in enumerate(seekers)]
-    room, nodes = Room(), list[Node]()
+    room, nodes = NodeCapacity(), list[Node]()
     # Nodes not found full yet, the next one last: what is full for a pod is full for its like.
-    left: dict[Demand, list[str]] = {}
+    left: dict[PodShape, list[str]] = {}
     for seeker in seekers:
         names_left = left.setdefault(seeker.demand, [node.name for node in nodes])
         while names_left and not room.fits(seeker.demand, names_left[-1]):

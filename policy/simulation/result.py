@@ -6,14 +6,23 @@ Owns the answers' shape; must not know how they are found or shown. Times are se
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["TOTALS", "Outcome", "Pending", "Purchase", "Removal", "Spill", "Step", "UnitCount"]
+__all__ = [
+    "TOTALS",
+    "SimulationResult",
+    "PendingPods",
+    "NodePurchase",
+    "ScaleDownStep",
+    "Overflow",
+    "ArrivalStep",
+    "UnitCount",
+]
 
 Place = int | None
 """A unit's index; None: outside every unit, or pending, as the field says."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ArrivalStep:
     """A pod arrived, or one that waited was placed."""
 
     at: float
@@ -38,7 +47,7 @@ class UnitCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Spill:
+class Overflow:
     """The first pod that went on to a unit, and why each earlier one did not take it."""
 
     unit: int
@@ -49,7 +58,7 @@ class Spill:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingPods:
     """Pods that are left, for one and the same reason."""
 
     pods: int
@@ -58,7 +67,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class NodePurchase:
     """Nodes that an autoscaler would be asked for (W1)."""
 
     at: float
@@ -70,7 +79,7 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class ScaleDownStep:
     """Pods that scale-in takes together (L2)."""
 
     place: str
@@ -78,7 +87,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulationResult:
     """Everything about one policy."""
 
     policy: str
@@ -88,20 +97,20 @@ class Outcome:
     """How many of them were pending already."""
     outside: int
     units: tuple[UnitCount, ...]
-    spills: tuple[Spill, ...]
-    pending: tuple[Pending, ...]
-    purchases: tuple[Purchase, ...]
-    removals: tuple[Removal, ...]
+    spills: tuple[Overflow, ...]
+    pending: tuple[PendingPods, ...]
+    purchases: tuple[NodePurchase, ...]
+    removals: tuple[ScaleDownStep, ...]
     """The first to go first."""
     removed: tuple[str, ...]
     """If fewer pods are wanted than there are: those that go."""
-    steps: tuple[Step, ...]
+    steps: tuple[ArrivalStep, ...]
     lasted: float
     """Seconds from the first arrival until nothing changes any more."""
     notes: tuple[str, ...]
 
 
-TOTALS: Mapping[str, Callable[[Outcome], int]] = {
+TOTALS: Mapping[str, Callable[[SimulationResult], int]] = {
     "outside": lambda outcome: outcome.outside,
     "pending": lambda outcome: sum(pending.pods for pending in outcome.pending),
     "nodes +": lambda outcome: sum(purchase.nodes for purchase in outcome.purchases),

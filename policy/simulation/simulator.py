@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.scaleup.planner import in_order
-from policy.scheduling.filter import Decision
+from policy.scaleup.planner import queue_order
+from policy.scheduling.filter import FilterDecision
 from policy.scheduling.reasons import Reason, Refusal
-from policy.simulation.cluster import Stage
-from policy.simulation.node_capacity import Demand, Room
-from policy.simulation.node_scaleup import Order, Seeker, closed, orders, packed, template
+from policy.simulation.cluster import SimulatedCluster
+from policy.simulation.node_capacity import NodeCapacity, PodShape
+from policy.simulation.node_scaleup import NodeOrder, Seeker, closed, orders, packed, template
 
-__all__ = ["Attempt", "Play", "Wanted"]
+__all__ = ["SimulatedAttempt", "Simulation", "Scenario"]
 
 _TERMINATION = 30.0
 """Kubernetes' default grace period: how long terminating pods are taken to stay."""
@@ -28,7 +28,7 @@ _FOR_ROOM = (Reason.WAITING_FOR_ROOM, Reason.WAITING_FOR_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Scenario:
     """What is to happen."""
 
     arriving: Sequence[Pod]
@@ -39,13 +39,13 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Attempt:
+class SimulatedAttempt:
     """What became of one pod."""
 
     number: int
     """In order of arrival, from 1."""
     pod: Pod
-    demand: Demand
+    demand: PodShape
     policy: ResourcePolicy | None
     node: str = ""
     unit: int | None = None
@@ -60,28 +60,28 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Play:
+class Simulation:
     """One play on one stage."""
 
-    stage: Stage
-    wanted: Wanted
+    stage: SimulatedCluster
+    wanted: Scenario
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    room: Room = field(default_factory=Room)
-    attempts: list[Attempt] = field(default_factory=list)
-    placed: list[Attempt] = field(default_factory=list)
+    room: NodeCapacity = field(default_factory=NodeCapacity)
+    attempts: list[SimulatedAttempt] = field(default_factory=list)
+    placed: list[SimulatedAttempt] = field(default_factory=list)
     """In order of placement."""
-    orders: list[Order] = field(default_factory=list)
+    orders: list[NodeOrder] = field(default_factory=list)
     unplayed: set[tuple[str, int]] = field(default_factory=set)
     """Units, by policy, in which preemption would have been tried."""
     _started: float = 0.0
     _first_in: set[tuple[str, int]] = field(default_factory=set)
-    _coming: list[tuple[float, Order]] = field(default_factory=list)
+    _coming: list[tuple[float, NodeOrder]] = field(default_factory=list)
     _terminating: list[Pod] = field(default_factory=list)
 
     def run(self) -> None:
         """Until nothing changes any more."""
         self.furnish()
-        arriving = [*in_order(self.wanted.waiting), *self.wanted.arriving]
+        arriving = [*queue_order(self.wanted.waiting), *self.wanted.arriving]
         for number, pod in enumerate(arriving, 1):
             self.arrive(pod)
             self.progress(number, len(arriving))
@@ -96,7 +96,7 @@ class Play:
         """Seconds from the start."""
         return self.stage.now - self._started
 
-    def pending(self) -> list[Attempt]:
+    def pending(self) -> list[SimulatedAttempt]:
         """Those that are not placed, in order."""
         return [attempt for attempt in self.attempts if not attempt.node]
 
@@ -110,15 +110,15 @@ class Play:
                 self.room.take(pod.node_name, self._demand(pod))
         self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
 
-    def arrive(self, pod: Pod) -> Attempt:
+    def arrive(self, pod: Pod) -> SimulatedAttempt:
         """A pod comes, and is tried for the first time."""
         policy = self.stage.governing(pod)
-        attempt = Attempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
+        attempt = SimulatedAttempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
         self.attempts.append(attempt)
         self.retry(attempt)
         return attempt
 
-    def retry(self, attempt: Attempt) -> None:
+    def retry(self, attempt: SimulatedAttempt) -> None:
         """One scheduling attempt."""
         candidates = self._candidates(attempt)
         attempt.refusals, attempt.waits, attempt.retry_at = (), None, math.inf
@@ -157,8 +157,8 @@ class Play:
             if self.wanted.nodes_start is not None:
                 self._coming.append((self.stage.now + self.wanted.nodes_start, placed))
 
-    def _demand(self, pod: Pod) -> Demand:
-        return Demand.of(pod)
+    def _demand(self, pod: Pod) -> PodShape:
+        return PodShape.of(pod)
 
     def _overflow(self) -> None:
         """Others may have reached the cap below which a pod waits: it may go on, and is asked again (E9)."""
@@ -169,13 +169,13 @@ class Play:
             if not any(attempt.node for attempt in waiting):
                 return
 
-    def _is_released(self, attempt: Attempt) -> bool:
+    def _is_released(self, attempt: SimulatedAttempt) -> bool:
         waits = attempt.waits
         if waits is None or waits.reason not in _FOR_ROOM:
             return False
         return closed(self.stage.view, waits.policy, waits.unit, attempt.pod) is not None
 
-    def _decide(self, attempt: Attempt, candidates: Sequence[str]) -> Decision | None:
+    def _decide(self, attempt: SimulatedAttempt, candidates: Sequence[str]) -> FilterDecision | None:
         """Preemption is not played: a unit in which it is tried first is passed at the next attempt (P1)."""
         decision = self.stage.decide(attempt.pod, candidates)
         for _ in attempt.policy.units if attempt.policy else ():
@@ -186,12 +186,12 @@ class Play:
             decision = self.stage.decide(attempt.pod, candidates)
         return decision
 
-    def _taken(self, attempt: Attempt, decision: Decision) -> str:
+    def _taken(self, attempt: SimulatedAttempt, decision: FilterDecision) -> str:
         """Of the nodes that it may use the best: one in several units may be another unit's best."""
         best = self._best(attempt, attempt.policy, decision.unit) if attempt.policy else None
         return best if best and best in decision.nodes else decision.nodes[0]
 
-    def _candidates(self, attempt: Attempt) -> list[str]:
+    def _candidates(self, attempt: SimulatedAttempt) -> list[str]:
         """For each unit its best node: a unit has room if one of its nodes fits, whichever it is."""
         policy, room = attempt.policy, self.room
         if policy is None:
@@ -201,7 +201,7 @@ class Play:
         found = (self._best(attempt, policy, area) for area in areas)
         return list(dict.fromkeys(name for name in found if name))
 
-    def _best(self, attempt: Attempt, policy: ResourcePolicy, unit: int | None) -> str | None:
+    def _best(self, attempt: SimulatedAttempt, policy: ResourcePolicy, unit: int | None) -> str | None:
         """The best node of a unit, or of what is in no unit."""
         area = policy.key, unit
         return self.room.best(attempt.demand, attempt.pod, area, lambda: self._names(policy, unit))
@@ -212,7 +212,7 @@ class Play:
         units = (self.stage.view.nodes_in(policy, index) for index in range(len(policy.units)))
         return self.stage.view.nodes.keys() - set().union(*units)
 
-    def _place(self, attempt: Attempt, node: str, unit: int | None) -> None:
+    def _place(self, attempt: SimulatedAttempt, node: str, unit: int | None) -> None:
         policy = attempt.policy
         if policy and unit and (policy.key, unit) not in self._first_in:
             self._first_in.add((policy.key, unit))
@@ -222,21 +222,21 @@ class Play:
         attempt.node, attempt.unit, attempt.at = node, unit, self.lasted
         self.placed.append(attempt)
 
-    def _why_passed(self, attempt: Attempt, policy: ResourcePolicy, unit: int) -> tuple[str, ...]:
+    def _why_passed(self, attempt: SimulatedAttempt, policy: ResourcePolicy, unit: int) -> tuple[str, ...]:
         reasons = []
         for index in range(unit):
             refusal = closed(self.stage.view, policy, index, attempt.pod)
             reasons.append(refusal.text if refusal else f"no node of units[{index}] has room")
         return tuple(reasons)
 
-    def _placed_order(self, order: Order) -> Order:
+    def _placed_order(self, order: NodeOrder) -> NodeOrder:
         """With the nodes that it means, sized by those that the unit has now."""
         model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
         named = f"new-{order.policy.name}-{order.unit}-{len(self.orders)}"
         nodes = packed(model, order.seekers, lambda number: f"{named}-{number}")
         return replace(order, nodes=tuple(nodes), like=model.like)
 
-    def _lives(self, order: Order) -> bool:
+    def _lives(self, order: NodeOrder) -> bool:
         """Whether its pods still wait for it: those whose time is over ask for the next unit (W4)."""
         when = order.policy.when_try_next_units
         timed = when.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)

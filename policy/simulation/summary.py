@@ -13,27 +13,35 @@ from policy.api.objects import Pod
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.api.selectors import spelled
-from policy.simulation.cluster import Stage
-from policy.simulation.result import Outcome, Pending, Purchase, Removal, Spill, Step, UnitCount
-from policy.simulation.simulator import Attempt, Play
+from policy.simulation.cluster import SimulatedCluster
+from policy.simulation.result import (
+    ArrivalStep,
+    NodePurchase,
+    Overflow,
+    PendingPods,
+    ScaleDownStep,
+    SimulationResult,
+    UnitCount,
+)
+from policy.simulation.simulator import SimulatedAttempt, Simulation
 
 __all__ = ["conclude", "counts"]
 
 
-def counts(stage: Stage, policy: ResourcePolicy) -> Counter[int | None]:
+def counts(stage: SimulatedCluster, policy: ResourcePolicy) -> Counter[int | None]:
     """How many pods each unit holds (C1)."""
     shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
     return Counter(share.unit for share in shares if share is not None and share.counted)
 
 
 def conclude(
-    play: Play,
+    play: Simulation,
     policy: ResourcePolicy,
     before: Counter[int | None],
     scaled: Mapping[str, str],
     excess: Mapping[str, int],
     notes: tuple[str, ...],
-) -> Outcome:
+) -> SimulationResult:
     """The answers about one policy.
 
     `before` is what `counts` told before the play, `scaled` the workload of each of its pods, `excess` how
@@ -42,7 +50,7 @@ def conclude(
     attempts = [a for a in play.attempts if a.policy is not None and a.policy.key == policy.key]
     waiting = {pod.uid for pod in play.wanted.waiting}
     order = _scale_in(play, policy, attempts, scaled)
-    return Outcome(
+    return SimulationResult(
         policy=policy.key,
         arrived=len(attempts),
         waiting_before=sum(attempt.pod.uid in waiting for attempt in attempts),
@@ -51,7 +59,7 @@ def conclude(
         spills=tuple(_spills(play, attempts)),
         pending=tuple(_pending(play, attempts)),
         purchases=tuple(_purchases(play, policy)),
-        removals=tuple(Removal(place, len(list(same))) for place, same in groupby(p for p, _ in order)),
+        removals=tuple(ScaleDownStep(place, len(list(same))) for place, same in groupby(p for p, _ in order)),
         removed=tuple(_removed([pod for _, pod in order], scaled, excess)),
         steps=tuple(_steps(play, policy, attempts)),
         lasted=play.lasted,
@@ -59,7 +67,7 @@ def conclude(
     )
 
 
-def _unplayed(play: Play, policy: ResourcePolicy) -> Iterator[str]:
+def _unplayed(play: Simulation, policy: ResourcePolicy) -> Iterator[str]:
     for key, unit in sorted(play.unplayed):
         if key == policy.key:
             yield f"preemption comes first in units[{unit}] (P1), and is not played: pods went on without"
@@ -72,7 +80,7 @@ def _removed(order: list[Pod], scaled: Mapping[str, str], excess: Mapping[str, i
         yield from own[:number]
 
 
-def _units(play: Play, policy: ResourcePolicy, before: Counter[int | None]) -> Iterator[UnitCount]:
+def _units(play: Simulation, policy: ResourcePolicy, before: Counter[int | None]) -> Iterator[UnitCount]:
     after = counts(play.stage, policy)
     for index, unit in enumerate(policy.units):
         yield UnitCount(
@@ -93,15 +101,15 @@ def _cap(unit: Unit) -> str:
     return ", ".join(caps)
 
 
-def _spills(play: Play, attempts: list[Attempt]) -> Iterator[Spill]:
+def _spills(play: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[Overflow]:
     numbers = {attempt.pod.uid: number for number, attempt in enumerate(attempts, 1)}
     for attempt in play.placed:
         if attempt.pod.uid in numbers and attempt.passed and attempt.unit is not None:
-            yield Spill(attempt.unit, numbers[attempt.pod.uid], attempt.at, attempt.passed)
+            yield Overflow(attempt.unit, numbers[attempt.pod.uid], attempt.at, attempt.passed)
 
 
-def _pending(play: Play, attempts: list[Attempt]) -> Iterator[Pending]:
-    alike: defaultdict[object, list[Attempt]] = defaultdict(list)
+def _pending(play: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[PendingPods]:
+    alike: defaultdict[object, list[SimulatedAttempt]] = defaultdict(list)
     for attempt in attempts:
         if not attempt.node:
             alike[attempt.demand, attempt.refusals].append(attempt)
@@ -110,26 +118,28 @@ def _pending(play: Play, attempts: list[Attempt]) -> Iterator[Pending]:
         why = list(first.refusals)
         counts = play.room.why_not(first.demand, first.pod)
         why += [f"{count} {reason}" for reason, count in sorted(counts.items())]
-        yield Pending(len(some), first.pod.name, tuple(why or ("there is no node",)))
+        yield PendingPods(len(some), first.pod.name, tuple(why or ("there is no node",)))
 
 
-def _purchases(play: Play, policy: ResourcePolicy) -> Iterator[Purchase]:
+def _purchases(play: Simulation, policy: ResourcePolicy) -> Iterator[NodePurchase]:
     for order in play.orders:
         if order.policy.key == policy.key:
-            yield Purchase(order.at, order.unit, len(order.seekers), len(order.nodes), order.like)
+            yield NodePurchase(order.at, order.unit, len(order.seekers), len(order.nodes), order.like)
 
 
-def _steps(play: Play, policy: ResourcePolicy, attempts: list[Attempt]) -> Iterator[Step]:
+def _steps(
+    play: Simulation, policy: ResourcePolicy, attempts: list[SimulatedAttempt]
+) -> Iterator[ArrivalStep]:
     for attempt in attempts:
         at_once = bool(attempt.node) and not attempt.at
-        yield Step(0.0, arrives=True, placed=at_once, unit=attempt.unit if at_once else None)
+        yield ArrivalStep(0.0, arrives=True, placed=at_once, unit=attempt.unit if at_once else None)
     for attempt in play.placed:
         if attempt.at and attempt.policy is not None and attempt.policy.key == policy.key:
-            yield Step(attempt.at, arrives=False, placed=True, unit=attempt.unit)
+            yield ArrivalStep(attempt.at, arrives=False, placed=True, unit=attempt.unit)
 
 
 def _scale_in(
-    play: Play, policy: ResourcePolicy, attempts: list[Attempt], scaled: Mapping[str, str]
+    play: Simulation, policy: ResourcePolicy, attempts: list[SimulatedAttempt], scaled: Mapping[str, str]
 ) -> list[tuple[str, Pod]]:
     """Each pod that scale-in may take and its place, the first to go first."""
     units = {attempt.pod.uid: attempt.unit for attempt in attempts if attempt.pod.uid in scaled}

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.podmetadata.deletion_cost import COST, is_foreign
-from policy.podmetadata.desired_metadata import NotWritten
-from policy.scheduling.matching import is_sent, matching
+from policy.podmetadata.desired_metadata import SkippedLabel
+from policy.scheduling.matching import is_managed, matching
 
 __all__ = ["Condition", "ConditionType", "about_pods", "accepted", "labels_refused", "rejected"]
 
@@ -45,7 +45,7 @@ def accepted() -> Condition:
     return Condition(ConditionType.ACCEPTED, status=True, reason="Valid", message="in force")
 
 
-def rejected(policy: Rejected, *, in_force: bool) -> Condition:
+def rejected(policy: RejectedPolicy, *, in_force: bool) -> Condition:
     """M6: every fault at once, and what holds meanwhile."""
     meanwhile = "its last valid form stays in force" if in_force else "it governs no pod"
     message = f"{meanwhile}; " + "; ".join(policy.errors)
@@ -72,7 +72,7 @@ def about_pods(
         winner = found[0]
         for loser in found[1:]:
             overlaps.setdefault(loser.key, (winner.name, pod.name))
-        if not is_sent(pod, managed_resources):
+        if not is_managed(pod, managed_resources):
             not_sent.setdefault(winner.key, pod.name)
         elif is_foreign(pod.annotations):
             foreign.setdefault(winner.key, pod.name)
@@ -86,7 +86,7 @@ def about_pods(
     }
 
 
-def labels_refused(found: Iterable[NotWritten]) -> Condition:
+def labels_refused(found: Iterable[SkippedLabel]) -> Condition:
     """What one policy's status says about labels that are not written."""
     kind = ConditionType.LABELS_REFUSED
     sentences = [f"units[{each.unit}].podLabels: {each.key}: {each.why}" for each in sorted(found)]
@@ -103,7 +103,7 @@ def _conflicted(overlap: tuple[str, str] | None, on_conflict: OnConflict) -> Con
     winner, pod = overlap
     both = f"ResourcePolicy {winner}, which is older, matches pods of this one too, for example {pod}"
     if on_conflict is OnConflict.REJECT:
-        return Condition(kind, status=True, reason="Rejected", message=f"{both}; such pods are refused")
+        return Condition(kind, status=True, reason="RejectedPolicy", message=f"{both}; such pods are refused")
     return Condition(kind, status=True, reason="OlderPolicyGoverns", message=f"{both}, and governs them")
 
 

@@ -12,10 +12,10 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, group_of
 from policy.scheduling.node_fit import ONE, PODS, Shape, admits, shape_of
 from policy.scheduling.reasons import Refusal
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import limit_reached
 
-__all__ = ["Occupancy", "Room", "occupancies"]
+__all__ = ["UnitCapacity", "FreeCapacity", "unit_capacities"]
 
 _EXAMPLES = 50
 """Kinds of pods that are tried on a unit; with one group for each job there may be thousands."""
@@ -24,7 +24,7 @@ Amounts = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Occupancy:
+class UnitCapacity:
     """One unit. Amounts are those of `policy.quantity`, `left` of PODS a plain number."""
 
     nodes: int = 0
@@ -42,10 +42,10 @@ class Occupancy:
     """Whether a node could take an example that no cap keeps out."""
 
 
-class Room:
+class FreeCapacity:
     """One look at the room on the nodes, shared by all policies: their units are often of the same nodes."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: ClusterView) -> None:
         self._view = view
         self._free: dict[str, Amounts] = {}
         self._sums: dict[tuple[object, ...], tuple[Amounts, Amounts]] = {}
@@ -91,14 +91,14 @@ def _nodes_of(policy: ResourcePolicy, index: int) -> tuple[object, ...]:
     return unit.resource, tuple(sorted(unit.node_selector.items()))
 
 
-def occupancies(
+def unit_capacities(
     policy: ResourcePolicy,
     pods: Iterable[Pod],
     asking: Iterable[Pod],
-    view: View,
-    room: Room,
+    view: ClusterView,
+    room: FreeCapacity,
     resources: Collection[str],
-) -> tuple[Occupancy, ...]:
+) -> tuple[UnitCapacity, ...]:
     """Every unit, in order.
 
     `pods` are those that the policy governs, `asking` those of them that a server is asked about (M8).
@@ -142,8 +142,8 @@ class _Looking:
 
     policy: ResourcePolicy
     index: int
-    view: View
-    room: Room
+    view: ClusterView
+    room: FreeCapacity
 
     def found(
         self,
@@ -151,14 +151,14 @@ class _Looking:
         groups: Collection[Group],
         examples: Collection[tuple[Group, Pod]],
         resources: Collection[str],
-    ) -> Occupancy:
+    ) -> UnitCapacity:
         named = tuple(sorted({*resources, *self.policy.units[self.index].max_resources}))
         capacity, free = self.room.sums(self.policy, self.index, named)
         closed = [self._closed(group, pod.requests) for group, pod in examples]
         if not examples:
             closed = [self._closed((), {})]
         usable = [pod for (_, pod), refusal in zip(examples, closed, strict=False) if refusal is None]
-        return Occupancy(
+        return UnitCapacity(
             nodes=len(self.view.nodes_in(self.policy, self.index)),
             pods=counted,
             capacity=capacity,

@@ -13,15 +13,15 @@ from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.api.selectors import spelled
 from policy.scheduling.accounting import Group
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["Capped", "Census", "Period", "UnitCensus", "census"]
+__all__ = ["CapUsage", "UsageReport", "Period", "UnitUsage", "usage_report"]
 
 _PERIODS = (("last 10m", 600.0), ("last hour", 3600.0), ("last day", 86_400.0), ("before", float("inf")))
 
 
 @dataclass(frozen=True, slots=True)
-class Capped:
+class CapUsage:
     """How much of a cap the group with most of it has."""
 
     what: str
@@ -31,7 +31,7 @@ class Capped:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitCensus:
+class UnitUsage:
     """One unit."""
 
     unit: int
@@ -43,7 +43,7 @@ class UnitCensus:
     pods: int
     counted: int
     """Those that count against its caps (C3 to C6)."""
-    caps: tuple[Capped, ...]
+    caps: tuple[CapUsage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class UsageReport:
     """One policy."""
 
     policy: str
     groups: int
     """How many groups have a counted pod (C2)."""
-    units: tuple[UnitCensus, ...]
+    units: tuple[UnitUsage, ...]
     outside: int
     pending: tuple[str, ...]
     """Names, the oldest first."""
@@ -75,7 +75,7 @@ class Census:
 Place = tuple[Pod, int | None]
 
 
-def census(policy: ResourcePolicy, pods: Iterable[Pod], view: View, now: float) -> Census:
+def usage_report(policy: ResourcePolicy, pods: Iterable[Pod], view: ClusterView, now: float) -> UsageReport:
     """Count the unfinished of the pods, all of which the policy governs."""
     own = [pod for pod in pods if not pod.finished]
     placed = [(pod, _unit(pod, policy, view)) for pod in own if pod.node_name]
@@ -83,7 +83,7 @@ def census(policy: ResourcePolicy, pods: Iterable[Pod], view: View, now: float) 
     shares = [share for pod in own if pod.node_name and (share := view.share(policy, pod.uid))]
     counted = Counter((share.unit, share.group) for share in shares if share.counted)
     landed = Counter(unit for _, unit in placed)
-    return Census(
+    return UsageReport(
         policy=policy.key,
         groups=len({group for _, group in counted}),
         units=tuple(_units(policy, view, landed, counted)),
@@ -94,21 +94,21 @@ def census(policy: ResourcePolicy, pods: Iterable[Pod], view: View, now: float) 
     )
 
 
-def _unit(pod: Pod, policy: ResourcePolicy, view: View) -> int | None:
+def _unit(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> int | None:
     share = view.share(policy, pod.uid)
     return None if share is None else share.unit
 
 
 def _units(
     policy: ResourcePolicy,
-    view: View,
+    view: ClusterView,
     landed: Counter[int | None],
     counted: Counter[tuple[int, Group | None]],
-) -> Iterator[UnitCensus]:
+) -> Iterator[UnitUsage]:
     for index, unit in enumerate(policy.units):
         names = view.nodes_in(policy, index)
         groups = [group for unit_of, group in counted if unit_of == index]
-        yield UnitCensus(
+        yield UnitUsage(
             unit=index,
             resource=unit.resource,
             selector=spelled(unit.node_selector),
@@ -121,15 +121,17 @@ def _units(
         )
 
 
-def _caps(policy: ResourcePolicy, index: int, groups: Sequence[Group | None], view: View) -> Iterator[Capped]:
+def _caps(
+    policy: ResourcePolicy, index: int, groups: Sequence[Group | None], view: ClusterView
+) -> Iterator[CapUsage]:
     unit = policy.units[index]
     used = [view.usage(policy, index, group) for group in groups if group is not None]
     if unit.max is not None:
         most = max((usage.pods for usage in used), default=0)
-        yield Capped("pods", str(most), str(unit.max))
+        yield CapUsage("pods", str(most), str(unit.max))
     for name, limit in unit.max_resources.items():
         amount = max((usage.requests.get(name, 0) for usage in used), default=0)
-        yield Capped(name, format_quantity(amount), format_quantity(limit))
+        yield CapUsage(name, format_quantity(amount), format_quantity(limit))
 
 
 def _periods(policy: ResourcePolicy, placed: Sequence[Place], now: float) -> Iterator[Period]:

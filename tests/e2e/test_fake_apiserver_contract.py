@@ -16,7 +16,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from cluster.kube.client import ApiError, Connection, connect
+from cluster.kube.client import ApiError, KubeClient, connect
 from cluster.kube.reflector import Reflector, Resource
 from tests.fake_apiserver import FakeApiServer
 
@@ -29,7 +29,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 class Leases:
     """A client of one empty collection."""
 
-    connection: Connection
+    connection: KubeClient
     path: str
 
     def create(self, name: str) -> Any:  # noqa: ANN401 - JSON
@@ -56,7 +56,7 @@ class Leases:
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.plane)])
-def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KubeClient]:
     if request.param == "real":
         with closing(connect(request.getfixturevalue("plane").kubeconfig)) as connection:
             yield connection
@@ -66,7 +66,7 @@ def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conne
 
 
 @pytest.fixture
-def leases(connection: Connection) -> Iterator[Leases]:
+def leases(connection: KubeClient) -> Iterator[Leases]:
     name = f"contract-{uuid4().hex[:8]}"
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     connection.post("/api/v1/namespaces", namespace)
@@ -75,7 +75,7 @@ def leases(connection: Connection) -> Iterator[Leases]:
 
 
 @pytest.fixture
-def young(connection: Connection) -> Iterator[str]:
+def young(connection: KubeClient) -> Iterator[str]:
     """A collection that began after version 1, as its kind came after the server."""
     group = f"{uuid4().hex[:8]}.contract.example.com"
     schema = {"openAPIV3Schema": {"type": "object"}}
@@ -97,7 +97,7 @@ def young(connection: Connection) -> Iterator[str]:
     connection.delete(f"{CRDS}/things.{group}")
 
 
-def served(connection: Connection, path: str) -> bool:
+def served(connection: KubeClient, path: str) -> bool:
     try:
         return bool(connection.get(path))
     except ApiError:
@@ -190,7 +190,7 @@ def written_elsewhere(leases: Leases) -> int:
     return int(made["metadata"]["resourceVersion"])
 
 
-def test_a_version_too_old_to_watch_from_is_an_error_event(connection: Connection, young: str) -> None:
+def test_a_version_too_old_to_watch_from_is_an_error_event(connection: KubeClient, young: str) -> None:
     query = {"watch": "true", "resourceVersion": "1", "timeoutSeconds": "30"}
     with connection.stream(young, query, 20) as lines:
         event = msgspec.json.decode(next(iter(lines)))

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from cluster.kube.client import ApiError, Connection, Unreachable, connect
+from cluster.kube.client import ApiError, KubeClient, Unreachable, connect
 from tests.e2e.proxy import ApiProxy
 from tests.e2e.test_fake_apiserver_contract import LEASES, Leases, wait_until
 from tests.fake_apiserver import FakeApiServer
@@ -92,7 +92,7 @@ def creates(method: str, path: str) -> bool:
     return method == "POST" and path.endswith("/leases")
 
 
-def refusal(connection: Connection, path: str) -> str:
+def refusal(connection: KubeClient, path: str) -> str:
     with pytest.raises(ApiError) as refused:
         connection.get(path)
     return str(refused.value)

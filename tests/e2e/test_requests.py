@@ -6,7 +6,7 @@ Owns the bytes of one request, taken by a socket in the extender's place. Must n
 import socket
 from contextlib import closing
 
-from extender.http.request_head import plain_head
+from extender.http.request_head import parse_plain_head
 from tests.e2e.objects import Site
 from tests.e2e.programs import Extender
 
@@ -26,7 +26,7 @@ def test_its_request_is_a_plain_one(site: Site, extender: Extender) -> None:
             received = b""
             while END not in received:
                 received += connection.recv(65536)
-    head = plain_head(received)
+    head = parse_plain_head(received)
     assert head is not None, received.partition(END)[0]
     assert head.path == "/filter"
 

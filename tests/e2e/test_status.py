@@ -11,8 +11,8 @@ import pytest
 from cluster.kube.client import connect
 from dev.controlplane import Object
 from tests.e2e.objects import Site, condition
-from watcher.status.event_recorder import Events
-from watcher.status.event_rules import About, Notice, Severity
+from watcher.status.event_recorder import EventRecorder
+from watcher.status.event_rules import About, EventSpec, EventType
 
 pytestmark = pytest.mark.usefixtures("watcher")
 
@@ -101,12 +101,12 @@ def test_an_event_that_comes_back_is_counted(site: Site) -> None:
     account = site.plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
     now = [time.time()]
     with closing(connect(account)) as connection:
-        events = Events(connection, lambda: now[0], "test")
+        events = EventRecorder(connection, lambda: now[0], "test")
         about = About("v1", "Pod", site.name, "a-", "uid")
-        notice = Notice(about, Severity.NORMAL, "Came", "it came", "cause")
+        notice = EventSpec(about, EventType.NORMAL, "Came", "it came", "cause")
         for told in ([notice], [], [notice]):
             events.tell(told)
             now[0] += 61
-        Events(connection, lambda: now[0], "another").tell([notice])
+        EventRecorder(connection, lambda: now[0], "another").tell([notice])
     (event,) = site.api.items(f"/apis/events.k8s.io/v1/namespaces/{site.name}/events")
     assert (event["note"], event["series"]["count"]) == ("it came", 2)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from cluster.cache.cache import Cache
 from cluster.cache.informers import Informers
-from cluster.kube.client import Connection, Stream
+from cluster.kube.client import KubeClient, Stream
 from extender.http.app import Application
 from extender.metrics import Metrics
 from policy.api.options import Kinds
@@ -202,7 +202,7 @@ OBJECTS: Mapping[str, Json] = {
 }
 
 
-class Told(Connection):
+class Told(KubeClient):
     """An API server's side of a watch: an empty list whenever asked, first `lines`, then a good line."""
 
     def __init__(self, lines: bytes, good: bytes) -> None:

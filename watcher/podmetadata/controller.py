@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from cluster.cache.cache import Cache
-from cluster.cache.pod_change_queue import News
-from cluster.kube.client import ApiError, Connection, Unreachable
+from cluster.cache.pod_change_queue import PodChangeQueue
+from cluster.kube.client import ApiError, KubeClient, Unreachable
 from cluster.kube.periodic import repeat
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.podmetadata.desired_metadata import RECORDED_WITHIN, Change, NotWritten, allowed, changes
-from policy.scheduling.matching import is_sent
-from watcher.podmetadata.owner_selectors import Controllers
+from policy.podmetadata.desired_metadata import (
+    RECORDED_WITHIN,
+    MetadataChange,
+    SkippedLabel,
+    allowed,
+    metadata_changes,
+)
+from policy.scheduling.matching import is_managed
+from watcher.podmetadata.owner_selectors import OwnerSelectorCache
 
-__all__ = ["Placement"]
+__all__ = ["PodMetadataController"]
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +44,18 @@ _GONE = (404, 409)
 
 
 @dataclass(slots=True)
-class Placement:
+class PodMetadataController:
     """One thread's work. `clock` is monotonic."""
 
-    connection: Connection
+    connection: KubeClient
     cache: Cache
-    news: News
+    news: PodChangeQueue
     clock: Callable[[], float]
     managed_resources: Collection[str]
-    not_written: frozenset[NotWritten] = frozenset()
+    not_written: frozenset[SkippedLabel] = frozenset()
     """The labels that pods lack for good. Any thread may read it."""
-    _controllers: Controllers = field(init=False)
-    _again_at: dict[str, tuple[Change, float]] = field(default_factory=dict)
+    _controllers: OwnerSelectorCache = field(init=False)
+    _again_at: dict[str, tuple[MetadataChange, float]] = field(default_factory=dict)
     """By uid: what was written last, and when it may be written again."""
     _paused_until: float = 0.0
     _all_at: float = 0.0
@@ -57,7 +63,7 @@ class Placement:
     """By uid: when each pod that lacks its record was first seen on a node."""
 
     def __post_init__(self) -> None:
-        self._controllers = Controllers(self.connection)
+        self._controllers = OwnerSelectorCache(self.connection)
 
     def run(self, stop: Event) -> None:
         """Write what is due, as soon as there is news of it, until `stop`."""
@@ -93,7 +99,7 @@ class Placement:
         if told is None or left:
             self._all_at = self.clock() + (_PERIOD if left else _ALL_EVERY)
 
-    def _wanted(self, told: Collection[Pod] | None) -> list[Change]:
+    def _wanted(self, told: Collection[Pod] | None) -> list[MetadataChange]:
         now, known = self.clock(), self._bound_since
         with self.cache.lock:
             if told is None:
@@ -104,17 +110,17 @@ class Placement:
                 return now - since < RECORDED_WITHIN
 
             pods = self.cache.pods() if told is None else told
-            return list(changes(pods, self._governing, self.cache, may_be_recorded))
+            return list(metadata_changes(pods, self._governing, self.cache, may_be_recorded))
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
-        sent = is_sent(pod, self.managed_resources)
+        sent = is_managed(pod, self.managed_resources)
         return self.cache.policies.governing(pod) if sent else None
 
-    def _write(self, wanted: list[Change]) -> tuple[frozenset[NotWritten], bool]:
+    def _write(self, wanted: list[MetadataChange]) -> tuple[frozenset[SkippedLabel], bool]:
         """Tell what pods lack for good, and whether any were left over."""
         now, written, read_before = self.clock(), 0, self._controllers.requests
         self._again_at = {uid: (last, at) for uid, (last, at) in self._again_at.items() if now < at}
-        refused: set[NotWritten] = set()
+        refused: set[SkippedLabel] = set()
         for change in wanted:
             if written + self._controllers.requests - read_before >= _AT_ONCE:
                 return frozenset(refused), True
@@ -131,11 +137,11 @@ class Placement:
                 written += 1
         return frozenset(refused), False
 
-    def _is_written(self, change: Change) -> bool:
+    def _is_written(self, change: MetadataChange) -> bool:
         last, _ = self._again_at.get(change.pod.uid, (None, 0.0))
         return last is not None and (last.labels, last.annotations) == (change.labels, change.annotations)
 
-    def _patch(self, change: Change) -> float:
+    def _patch(self, change: MetadataChange) -> float:
         """Write, and tell for how long the same need not be written again."""
         pod = change.pod
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
@@ -153,6 +159,6 @@ class Placement:
         return _AGAIN
 
 
-def _words(change: Change) -> str:
+def _words(change: MetadataChange) -> str:
     pairs = {**change.labels, **change.annotations}
     return ", ".join(f"{key} removed" if value is None else f"{key}={value}" for key, value in pairs.items())

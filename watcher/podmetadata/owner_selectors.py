@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import msgspec
 from cachetools import LRUCache
 
-from cluster.kube.client import ApiError, Connection
+from cluster.kube.client import ApiError, KubeClient
 from policy.api.objects import Owner, Pod
 
-__all__ = ["Controllers"]
+__all__ = ["OwnerSelectorCache"]
 
 _PATHS = {
     ("apps/v1", "DaemonSet"): "/apis/apps/v1/namespaces/{}/daemonsets/{}",
@@ -46,10 +46,10 @@ def _cache() -> "LRUCache[str, frozenset[str] | None]":
 
 
 @dataclass(slots=True)
-class Controllers:
+class OwnerSelectorCache:
     """For one thread."""
 
-    connection: Connection
+    connection: KubeClient
     requests: int = 0
     """How many were made so far."""
     _known: "LRUCache[str, frozenset[str] | None]" = field(default_factory=_cache)

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 import yaml
 
-from cluster.kube.client import ApiError, Connection
+from cluster.kube.client import ApiError, KubeClient
 
 __all__ = ["UNKNOWN", "AutoscalerStatus", "NodeGroup", "Size", "decode_status", "read_status"]
 
@@ -155,7 +155,7 @@ class _ConfigMap(msgspec.Struct):
     data: dict[str, str] | None = None
 
 
-def read_status(connection: Connection, namespace: str) -> AutoscalerStatus:
+def read_status(connection: KubeClient, namespace: str) -> AutoscalerStatus:
     """The status as it is now; UNKNOWN where no autoscaler has written one, or we may not read it."""
     try:
         return decode_status(connection.get(f"/api/v1/namespaces/{namespace}/configmaps/{_NAME}"))

@@ -9,24 +9,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-from cluster.kube.client import Connection
+from cluster.kube.client import KubeClient
 from policy.api.options import Kinds
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, read_status
-from watcher.provisioner.namespaced_client import Collection
+from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import OWNED
-from watcher.provisioner.request_store import Records
+from watcher.provisioner.request_store import RequestStore
 
-__all__ = ["Adapter", "Availability"]
+__all__ = ["ProvisionerBase", "AvailabilityCheck"]
 
 
-class Adapter(ABC):
+class ProvisionerBase(ABC):
     """`clock` is monotonic; what is made is made in `namespace`."""
 
     way: ClassVar[str]
 
     def __init__(
         self,
-        connection: Connection,
+        connection: KubeClient,
         clock: Callable[[], float],
         kinds: Kinds,
         namespace: str,
@@ -35,8 +35,8 @@ class Adapter(ABC):
         self._connection = connection
         self._namespace = namespace
         self._autoscaler_namespace = autoscaler_namespace
-        self._records = Records(connection, kinds, namespace)
-        self._availability = Availability(self._missing, clock, self.way)
+        self._records = RequestStore(connection, kinds, namespace)
+        self._availability = AvailabilityCheck(self._missing, clock, self.way)
 
     def available(self) -> bool:
         """See `Autoscaler`."""
@@ -50,8 +50,8 @@ class Adapter(ABC):
     def _missing(self) -> str:
         """What keeps us from asking, in words; empty if nothing does."""
 
-    def _ours(self, api: str, resource: str) -> Collection:
-        return Collection(self._connection, f"{api}/namespaces/{self._namespace}/{resource}", OWNED)
+    def _ours(self, api: str, resource: str) -> NamespacedClient:
+        return NamespacedClient(self._connection, f"{api}/namespaces/{self._namespace}/{resource}", OWNED)
 
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 _RECHECK = 30.0
 
 
-class Availability:
+class AvailabilityCheck:
     """`look` tells what is missing, in words, or nothing; `clock` is monotonic."""
 
     def __init__(self, look: Callable[[], str], clock: Callable[[], float], way: str) -> None:

@@ -7,17 +7,17 @@ asked for, and `auto` means ProvisioningRequests where these are served, and obs
 
 import time
 
-from cluster.kube.client import Connection
+from cluster.kube.client import KubeClient
 from cluster.settings import Backend, Settings
-from watcher.provisioner.interface import Autoscaler
-from watcher.provisioner.placeholder_pods import Placeholders
-from watcher.provisioner.provisioning_request import ProvisioningRequests
+from watcher.provisioner.interface import Provisioner
+from watcher.provisioner.placeholder_pods import PlaceholderPodBackend
+from watcher.provisioner.provisioning_request import ProvisioningRequestBackend
 
-__all__ = ["autoscaler_of"]
+__all__ = ["make_provisioner"]
 
 
-def autoscaler_of(settings: Settings, connection: Connection) -> Autoscaler:
+def make_provisioner(settings: Settings, connection: KubeClient) -> Provisioner:
     """The back-end that the settings name."""
     own = settings.watcher
-    kind = Placeholders if own.backend is Backend.PLACEHOLDER else ProvisioningRequests
+    kind = PlaceholderPodBackend if own.backend is Backend.PLACEHOLDER else ProvisioningRequestBackend
     return kind(connection, time.monotonic, settings.kinds, own.namespace, own.autoscaler_namespace)

@@ -8,46 +8,46 @@ from dataclasses import dataclass
 
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.interface import Autoscaler, Request
+from watcher.provisioner.interface import Provisioner, Request
 
-__all__ = ["Counted"]
+__all__ = ["InstrumentedProvisioner"]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """An `Autoscaler` around another one. `count` takes the policy's key and the outcome."""
+class InstrumentedProvisioner:
+    """An `Provisioner` around another one. `count` takes the policy's key and the outcome."""
 
-    inner: Autoscaler
+    inner: Provisioner
     count: Callable[[str, str], None]
 
     def available(self) -> bool:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         return self.inner.available()
 
     def status(self) -> AutoscalerStatus:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         return self.inner.status()
 
     def requests(self) -> Sequence[Request]:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         return self.inner.requests()
 
     def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         names = self.inner.ask(demands, status)
         for demand in demands:
             self.count(demand.policy.key, "asked")
         return names
 
     def shrink(self, request: Request, places: int) -> None:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         self.inner.shrink(request, places)
 
     def settle(self, request: Request) -> None:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         self.inner.settle(request)
 
     def withdraw(self, request: Request) -> None:
-        """See `Autoscaler`."""
+        """See `Provisioner`."""
         self.inner.withdraw(request)
         self.count(request.policy, request.answer)

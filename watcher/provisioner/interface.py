@@ -16,13 +16,13 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
 
-__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Answer", "Autoscaler", "Request", "shape_of"]
+__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "RequestPhase", "Provisioner", "Request", "shape_of"]
 
 MOST_TOGETHER = 32
 """Demands that one request may hold: the podSets of a ProvisioningRequest."""
 
 
-class Answer(StrEnum):
+class RequestPhase(StrEnum):
     """How far a request has come.
 
     unsent -> asked -> accepted -> provisioned | failed
@@ -43,7 +43,7 @@ class Answer(StrEnum):
     FAILED = "failed"
 
 
-IN_FLIGHT = (Answer.ASKED, Answer.ACCEPTED, Answer.SHOWN, Answer.BOUGHT)
+IN_FLIGHT = (RequestPhase.ASKED, RequestPhase.ACCEPTED, RequestPhase.SHOWN, RequestPhase.BOUGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Request:
     shape: str
     bundle: str
     """Requests of one bundle were asked together, and one answer is for all of them."""
-    answer: Answer
+    answer: RequestPhase
     made_at: float
     granted: int | None = None
     """How many of the pods it brings room for; None: for all."""
@@ -83,7 +83,7 @@ def shape_of(pod: Pod) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-class Autoscaler(Protocol):
+class Provisioner(Protocol):
     """Every call may raise ApiError or Unreachable: the watcher tries again."""
 
     def available(self) -> bool:

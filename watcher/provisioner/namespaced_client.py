@@ -8,18 +8,18 @@ from typing import Any
 
 import msgspec
 
-from cluster.kube.client import ApiError, Connection
+from cluster.kube.client import ApiError, KubeClient
 
-__all__ = ["Collection"]
+__all__ = ["NamespacedClient"]
 
 _EXISTS = 409
 _NOT_FOUND = 404
 
 
-class Collection:
+class NamespacedClient:
     """The objects at `path`; those with all `labels` are ours."""
 
-    def __init__(self, connection: Connection, path: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, connection: KubeClient, path: str, labels: Mapping[str, str]) -> None:
         self._connection = connection
         self._path = path
         self._labels = labels

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from watcher.provisioner.interface import Answer, Request
+from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.request_manifests import OWNED, read_records
 
 __all__ = ["PRIORITY_CLASS", "REQUEST", "UNSCHEDULABLE", "names_of", "placeholders", "read_placeholders"]
@@ -58,7 +58,7 @@ UNSCHEDULABLE: Mapping[str, Any] = {
 def read_placeholders(pods: bytes, templates: bytes) -> list[Request]:
     """Every request of ours: its placeholders in a list of the API, and its record in another."""
     shown = Counter(p.metadata.labels[REQUEST] for p in _items(pods) if p.shown)
-    in_sight = {Answer.UNSENT: Answer.SHOWN, Answer.PROVISIONED: Answer.BOUGHT}
+    in_sight = {RequestPhase.UNSENT: RequestPhase.SHOWN, RequestPhase.PROVISIONED: RequestPhase.BOUGHT}
     return [
         replace(record, answer=in_sight[record.answer], shown=shown[record.name])
         if shown[record.name]

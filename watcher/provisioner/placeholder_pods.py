@@ -11,9 +11,9 @@ from functools import cached_property
 from cluster.kube.client import ApiError
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.base import Adapter
+from watcher.provisioner.base import ProvisionerBase
 from watcher.provisioner.interface import Request
-from watcher.provisioner.namespaced_client import Collection
+from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.placeholder_manifests import (
     PRIORITY_CLASS,
     REQUEST,
@@ -24,19 +24,19 @@ from watcher.provisioner.placeholder_manifests import (
 )
 from watcher.provisioner.request_manifests import name_of
 
-__all__ = ["Placeholders"]
+__all__ = ["PlaceholderPodBackend"]
 
 _CLASS_PATH = f"/apis/scheduling.k8s.io/v1/priorityclasses/{PRIORITY_CLASS}"
 _REFUSALS = (403, 404)
 
 
-class Placeholders(Adapter):
+class PlaceholderPodBackend(ProvisionerBase):
     """See `Autoscaler`."""
 
     way = "placeholder"
 
     @cached_property
-    def _pods(self) -> Collection:
+    def _pods(self) -> NamespacedClient:
         return self._ours("/api/v1", "pods")
 
     def requests(self) -> Sequence[Request]:

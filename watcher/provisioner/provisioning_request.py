@@ -12,12 +12,12 @@ import msgspec
 from cluster.kube.client import ApiError
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.base import Adapter
-from watcher.provisioner.interface import Answer, Request
-from watcher.provisioner.namespaced_client import Collection
+from watcher.provisioner.base import ProvisionerBase
+from watcher.provisioner.interface import Request, RequestPhase
+from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import bundle_of, name_of, provisioning_request, read_requests
 
-__all__ = ["ProvisioningRequests"]
+__all__ = ["ProvisioningRequestBackend"]
 
 _GROUP = "/apis/autoscaling.x-k8s.io/v1"
 _RESOURCE = "provisioningrequests"
@@ -25,13 +25,13 @@ _FORBIDDEN = 403
 _NOT_FOUND = 404
 
 
-class ProvisioningRequests(Adapter):
+class ProvisioningRequestBackend(ProvisionerBase):
     """See `Autoscaler`."""
 
     way = "ProvisioningRequest"
 
     @cached_property
-    def _requests(self) -> Collection:
+    def _requests(self) -> NamespacedClient:
         return self._ours(_GROUP, _RESOURCE)
 
     def requests(self) -> Sequence[Request]:
@@ -61,7 +61,7 @@ class ProvisioningRequests(Adapter):
 
         What was served with it and is still awaited stays on record.
         """
-        served = request.answer is Answer.PROVISIONED
+        served = request.answer is RequestPhase.PROVISIONED
         awaited = served and any(_is_beside(request, other) for other in self.requests())
         if awaited:
             self._records.bought(request)

@@ -16,7 +16,7 @@ import msgspec
 from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from watcher.provisioner.autoscaler_status import Size
-from watcher.provisioner.interface import Answer, Request, shape_of
+from watcher.provisioner.interface import Request, RequestPhase, shape_of
 
 __all__ = [
     "BOUGHT",
@@ -121,7 +121,9 @@ def read_requests(requests: bytes, templates: bytes) -> list[Request]:
     seen = {written.metadata.name: written for written in _items(requests)}
     records = read_records(templates)
     known = {record.bundle for record in records}
-    unrecorded = [_answered(_request(w, Answer.UNSENT), w) for name, w in seen.items() if name not in known]
+    unrecorded = [
+        _answered(_request(w, RequestPhase.UNSENT), w) for name, w in seen.items() if name not in known
+    ]
     return unrecorded + [_answered(record, seen.get(record.bundle)) for record in records]
 
 
@@ -129,9 +131,13 @@ def read_records(templates: bytes) -> list[Request]:
     """What the records alone tell: a request was bought, or nothing is known to have been sent."""
     kept = {written.metadata.name: written for written in _items(templates)}
     bought = {name.removesuffix(BOUGHT): w for name, w in kept.items() if name.endswith(BOUGHT)}
-    sent = [_request(written, Answer.UNSENT) for name, written in kept.items() if not name.endswith(BOUGHT)]
+    sent = [
+        _request(written, RequestPhase.UNSENT) for name, written in kept.items() if not name.endswith(BOUGHT)
+    ]
     known = {request.bundle for request in sent}
-    cut_off = [_request(written, Answer.UNSENT) for name, written in bought.items() if name not in known]
+    cut_off = [
+        _request(written, RequestPhase.UNSENT) for name, written in bought.items() if name not in known
+    ]
     return [
         _bought(request, bought[request.bundle]) if request.bundle in bought else request
         for request in (*sent, *cut_off)
@@ -142,7 +148,9 @@ def _bought(request: Request, kept: "_Written") -> Request:
     granted = _request(kept, request.answer).granted
     said = "bought, as its group's size told"
     served_at = kept.metadata.creation_timestamp.timestamp()
-    return replace(request, answer=Answer.PROVISIONED, granted=granted, message=said, served_at=served_at)
+    return replace(
+        request, answer=RequestPhase.PROVISIONED, granted=granted, message=said, served_at=served_at
+    )
 
 
 def _answered(record: Request, seen: "_Written | None") -> Request:
@@ -150,7 +158,7 @@ def _answered(record: Request, seen: "_Written | None") -> Request:
     if seen is None:
         return record
     conditions = seen.status.conditions
-    answer, message = _answer(conditions, bought=record.answer is Answer.PROVISIONED)
+    answer, message = _answer(conditions, bought=record.answer is RequestPhase.PROVISIONED)
     served_at = _true_since("Provisioned", conditions) or record.served_at
     accepted_at = _true_since("Accepted", conditions)
     return replace(record, answer=answer, message=message, accepted_at=accepted_at, served_at=served_at)
@@ -187,19 +195,19 @@ def _items(body: bytes) -> Sequence[_Written]:
     return msgspec.json.decode(body, type=_List).items
 
 
-def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[Answer, str]:
+def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[RequestPhase, str]:
     said = {condition.type: condition for condition in conditions}
     if "Failed" in said and said["Failed"].reason == _WITHOUT_TEMPLATES:
-        return Answer.UNSENT, ""
+        return RequestPhase.UNSENT, ""
     for kind in ("Provisioned", "Failed", "CapacityRevoked"):
         if kind in said and (said[kind].status == "False") == (kind == "Provisioned"):
-            return Answer.FAILED, f"{said[kind].reason}: {said[kind].message}"
+            return RequestPhase.FAILED, f"{said[kind].reason}: {said[kind].message}"
     if "Provisioned" in said:
-        return Answer.PROVISIONED, said["Provisioned"].reason
+        return RequestPhase.PROVISIONED, said["Provisioned"].reason
     if bought:
-        return Answer.BOUGHT, ""
+        return RequestPhase.BOUGHT, ""
     accepted = "Accepted" in said and said["Accepted"].status == "True"
-    return (Answer.ACCEPTED if accepted else Answer.ASKED), ""
+    return (RequestPhase.ACCEPTED if accepted else RequestPhase.ASKED), ""
 
 
 def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
@@ -207,7 +215,7 @@ def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
     return next((time.timestamp() for time in times if time), None)
 
 
-def _request(written: _Written, answer: Answer) -> Request:
+def _request(written: _Written, answer: RequestPhase) -> Request:
     told, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
     return Request(
         name=name,

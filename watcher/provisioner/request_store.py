@@ -10,24 +10,24 @@ from urllib.parse import quote
 
 import msgspec
 
-from cluster.kube.client import Connection
+from cluster.kube.client import KubeClient
 from policy.api.options import Kinds
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import Size
 from watcher.provisioner.interface import Request
-from watcher.provisioner.namespaced_client import Collection
+from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import BOUGHT, OWNED, granted, pod_template
 
-__all__ = ["Records"]
+__all__ = ["RequestStore"]
 
 
-class Records:
+class RequestStore:
     """In one namespace of ours. `kinds` tell the nodes of a unit beside its own labels (U2)."""
 
-    def __init__(self, connection: Connection, kinds: Kinds, namespace: str) -> None:
+    def __init__(self, connection: KubeClient, kinds: Kinds, namespace: str) -> None:
         self._connection = connection
         self._kinds = kinds
-        self._templates = Collection(connection, f"/api/v1/namespaces/{namespace}/podtemplates", OWNED)
+        self._templates = NamespacedClient(connection, f"/api/v1/namespaces/{namespace}/podtemplates", OWNED)
 
     def read(self) -> bytes:
         """The list, as the API writes it."""

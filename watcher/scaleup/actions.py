@@ -1,6 +1,6 @@
 """What the watcher does next, decided from values: ask, settle, withdraw.
 
-Owns rules A2 to A6 as one pure function, `steps`; must not know how anything is read or written. In this
+Owns rules A2 to A6 as one pure function, `plan_actions`; must not know how anything is read or written. In this
 package and not in `policy`, because it is about requests and their answers, which a policy knows nothing of.
 """
 
@@ -13,13 +13,23 @@ from typing import TypeAlias
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scaleup.demand import Demand, demands, wants_nodes
-from policy.scaleup.planner import in_order
-from watcher.provisioner.interface import IN_FLIGHT, MOST_TOGETHER, Answer, Request, shape_of
-from watcher.scaleup.cluster_state import Governed, Sight
+from policy.scaleup.planner import queue_order
+from watcher.provisioner.interface import IN_FLIGHT, MOST_TOGETHER, Request, RequestPhase, shape_of
+from watcher.scaleup.cluster_state import ClusterState, PolicyState
 from watcher.scaleup.observed_growth import NOTHING_GREW, granted, grown, refused
-from watcher.scaleup.request_tracker import Memory, full_since
+from watcher.scaleup.request_tracker import RequestTracker, full_since
 
-__all__ = ["SETTLE_AFTER", "Ask", "Settle", "Shrink", "Step", "Why", "Withdraw", "steps", "wanted"]
+__all__ = [
+    "SETTLE_AFTER",
+    "CreateRequest",
+    "MarkProvisioned",
+    "ScaleRequest",
+    "Action",
+    "DeleteReason",
+    "DeleteRequest",
+    "plan_actions",
+    "wanted",
+]
 
 SETTLE_AFTER = 0.1
 """Seconds from Accepted, at least, until an answer without Provisioned is taken for all there will be.
@@ -39,7 +49,7 @@ _REPLACED_WITHIN = 2.0
 """Seconds that placeholders outlive their pods: a replacement would wait for the grace once more."""
 
 
-class Why(StrEnum):
+class DeleteReason(StrEnum):
     """Why a request is withdrawn."""
 
     FAILED = "failed"
@@ -51,18 +61,18 @@ class Why(StrEnum):
     UNSENT = "cut off before all of it was sent or seen"
 
 
-_OVER = {Answer.FAILED: Why.FAILED, Answer.UNSENT: Why.UNSENT}
+_OVER = {RequestPhase.FAILED: DeleteReason.FAILED, RequestPhase.UNSENT: DeleteReason.UNSENT}
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CreateRequest:
     """Put demands for one unit, together."""
 
     demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shrink:
+class ScaleRequest:
     """Ask for fewer places than was asked for."""
 
     request: Request
@@ -70,49 +80,56 @@ class Shrink:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class MarkProvisioned:
     """Take a request that was served without a word out of the autoscaler's sight."""
 
     request: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class DeleteRequest:
     """Delete a request."""
 
     request: Request
-    why: Why
+    why: DeleteReason
 
 
-Step: TypeAlias = Ask | Shrink | Settle | Withdraw
+Action: TypeAlias = CreateRequest | ScaleRequest | MarkProvisioned | DeleteRequest
 
 
-def steps(sight: Sight, memory: Memory) -> list[Step]:
+def plan_actions(sight: ClusterState, memory: RequestTracker) -> list[Action]:
     """What to do now, in order, by a memory that has looked.
 
     At most one bundle is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
     """
     tidy = _agreed({r.name: _tidy(r, sight, memory) for r in sight.requests}, sight.requests)
-    done: list[Step] = [step for step in tidy.values() if step is not None]
-    kept = [request for request in sight.requests if not isinstance(tidy[request.name], Withdraw)]
-    failed = any(isinstance(step, Withdraw) and step.why in (Why.FAILED, Why.OVERDUE) for step in done)
+    done: list[Action] = [step for step in tidy.values() if step is not None]
+    kept = [request for request in sight.requests if not isinstance(tidy[request.name], DeleteRequest)]
+    failed = any(
+        isinstance(step, DeleteRequest) and step.why in (DeleteReason.FAILED, DeleteReason.OVERDUE)
+        for step in done
+    )
     in_flight = [request for request in kept if request.answer in IN_FLIGHT]
     # What comes of a request decides about the next. An autoscaler that starts tells of no groups yet: what
     # it would buy in its first loop could not be seen.
-    if failed or not sight.status.groups or any(request.answer is not Answer.SHOWN for request in in_flight):
+    if (
+        failed
+        or not sight.status.groups
+        or any(request.answer is not RequestPhase.SHOWN for request in in_flight)
+    ):
         return done
     free = [demand for demand in wanted(sight, memory, kept) if _is_apart(demand, in_flight, sight)]
-    return [*done, Ask(_bundle(free, memory, sight.now))] if free else done
+    return [*done, CreateRequest(_bundle(free, memory, sight.now))] if free else done
 
 
-def wanted(sight: Sight, memory: Memory, requests: Sequence[Request] = ()) -> list[Demand]:
+def wanted(sight: ClusterState, memory: RequestTracker, requests: Sequence[Request] = ()) -> list[Demand]:
     """What there is to ask for, in the order of the scheduler's queue by the first pod of each."""
     found = [d for governed in sight.governed.values() for d in _demands(governed, sight, memory, requests)]
     heads = {demand.pods[0].uid: demand for demand in found}
-    return [heads[pod.uid] for pod in in_order(demand.pods[0] for demand in found)]
+    return [heads[pod.uid] for pod in queue_order(demand.pods[0] for demand in found)]
 
 
-def _bundle(found: Sequence[Demand], memory: Memory, now: float) -> tuple[Demand, ...]:
+def _bundle(found: Sequence[Demand], memory: RequestTracker, now: float) -> tuple[Demand, ...]:
     """The first, and what else is wanted of its unit: one answer for all, and nodes that they share."""
 
     def alone(demand: Demand) -> bool:
@@ -124,7 +141,7 @@ def _bundle(found: Sequence[Demand], memory: Memory, now: float) -> tuple[Demand
     return (first,) if alone(first) else tuple(islice(mates, MOST_TOGETHER))
 
 
-def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> bool:
+def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: ClusterState) -> bool:
     """Whether what grows for the demand cannot be mistaken for what grows for a request in flight."""
     own = sight.serving(demand.policy, demand.unit)
     others = [sight.of(request) for request in in_flight]
@@ -133,38 +150,44 @@ def _is_apart(demand: Demand, in_flight: Iterable[Request], sight: Sight) -> boo
 
 
 def _agreed(
-    tidy: Mapping[str, Shrink | Settle | Withdraw | None], requests: Iterable[Request]
-) -> Mapping[str, Shrink | Settle | Withdraw | None]:
+    tidy: Mapping[str, ScaleRequest | MarkProvisioned | DeleteRequest | None], requests: Iterable[Request]
+) -> Mapping[str, ScaleRequest | MarkProvisioned | DeleteRequest | None]:
     """Until it is served a bundle ends as a whole, as the autoscaler sees one request."""
     lasting = {
         request.bundle
         for request in requests
-        if request.answer in IN_FLIGHT and not isinstance(tidy[request.name], Withdraw)
+        if request.answer in IN_FLIGHT and not isinstance(tidy[request.name], DeleteRequest)
     }
-    waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], Withdraw)}
+    waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], DeleteRequest)}
     return {name: None if name in waits else step for name, step in tidy.items()}
 
 
-def _tidy(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
+def _tidy(
+    request: Request, sight: ClusterState, memory: RequestTracker
+) -> ScaleRequest | MarkProvisioned | DeleteRequest | None:
     if request.answer in _OVER:
-        return Withdraw(request, _OVER[request.answer])
-    if request.answer is Answer.SHOWN:
+        return DeleteRequest(request, _OVER[request.answer])
+    if request.answer is RequestPhase.SHOWN:
         return _by_deeds(request, sight, memory)
-    if request.answer is Answer.BOUGHT or _bought_unsaid(request, sight, memory):
-        return Settle(request)
+    if request.answer is RequestPhase.BOUGHT or _bought_unsaid(request, sight, memory):
+        return MarkProvisioned(request)
     if request.name in memory.idle_since:
         return _idle(request, sight, memory)
-    return Withdraw(request, Why.UNSAID) if _is_final(request, sight) else _late(request, sight, memory)
+    return (
+        DeleteRequest(request, DeleteReason.UNSAID)
+        if _is_final(request, sight)
+        else _late(request, sight, memory)
+    )
 
 
-def _is_final(request: Request, sight: Sight) -> bool:
+def _is_final(request: Request, sight: ClusterState) -> bool:
     """Whether an answer that is half there will not be completed: a later loop than that has ended."""
-    if request.answer is not Answer.ACCEPTED or request.accepted_at is None:
+    if request.answer is not RequestPhase.ACCEPTED or request.accepted_at is None:
         return False
     return sight.status.is_of_a_loop_after(request.accepted_at)
 
 
-def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+def _idle(request: Request, sight: ClusterState, memory: RequestTracker) -> DeleteRequest | None:
     done = not memory.places(request)
     # A request in flight may have been served already: its purchase must not be taken for that of the next.
     # And nodes that were asked for come, whoever went away meanwhile.
@@ -174,53 +197,57 @@ def _idle(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
     lingers = sight.now - memory.idle_since[request.name] < _LINGER and not _is_lost(request, sight, memory)
     if awaited and lingers:
         return None
-    return Withdraw(request, Why.DONE if done else Why.UNWANTED)
+    return DeleteRequest(request, DeleteReason.DONE if done else DeleteReason.UNWANTED)
 
 
-def _bought_unsaid(request: Request, sight: Sight, memory: Memory) -> bool:
+def _bought_unsaid(request: Request, sight: ClusterState, memory: RequestTracker) -> bool:
     """Accepted, silent since, and a group was told to grow: bought, and about to be bought again (A5)."""
-    if request.answer is not Answer.ACCEPTED:
+    if request.answer is not RequestPhase.ACCEPTED:
         return False
     seen_for = sight.now - memory.accepted_at.get(request.name, sight.now)
     return (seen_for >= SETTLE_AFTER or _is_final(request, sight)) and bool(grown(request, sight, memory))
 
 
-def _by_deeds(request: Request, sight: Sight, memory: Memory) -> Shrink | Settle | Withdraw | None:
+def _by_deeds(
+    request: Request, sight: ClusterState, memory: RequestTracker
+) -> ScaleRequest | MarkProvisioned | DeleteRequest | None:
     """What to do about placeholders: the autoscaler does not speak of them (autoscaler.md, section 6)."""
     if grown(request, sight, memory):
-        return Settle(replace(request, granted=granted(request, sight, memory)))
+        return MarkProvisioned(replace(request, granted=granted(request, sight, memory)))
     if request.name in memory.idle_since:
         if sight.now - memory.idle_since[request.name] < _REPLACED_WITHIN:
             return None
-        return Withdraw(request, Why.UNWANTED if memory.places(request) else Why.DONE)
+        return DeleteRequest(request, DeleteReason.UNWANTED if memory.places(request) else DeleteReason.DONE)
     if refused(request, sight, memory):
-        return Withdraw(request, Why.FAILED)
+        return DeleteRequest(request, DeleteReason.FAILED)
     if sight.now - request.made_at > memory.answer_longest + _GRACE and memory.alive(request, sight):
-        return Withdraw(replace(request, message=NOTHING_GREW), Why.FAILED)
+        return DeleteRequest(replace(request, message=NOTHING_GREW), DeleteReason.FAILED)
     wanted = memory.wanted(request, sight)
-    return Shrink(request, wanted) if wanted < request.shown else None
+    return ScaleRequest(request, wanted) if wanted < request.shown else None
 
 
-def _is_lost(request: Request, sight: Sight, memory: Memory) -> bool:
+def _is_lost(request: Request, sight: ClusterState, memory: RequestTracker) -> bool:
     """Whether other pods have what it brought."""
     seen = sight.now - memory.barren_since.get(request.name, sight.now)
     return seen >= _LOOKED_FOR and sight.now - full_since(request, sight) >= _LOST_AFTER
 
 
-def _late(request: Request, sight: Sight, memory: Memory) -> Withdraw | None:
+def _late(request: Request, sight: ClusterState, memory: RequestTracker) -> DeleteRequest | None:
     meant = sight.of(request)
     if meant is None:
         return None
     if _is_lost(request, sight, memory):
-        return Withdraw(request, Why.LOST)
+        return DeleteRequest(request, DeleteReason.LOST)
     accepted = sight.now - (request.accepted_at or sight.now)
-    half_answered = request.answer is Answer.ACCEPTED and accepted > memory.answer_longest
+    half_answered = request.answer is RequestPhase.ACCEPTED and accepted > memory.answer_longest
     if not half_answered and sight.now - request.made_at <= _patience(meant[0].policy, memory):
         return None
-    return Withdraw(request, Why.OVERDUE if memory.waiting(request, meant[0]) else Why.UNWANTED)
+    return DeleteRequest(
+        request, DeleteReason.OVERDUE if memory.waiting(request, meant[0]) else DeleteReason.UNWANTED
+    )
 
 
-def _patience(policy: ResourcePolicy, memory: Memory) -> float:
+def _patience(policy: ResourcePolicy, memory: RequestTracker) -> float:
     """How long pods wait for nodes that were asked for: no longer than their policy lets them (O5)."""
     overflow = policy.when_try_next_units
     if overflow.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT):
@@ -229,7 +256,7 @@ def _patience(policy: ResourcePolicy, memory: Memory) -> float:
 
 
 def _demands(
-    governed: Governed, sight: Sight, memory: Memory, requests: Sequence[Request]
+    governed: PolicyState, sight: ClusterState, memory: RequestTracker, requests: Sequence[Request]
 ) -> Iterable[Demand]:
     policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
     asked = memory.awaiting(governed, own)
@@ -243,6 +270,6 @@ def _demands(
     for demand in demands(policy, pending, sight.view, sight.now, asked, stuck, unlike):
         shape = shape_of(demand.pods[0])
         coming = sum(some for place, alike, some in spare if (place, alike) == (demand.unit, shape))
-        rest = in_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
+        rest = queue_order(demand.pods)[coming:][: memory.setbacks.batch(policy, demand.unit, shape)]
         if rest:
             yield Demand(policy, demand.unit, tuple(rest))

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import recorded_unit
-from policy.scheduling.snapshot import View
+from policy.scheduling.snapshot import ClusterView
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
 from watcher.provisioner.interface import Request
 from watcher.scaleup.node_groups import NodeGroups
 
-__all__ = ["Governed", "Sight"]
+__all__ = ["PolicyState", "ClusterState"]
 
 _NONE_KNOWN = NodeGroups()
 
 
 @dataclass(frozen=True, slots=True)
-class Governed:
+class PolicyState:
     """A policy and the pods that it governs."""
 
     policy: ResourcePolicy
@@ -35,12 +35,12 @@ class Governed:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ClusterState:
     """One look at the cluster."""
 
     now: float
-    view: View
-    governed: Mapping[str, Governed]
+    view: ClusterView
+    governed: Mapping[str, PolicyState]
     """By the policy's key."""
     requests: Sequence[Request] = ()
     status: AutoscalerStatus = UNKNOWN
@@ -52,7 +52,7 @@ class Sight:
         """The names of the groups that may bring nodes of a unit; none if none is known to."""
         return frozenset(group.name for group in self.groups.possible(policy.units[unit], self.status))
 
-    def of(self, request: Request) -> tuple[Governed, int] | None:
+    def of(self, request: Request) -> tuple[PolicyState, int] | None:
         """The policy and unit of a request; None if either is gone."""
         governed = self.governed.get(request.policy)
         unit = governed.unit(request) if governed else None

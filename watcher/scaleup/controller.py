@@ -1,7 +1,7 @@
 """The watcher's loop: look at the cluster, decide, hold, ask, tidy (W1 to W5).
 
-Owns the order of a round; must not know how anything is decided (`steps`), how an autoscaler is told
-(`Autoscaler`) or what is logged (`Journal`). Ending it leaves holds and requests as they are: the next one
+Owns the order of a round; must not know how anything is decided (`plan_actions`), how an autoscaler is told
+(`Provisioner`) or what is logged (`OperatorLog`). Ending it leaves holds and requests as they are: the next one
 goes on from them.
 """
 
@@ -17,23 +17,32 @@ from cluster.settings import Backend, Settings
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
 from policy.scaleup.demand import Demand
-from policy.scaleup.unready_gpus import lost_gpus
+from policy.scaleup.unready_gpus import unready_gpus
 from watcher.provisioner.autoscaler_status import UNKNOWN
-from watcher.provisioner.interface import IN_FLIGHT, Answer, Autoscaler, Request
+from watcher.provisioner.interface import IN_FLIGHT, Provisioner, Request, RequestPhase
 from watcher.provisioner.request_manifests import OWNED
-from watcher.scaleup.actions import Ask, Settle, Shrink, Step, Why, Withdraw, steps, wanted
-from watcher.scaleup.cluster_state import Governed, Sight
+from watcher.scaleup.actions import (
+    Action,
+    CreateRequest,
+    DeleteReason,
+    DeleteRequest,
+    MarkProvisioned,
+    ScaleRequest,
+    plan_actions,
+    wanted,
+)
+from watcher.scaleup.cluster_state import ClusterState, PolicyState
 from watcher.scaleup.node_groups import NodeGroups
-from watcher.scaleup.operator_log import Journal
-from watcher.scaleup.pod_holds import Change, changes
-from watcher.scaleup.request_outcomes import learn, refuse
-from watcher.scaleup.request_tracker import Memory
-from watcher.scaleup.scaleup_status import OutlookBoard, Presence
-from watcher.scaleup.scaleup_status_builder import outlook_of
-from watcher.scaleup.schedulable_pods import Overlooked
-from watcher.scaleup.unit_backoff import Setbacks
+from watcher.scaleup.operator_log import OperatorLog
+from watcher.scaleup.pod_holds import HoldChange, hold_changes
+from watcher.scaleup.request_outcomes import record_outcome, record_refusal
+from watcher.scaleup.request_tracker import RequestTracker
+from watcher.scaleup.scaleup_status import AutoscalerHealth, LatestScaleUpStatus
+from watcher.scaleup.scaleup_status_builder import build_scaleup_status
+from watcher.scaleup.schedulable_pods import SchedulablePods
+from watcher.scaleup.unit_backoff import UnitBackoff
 
-__all__ = ["Watcher"]
+__all__ = ["ScaleUpController"]
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +52,17 @@ _URGENT = 0.05
 _FOR_GOOD = (400, 403, 422)
 
 
-class Watcher:
+class ScaleUpController:
     """`clock` gives Unix seconds; `hold` writes holds and releases."""
 
     def __init__(
         self,
         cache: Cache,
-        autoscaler: Autoscaler,
-        hold: Callable[[Iterable[Change]], None],
+        autoscaler: Provisioner,
+        hold: Callable[[Iterable[HoldChange]], None],
         clock: Callable[[], float],
         settings: Settings,
-        board: OutlookBoard,
+        board: LatestScaleUpStatus,
     ) -> None:
         self._cache = cache
         self._autoscaler = autoscaler
@@ -62,14 +71,14 @@ class Watcher:
         self._settings = settings
         self._board = board
         own = settings.watcher
-        self._memory = Memory(
-            Setbacks(own.retry_first, own.retry_longest),
+        self._memory = RequestTracker(
+            UnitBackoff(own.retry_first, own.retry_longest),
             own.answer_longest,
             own.arrival_longest,
             own.gpu_longest,
         )
-        self._journal = Journal(clock)
-        self._overlooked = Overlooked()
+        self._journal = OperatorLog(clock)
+        self._overlooked = SchedulablePods()
         self._groups = NodeGroups(own.node_groups, own.node_group_labels)
         self._requests: Sequence[Request] = ()
         self._status, self._status_at = UNKNOWN, -math.inf
@@ -117,7 +126,7 @@ class Watcher:
 
     def _period(self) -> float:
         """Short while an answer is half there: what follows must come before the autoscaler's next loop."""
-        urgent = any(request.answer is Answer.ACCEPTED for request in self._requests)
+        urgent = any(request.answer is RequestPhase.ACCEPTED for request in self._requests)
         return min(self._settings.watcher.period, _URGENT) if urgent else self._settings.watcher.period
 
     def _in_flight(self) -> bool:
@@ -135,10 +144,10 @@ class Watcher:
             self._memory.look(sight)
             self._journal.look(sight, self._memory)
             self._look_for_overlooked(sight)
-            todo = steps(sight, self._memory)
+            todo = plan_actions(sight, self._memory)
         for step in todo:
             self._take(step, sight)
-        self._publish(sight, _presence(sight, self._memory) if self._met else Presence.NOT_SERVED)
+        self._publish(sight, _presence(sight, self._memory) if self._met else AutoscalerHealth.NOT_SERVED)
 
     def _read_status(self, older_than: float) -> None:
         now = self._clock()
@@ -150,19 +159,19 @@ class Watcher:
         now, own = self._clock(), self._settings.watcher
         if now - self._nodes_at >= _STATUS_EVERY:
             resources = own.managed_resources or ("nvidia.com/gpu",)
-            self._lost_gpus = lost_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
+            self._lost_gpus = unready_gpus(self._cache, self._cache.policies, own.gpu_labels, resources)
             units = (unit for policy in self._cache.policies for unit in policy.units)
             keys = {key for unit in units for key in unit.node_selector}
             self._groups = self._groups.learning(self._cache.nodes.values(), self._status, keys)
             self._nodes_at = now
 
-    def _look_for_overlooked(self, sight: Sight) -> None:
+    def _look_for_overlooked(self, sight: ClusterState) -> None:
         if sight.now - self._overlooked_at >= _STATUS_EVERY:
             self._overlooked_at = sight.now
             self._journal.overlooked(self._overlooked.look(sight, self._memory))
 
-    def _publish(self, sight: Sight, presence: Presence) -> None:
-        outlook = outlook_of(sight, self._memory, presence)
+    def _publish(self, sight: ClusterState, presence: AutoscalerHealth) -> None:
+        outlook = build_scaleup_status(sight, self._memory, presence)
         self._board.publish(outlook)
         self._journal.prospects(outlook, self._status)
 
@@ -173,25 +182,25 @@ class Watcher:
             found = wanted(sight, self._memory)
         self._journal.would_ask(found)
         off = self._settings.watcher.backend is Backend.NONE
-        self._publish(sight, Presence.OFF if off else Presence.NOT_SERVED)
+        self._publish(sight, AutoscalerHealth.OFF if off else AutoscalerHealth.NOT_SERVED)
 
-    def _take(self, step: Step, sight: Sight) -> None:
+    def _take(self, step: Action, sight: ClusterState) -> None:
         self._stale = True
         match step:
-            case Ask(demands):
+            case CreateRequest(demands):
                 self._ask(demands)
-            case Shrink(request, places):
+            case ScaleRequest(request, places):
                 self._autoscaler.shrink(request, places)
-            case Settle(request):
+            case MarkProvisioned(request):
                 self._autoscaler.settle(request)
                 self._journal.settled(request)
-            case Withdraw(request, why):
+            case DeleteRequest(request, why):
                 self._autoscaler.withdraw(request)
                 said = ""
-                if why is Why.FAILED:
+                if why is DeleteReason.FAILED:
                     self._read_status(older_than=0)
                     said = " ".join(filter(None, (request.message, self._status.troubles)))
-                learn(request, why, said, sight, self._memory, self._status)
+                record_outcome(request, why, said, sight, self._memory, self._status)
                 self._memory.forget(request.name)
                 self._journal.withdrawn(request, why, said)
 
@@ -204,26 +213,26 @@ class Watcher:
                 raise
             # A quota, or an admission policy: another unit may fare better, and other policies do.
             for demand in demands:
-                refuse(demand, error.message, self._memory, self._clock())
+                record_refusal(demand, error.message, self._memory, self._clock())
                 self._journal.refused(demand, error.message)
         else:
             for name, demand in zip(names, demands, strict=True):
                 self._memory.asked(name, self._status)
                 self._journal.asked(demand, name)
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> ClusterState:
         oldest = min((request.made_at for request in self._requests), default=math.inf)
         own = frozenset[str]().union(*(request.pods for request in self._requests))
         placed = self._by_policy(p for p in self._cache.pods() if _is_arrival(p, own, oldest))
         waiting = self._by_policy(p for p in self._cache.pods() if self._is_open(p) and self._may_land(p))
-        return Sight(
+        return ClusterState(
             now=self._clock(),
             view=self._cache,
-            governed={p.key: Governed(p, waiting[p.key], placed[p.key]) for p in self._cache.policies},
+            governed={p.key: PolicyState(p, waiting[p.key], placed[p.key]) for p in self._cache.policies},
             requests=self._requests,
             status=self._status,
             groups=self._groups,
-            lost_gpus=self._lost_gpus,
+            unready_gpus=self._lost_gpus,
         )
 
     def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
@@ -247,14 +256,14 @@ class Watcher:
         rejects = self._settings.on_conflict is OnConflict.REJECT
         return not rejects or len(self._cache.policies.matching(pod)) <= 1
 
-    def _holds(self, *, works: bool) -> list[Change]:
+    def _holds(self, *, works: bool) -> list[HoldChange]:
         now, lasting = self._clock(), self._settings.watcher.hold
         if not works:
-            return changes(self._cache.pods(), (), now, lasting)
+            return hold_changes(self._cache.pods(), (), now, lasting)
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
         growing = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
         due = {pod.uid for policy in growing for pod in waiting[policy.key]} - self._overlooked.uids
-        return changes(self._cache.pods(), due, now, lasting)
+        return hold_changes(self._cache.pods(), due, now, lasting)
 
 
 def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:
@@ -262,8 +271,8 @@ def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:
     return bool(pod.node_name) and (pod.uid in asked or (pod.bound_at or 0.0) >= oldest)
 
 
-def _presence(sight: Sight, memory: Memory) -> Presence:
+def _presence(sight: ClusterState, memory: RequestTracker) -> AutoscalerHealth:
     if memory.deaf:
-        return Presence.DEAF
+        return AutoscalerHealth.DEAF
     unheard = any(memory.unanswered(request, sight) for request in sight.requests)
-    return Presence.SILENT if unheard or memory.silent(sight.now) else Presence.SERVING
+    return AutoscalerHealth.SILENT if unheard or memory.silent(sight.now) else AutoscalerHealth.SERVING

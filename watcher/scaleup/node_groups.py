@@ -16,7 +16,7 @@ from policy.api.objects import Node
 from policy.api.resourcepolicy import Unit
 from policy.api.selectors import carries
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.scaleup.scaleup_status import Blocked, Obstacle
+from watcher.scaleup.scaleup_status import Blocked, BlockReason
 
 __all__ = ["NodeGroups"]
 
@@ -75,7 +75,7 @@ class NodeGroups:
         groups = self.possible(unit, status)
         if not groups or not all(group.trouble for group in groups):
             return None
-        obstacle = Obstacle.BACK_OFF if any(g.backoff for g in groups) else Obstacle.AT_MAXIMUM
+        obstacle = BlockReason.BACK_OFF if any(g.backoff for g in groups) else BlockReason.AT_MAXIMUM
         return Blocked(obstacle, "; ".join(f"{group.name}: {group.trouble}" for group in groups))
 
     def left(self, unit: Unit, status: AutoscalerStatus) -> int:

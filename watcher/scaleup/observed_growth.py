@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from policy.api.objects import Pod
 from watcher.provisioner.autoscaler_status import NodeGroup, Size
 from watcher.provisioner.interface import Request
-from watcher.scaleup.cluster_state import Sight
-from watcher.scaleup.request_tracker import Memory
+from watcher.scaleup.cluster_state import ClusterState
+from watcher.scaleup.request_tracker import RequestTracker
 
 __all__ = ["NOTHING_GREW", "granted", "grown", "refused"]
 
 NOTHING_GREW = "no node group grew in time"
 
 
-def grown(request: Request, sight: Sight, memory: Memory) -> Sequence[NodeGroup]:
+def grown(request: Request, sight: ClusterState, memory: RequestTracker) -> Sequence[NodeGroup]:
     """The groups that were told to grow since the request was made, of those that may serve it."""
     before = memory.sizes_before(request)
     if not before:
@@ -24,7 +24,7 @@ def grown(request: Request, sight: Sight, memory: Memory) -> Sequence[NodeGroup]
     return [g for g in _candidates(request, sight) if g.grew_since(before.get(g.name, (0, 0)))]
 
 
-def granted(request: Request, sight: Sight, memory: Memory) -> int:
+def granted(request: Request, sight: ClusterState, memory: RequestTracker) -> int:
     """How many pods of the request have a place by now: fewer than asked where a group could not do more."""
     landed = len(request.pods) - memory.places(request)
     asked = min(request.shown, memory.places(request))
@@ -35,7 +35,7 @@ def granted(request: Request, sight: Sight, memory: Memory) -> int:
     return landed + min(asked, nodes * _pods_per_node(request, sight))
 
 
-def refused(request: Request, sight: Sight, memory: Memory) -> bool:
+def refused(request: Request, sight: ClusterState, memory: RequestTracker) -> bool:
     """Whether the groups that may serve the request cannot, or one of them was refused by the cloud since."""
     meant = sight.of(request)
     if meant is None:
@@ -47,7 +47,7 @@ def refused(request: Request, sight: Sight, memory: Memory) -> bool:
     return before is not None and any(group.backoff and group.name not in before for group in groups)
 
 
-def _candidates(request: Request, sight: Sight) -> Sequence[NodeGroup]:
+def _candidates(request: Request, sight: ClusterState) -> Sequence[NodeGroup]:
     meant = sight.of(request)
     if meant is None:
         return ()
@@ -60,7 +60,7 @@ def _step(group: NodeGroup, before: Mapping[str, Size]) -> int:
     return max(group.target - target, group.size[1] - coming, 1)
 
 
-def _pods_per_node(request: Request, sight: Sight) -> int:
+def _pods_per_node(request: Request, sight: ClusterState) -> int:
     """How many of the pods a node takes, if the unit has one to tell by; else one."""
     meant = sight.of(request)
     if meant is None:

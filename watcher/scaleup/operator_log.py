@@ -12,13 +12,13 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import Demand, wants_nodes
 from policy.scaleup.planner import free_nodes
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.interface import Answer, Request
-from watcher.scaleup.actions import Why
-from watcher.scaleup.cluster_state import Sight
-from watcher.scaleup.request_tracker import Memory
-from watcher.scaleup.scaleup_status import Blocked, Obstacle, Outlook, Presence
+from watcher.provisioner.interface import Request, RequestPhase
+from watcher.scaleup.actions import DeleteReason
+from watcher.scaleup.cluster_state import ClusterState
+from watcher.scaleup.request_tracker import RequestTracker
+from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus
 
-__all__ = ["Journal"]
+__all__ = ["OperatorLog"]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _NAMED = 3
 
 
 @dataclass(slots=True)
-class Journal:
+class OperatorLog:
     """`clock` gives Unix seconds."""
 
     clock: Callable[[], float]
@@ -39,12 +39,12 @@ class Journal:
     _said: set[tuple[str, str]] = field(default_factory=set)
     _free_since: dict[str, float] = field(default_factory=dict)
     """Since when a node that was bought for the pod stands free."""
-    _presence: Presence = Presence.UNKNOWN
-    _blocked: dict[tuple[str, int], Obstacle] = field(default_factory=dict)
+    _presence: AutoscalerHealth = AutoscalerHealth.UNKNOWN
+    _blocked: dict[tuple[str, int], BlockReason] = field(default_factory=dict)
     _lost_gpus: tuple[str, ...] = ()
     _would: tuple[str, ...] = ()
 
-    def look(self, sight: Sight, memory: Memory) -> None:
+    def look(self, sight: ClusterState, memory: RequestTracker) -> None:
         """Say what has changed by itself since the last round."""
         self._note_pending(pod for governed in sight.governed.values() for pod in governed.open)
         live = {request.name for request in sight.requests}
@@ -55,7 +55,7 @@ class Journal:
             self._unanswered(request, sight, memory)
             self._refused(request, sight, memory)
 
-    def prospects(self, outlook: Outlook, status: AutoscalerStatus) -> None:
+    def prospects(self, outlook: ScaleUpStatus, status: AutoscalerStatus) -> None:
         """Say what has changed in what may be expected of the autoscaler."""
         if outlook.presence is not self._presence:
             self._tell_presence(self._presence, outlook.presence, status)
@@ -89,10 +89,12 @@ class Journal:
             what,
         )
 
-    def withdrawn(self, request: Request, why: Why, said: str) -> None:
+    def withdrawn(self, request: Request, why: DeleteReason, said: str) -> None:
         """A request was deleted; the autoscaler may have said why it failed."""
         log.log(
-            logging.WARNING if why in (Why.FAILED, Why.OVERDUE, Why.LOST) else logging.INFO,
+            logging.WARNING
+            if why in (DeleteReason.FAILED, DeleteReason.OVERDUE, DeleteReason.LOST)
+            else logging.INFO,
             "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
             request.name,
             self.clock() - request.made_at,
@@ -139,12 +141,12 @@ class Journal:
         return news
 
     def _answered(self, request: Request) -> None:
-        answers = (Answer.ACCEPTED, Answer.PROVISIONED)
+        answers = (RequestPhase.ACCEPTED, RequestPhase.PROVISIONED)
         if request.answer in answers and self._once(request, request.answer):
             said = f"{request.answer} {request.message}".strip()
             log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
 
-    def _unanswered(self, request: Request, sight: Sight, memory: Memory) -> None:
+    def _unanswered(self, request: Request, sight: ClusterState, memory: RequestTracker) -> None:
         if memory.unanswered(request, sight) and self._once(request, "unanswered"):
             log.warning(
                 "%s: no answer for %.0f s; %s",
@@ -155,10 +157,10 @@ class Journal:
                 else f"cluster-autoscaler shows no life (last seen: {sight.status.updated or 'never'})",
             )
 
-    def _refused(self, request: Request, sight: Sight, memory: Memory) -> None:
+    def _refused(self, request: Request, sight: ClusterState, memory: RequestTracker) -> None:
         """Bought, up and free, and not used: it is we or the scheduler who refuse it (section 5, step 3)."""
         meant = sight.of(request)
-        if meant is None or request.answer is not Answer.PROVISIONED:
+        if meant is None or request.answer is not RequestPhase.PROVISIONED:
             return
         for pod in memory.waiting(request, meant[0]):
             free = next(free_nodes(sight.view, meant[0].policy, meant[1], pod), "")
@@ -176,14 +178,16 @@ class Journal:
                     self._units[request.name],
                 )
 
-    def _tell_presence(self, before: Presence, now: Presence, status: AutoscalerStatus) -> None:
-        if now is Presence.DEAF:
+    def _tell_presence(
+        self, before: AutoscalerHealth, now: AutoscalerHealth, status: AutoscalerStatus
+    ) -> None:
+        if now is AutoscalerHealth.DEAF:
             log.warning("holds are released until cluster-autoscaler answers a request")
-        elif now is Presence.SILENT:
+        elif now is AutoscalerHealth.SILENT:
             log.warning(
                 "cluster-autoscaler shows no life since %s; holds stay for when it is back", status.updated
             )
-        elif now is Presence.NOT_SERVED and (status.unreadable or not status.updated):
+        elif now is AutoscalerHealth.NOT_SERVED and (status.unreadable or not status.updated):
             log.warning(
                 "no pod is held and nothing asked for: ConfigMap cluster-autoscaler-status %s",
                 f"cannot be read: {status.unreadable}"
@@ -191,7 +195,7 @@ class Journal:
                 else "is not there, so cluster-autoscaler does not run, or runs with "
                 "--write-status-configmap=false",
             )
-        elif now is Presence.SERVING and before is not Presence.UNKNOWN:
+        elif now is AutoscalerHealth.SERVING and before is not AutoscalerHealth.UNKNOWN:
             log.info("cluster-autoscaler is there and answers: pods are held and nodes asked for")
 
     def _tell_lost_gpus(self) -> None:
@@ -222,6 +226,6 @@ def _words(demand: Demand) -> str:
     return f"{len(demand.pods)} pod(s) in unit {demand.unit} ({where}) of {demand.policy.key}: {names}"
 
 
-def _unit(request: Request, sight: Sight) -> str:
+def _unit(request: Request, sight: ClusterState) -> str:
     meant = sight.of(request)
     return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"

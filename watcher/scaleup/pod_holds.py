@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cluster.kube.client import ApiError, Connection
+from cluster.kube.client import ApiError, KubeClient
 from policy.api.objects import Pod
 
-__all__ = ["DELAY", "MARK", "Change", "Holds", "changes", "hold_of"]
+__all__ = ["DELAY", "MARK", "HoldChange", "HoldWriter", "hold_changes", "hold_of"]
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _GONE = (404, 409)  # 409: another pod of that name
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class HoldChange:
     """A hold to put on a pod, or to renew, with its value; or to take off, without."""
 
     pod: Pod
@@ -38,7 +38,7 @@ class Change:
         return bool(self.delay)
 
 
-def changes(pods: Iterable[Pod], due: Collection[str], now: float, lasting: float) -> list[Change]:
+def hold_changes(pods: Iterable[Pod], due: Collection[str], now: float, lasting: float) -> list[HoldChange]:
     """What has to change for exactly the pods with uids in `due` to be held, placed pods aside.
 
     A hold lasts for `lasting` seconds, and is renewed when half of them are over.
@@ -49,9 +49,9 @@ def changes(pods: Iterable[Pod], due: Collection[str], now: float, lasting: floa
             continue
         if pod.uid in due and (DELAY not in pod.annotations or _left(pod, now) < lasting / 2):
             # As the autoscaler reads it: the age of the pod from which on it may act.
-            found.append(Change(pod, f"{math.ceil(now - pod.created + lasting)}s"))
+            found.append(HoldChange(pod, f"{math.ceil(now - pod.created + lasting)}s"))
         elif pod.uid not in due and MARK in pod.annotations:
-            found.append(Change(pod))
+            found.append(HoldChange(pod))
     return found
 
 
@@ -71,14 +71,14 @@ def _left(pod: Pod, now: float) -> float:
 
 
 @dataclass(slots=True)
-class Holds:
+class HoldWriter:
     """Writes changes, each once until the watch shows it. `clock` is monotonic."""
 
-    connection: Connection
+    connection: KubeClient
     clock: Callable[[], float]
     written: dict[tuple[str, bool], float] = field(default_factory=dict)
 
-    def write(self, wanted: Iterable[Change]) -> None:
+    def write(self, wanted: Iterable[HoldChange]) -> None:
         """Patch the pods."""
         now = self.clock()
         self.written = {key: at for key, at in self.written.items() if now - at < _AGAIN}
@@ -89,7 +89,7 @@ class Holds:
                 self.written[key] = now
                 self.written.pop((change.pod.uid, not change.held), None)
 
-    def _patch(self, change: Change) -> None:
+    def _patch(self, change: HoldChange) -> None:
         pod = change.pod
         released = dict.fromkeys(hold_of(pod.annotations))
         values = {DELAY: change.delay, MARK: change.delay} if change.held else released

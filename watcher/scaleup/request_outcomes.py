@@ -9,46 +9,51 @@ from collections.abc import Collection, Iterable
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.provisioner.interface import Request, shape_of
-from watcher.scaleup.actions import Why
-from watcher.scaleup.cluster_state import Sight
-from watcher.scaleup.request_tracker import Memory
-from watcher.scaleup.scaleup_status import Obstacle
+from watcher.scaleup.actions import DeleteReason
+from watcher.scaleup.cluster_state import ClusterState
+from watcher.scaleup.request_tracker import RequestTracker
+from watcher.scaleup.scaleup_status import BlockReason
 
-__all__ = ["learn", "refuse"]
+__all__ = ["record_outcome", "record_refusal"]
 
 
-def learn(
-    request: Request, why: Why, said: str, sight: Sight, memory: Memory, status: AutoscalerStatus
+def record_outcome(
+    request: Request,
+    why: DeleteReason,
+    said: str,
+    sight: ClusterState,
+    memory: RequestTracker,
+    status: AutoscalerStatus,
 ) -> None:
     """Note what follows from a request that was just withdrawn; `status` is the autoscaler's latest."""
     meant = sight.of(request)
     if meant is None:
         return
     policy, unit = meant[0].policy, meant[1]
-    if why is Why.DONE:
+    if why is DeleteReason.DONE:
         memory.setbacks.succeeded(policy, unit, request.shape)
-    elif why is Why.OVERDUE:
-        memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.NOT_ARRIVED, said)
-    elif why is Why.FAILED:
+    elif why is DeleteReason.OVERDUE:
+        memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.NOT_ARRIVED, said)
+    elif why is DeleteReason.FAILED:
         written, groups = policy.units[unit], sight.groups
         if groups.blocked(written, status):
             return  # for as long as the autoscaler says so, and no longer
         # Placeholders are served one by one: where none was, fewer of them would fare no better.
         batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
         if _backed_off(groups.candidates(written, status), memory.backed_off_before(request)):
-            memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.BACK_OFF, said)
+            memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.BACK_OFF, said)
         elif sum(other.bundle == request.bundle for other in sight.requests) > 1:
             memory.setbacks.split(policy, unit, sight.now)
         elif batch:
             memory.setbacks.smaller(policy, unit, request.shape, batch, sight.now)
         else:
-            memory.setbacks.failed(policy, unit, request.shape, sight.now, Obstacle.REFUSED, said)
+            memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.REFUSED, said)
 
 
-def refuse(demand: Demand, said: str, memory: Memory, now: float) -> None:
+def record_refusal(demand: Demand, said: str, memory: RequestTracker, now: float) -> None:
     """Note that the API server took no request for this: it is as good as refused by the autoscaler."""
     shape = shape_of(demand.pods[0])
-    memory.setbacks.failed(demand.policy, demand.unit, shape, now, Obstacle.REFUSED, said)
+    memory.setbacks.failed(demand.policy, demand.unit, shape, now, BlockReason.REFUSED, said)
 
 
 def _smaller(pods: int, left: int) -> int:

@@ -10,21 +10,21 @@ from typing import Any
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scaleup.planner import free_nodes, in_order
+from policy.scaleup.planner import free_nodes, queue_order
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
-from watcher.provisioner.interface import Answer, Request, shape_of
-from watcher.scaleup.cluster_state import Governed, Sight
+from watcher.provisioner.interface import Request, RequestPhase, shape_of
+from watcher.scaleup.cluster_state import ClusterState, PolicyState
 from watcher.scaleup.scaleup_status import Blocked
-from watcher.scaleup.unit_backoff import Setbacks
+from watcher.scaleup.unit_backoff import UnitBackoff
 
-__all__ = ["Memory", "full_since"]
+__all__ = ["RequestTracker", "full_since"]
 
 
 @dataclass(slots=True)
-class Memory:
+class RequestTracker:
     """`look` first, then ask."""
 
-    setbacks: Setbacks
+    setbacks: UnitBackoff
     answer_longest: float
     arrival_longest: float
     gpu_longest: float
@@ -53,7 +53,7 @@ class Memory:
     idle_since: dict[str, float] = field(default_factory=dict)
     """Since when no pod wants what a request brings."""
 
-    def look(self, sight: Sight) -> None:
+    def look(self, sight: ClusterState) -> None:
         """Note what only time or a comparison tells."""
         begun = self.accounted is None
         for name in self.landed.keys() - {request.name for request in sight.requests}:
@@ -103,15 +103,15 @@ class Memory:
         brought = len(request.pods) if request.granted is None else request.granted
         return max(0, brought - len(self.landed.get(request.name, ())))
 
-    def waiting(self, request: Request, governed: Governed) -> list[Pod]:
+    def waiting(self, request: Request, governed: PolicyState) -> list[Pod]:
         """The pods of the request that may count on its places.
 
         Pods of one shape are alike to the scheduler: another one may have taken a place meanwhile.
         """
-        own = in_order(pod for pod in governed.open if pod.uid in request.pods)
+        own = queue_order(pod for pod in governed.open if pod.uid in request.pods)
         return own[: self.places(request)]
 
-    def awaiting(self, governed: Governed, requests: Iterable[Request]) -> dict[str, int]:
+    def awaiting(self, governed: PolicyState, requests: Iterable[Request]) -> dict[str, int]:
         """The unit that was asked to grow for each waiting pod of the policy, by uid (W3)."""
         return {
             pod.uid: unit
@@ -120,11 +120,11 @@ class Memory:
             for pod in self.waiting(request, governed)
         }
 
-    def spare(self, request: Request, governed: Governed) -> int:
+    def spare(self, request: Request, governed: PolicyState) -> int:
         """Places on their way that none of its own pods waits for any more."""
         return self.places(request) - len(self.waiting(request, governed))
 
-    def wanted(self, request: Request, sight: Sight) -> int:
+    def wanted(self, request: Request, sight: ClusterState) -> int:
         """How many of its places any pod waits for."""
         meant = sight.of(request)
         if meant is None or not self.places(request):
@@ -148,12 +148,12 @@ class Memory:
         known = self.baselines.get(request.name)
         return {group.name for group in known.groups if group.backoff} if known else None
 
-    def blocked(self, policy: ResourcePolicy, unit: int, sight: Sight) -> Blocked | None:
+    def blocked(self, policy: ResourcePolicy, unit: int, sight: ClusterState) -> Blocked | None:
         """Why a unit is passed over, for pods of some shape at least (W4)."""
         told = sight.groups.blocked(policy.units[unit], sight.status)
         return told or self.setbacks.blocked(policy, unit, sight.now)
 
-    def stuck(self, policy: ResourcePolicy, sight: Sight) -> Callable[[Pod, int], bool]:
+    def stuck(self, policy: ResourcePolicy, sight: ClusterState) -> Callable[[Pod, int], bool]:
         """Whether a unit cannot grow for a pod for now."""
         barred = {i for i, unit in enumerate(policy.units) if sight.groups.blocked(unit, sight.status)}
         failed = set(self.setbacks.known(policy))
@@ -174,27 +174,29 @@ class Memory:
         updated, since = self.lively
         return bool(updated) and now - since > self.answer_longest
 
-    def unanswered(self, request: Request, sight: Sight) -> bool:
+    def unanswered(self, request: Request, sight: ClusterState) -> bool:
         """Whether it has waited too long for the first word of an answer."""
         since, _ = self.asked_since.get(request.name, (sight.now, ""))
-        return request.answer is Answer.ASKED and sight.now - since > self.answer_longest
+        return request.answer is RequestPhase.ASKED and sight.now - since > self.answer_longest
 
-    def alive(self, request: Request, sight: Sight) -> bool:
+    def alive(self, request: Request, sight: ClusterState) -> bool:
         """Whether the autoscaler has done a loop since the request was asked."""
         _, updated = self.asked_since.get(request.name, (sight.now, ""))
         return sight.status.updated not in ("", updated)
 
-    def _hear(self, request: Request, sight: Sight) -> None:
-        if request.answer is Answer.PROVISIONED:
+    def _hear(self, request: Request, sight: ClusterState) -> None:
+        if request.answer is RequestPhase.PROVISIONED:
             self.served.setdefault(request.name, sight.status.updated)
-        elif request.answer is Answer.ACCEPTED:
+        elif request.answer is RequestPhase.ACCEPTED:
             self.accepted_at.setdefault(request.name, sight.now)
-        elif request.answer in (Answer.ASKED, Answer.SHOWN):
+        elif request.answer in (RequestPhase.ASKED, RequestPhase.SHOWN):
             self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
-            if sight.status.groups and (request.answer is Answer.ASKED or not self.sizes_before(request)):
+            if sight.status.groups and (
+                request.answer is RequestPhase.ASKED or not self.sizes_before(request)
+            ):
                 self.baselines[request.name] = sight.status
 
-    def _land(self, sight: Sight) -> None:
+    def _land(self, sight: ClusterState) -> None:
         """Give each pod that was placed to one request of those whose nodes it may have found.
 
         That is its own, if that was served; else the oldest that was: alike pods take each other's nodes.
@@ -208,7 +210,7 @@ class Memory:
             self.accounted = self.accounted & placed
         taken = self.accounted.union(*self.landed.values())
         requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
-        served = [request for request in requests if request.answer is Answer.PROVISIONED]
+        served = [request for request in requests if request.answer is RequestPhase.PROVISIONED]
         for candidates, own in ((served, True), (served, False), (requests, True)):
             for request in candidates:
                 landed = self.landed[request.name]
@@ -217,7 +219,7 @@ class Memory:
                         landed.add(pod.uid)
                         taken.add(pod.uid)
 
-    def _arrivals(self, request: Request, sight: Sight, *, own: bool) -> Iterable[Pod]:
+    def _arrivals(self, request: Request, sight: ClusterState, *, own: bool) -> Iterable[Pod]:
         """The pods that were placed in the unit of a request and could have taken its places."""
         meant = sight.of(request)
         if meant is None:
@@ -230,7 +232,7 @@ class Memory:
             if pod.uid in request.pods if own else _is_on_its_node(pod, request, sight):
                 yield pod
 
-    def _is_barren(self, request: Request, sight: Sight) -> bool:
+    def _is_barren(self, request: Request, sight: ClusterState) -> bool:
         """Whether its nodes came and others have them: pods of other policies, of none, or of another size.
 
         Where nobody waits for it, nothing of it is on its way any more, at least.
@@ -245,7 +247,7 @@ class Memory:
         pod = next((pod for pod in governed.open if shape_of(pod) == request.shape), None)
         return pod is None or not any(free_nodes(sight.view, governed.policy, unit, pod))
 
-    def _is_shown(self, request: Request, sight: Sight) -> bool:
+    def _is_shown(self, request: Request, sight: ClusterState) -> bool:
         """Whether the autoscaler's status is of a loop after it served the request: nodes to come are in it.
 
         By its own times where it tells them, else by what we saw.
@@ -254,7 +256,7 @@ class Memory:
             return sight.status.is_of_a_loop_after(request.served_at)
         return self.served.get(request.name, sight.status.updated) != sight.status.updated
 
-    def _lift(self, sight: Sight) -> None:
+    def _lift(self, sight: ClusterState) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
         for governed in sight.governed.values():
             for index, unit in enumerate(governed.policy.units):
@@ -265,13 +267,15 @@ class Memory:
                     self.barred.discard(place)
                     self.setbacks.forget(governed.policy, index)
 
-    def _is_deaf(self, sight: Sight) -> bool:
+    def _is_deaf(self, sight: ClusterState) -> bool:
         if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
             return True
-        return self.deaf and all(r.answer in (Answer.UNSENT, Answer.ASKED) for r in sight.requests)
+        return self.deaf and all(
+            r.answer in (RequestPhase.UNSENT, RequestPhase.ASKED) for r in sight.requests
+        )
 
 
-def full_since(request: Request, sight: Sight) -> float:
+def full_since(request: Request, sight: ClusterState) -> float:
     """Since when the unit of a request may have been full, at the earliest.
 
     By what the API tells of its nodes and pods, so that a watcher that was restarted does not wait anew.
@@ -285,14 +289,14 @@ def full_since(request: Request, sight: Sight) -> float:
     return max((request.made_at, *came, *taken))
 
 
-def _placed_since(request: Request, sight: Sight) -> float:
+def _placed_since(request: Request, sight: ClusterState) -> float:
     """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
     meant = sight.of(request)
     placed = {pod.uid: pod.bound_at or sight.now for pod in meant[0].placed} if meant else {}
     return max((placed.get(uid, sight.now) for uid in request.pods), default=sight.now)
 
 
-def _is_on_its_node(pod: Pod, request: Request, sight: Sight) -> bool:
+def _is_on_its_node(pod: Pod, request: Request, sight: ClusterState) -> bool:
     """Whether the pod is where one of the request could be: on a node that came after it was made.
 
     Both times are whole seconds of the API server. Older room was there for anybody.

@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
-__all__ = ["Blocked", "Growth", "Obstacle", "Outlook", "OutlookBoard", "Presence"]
+__all__ = [
+    "Blocked",
+    "UnitScaleUp",
+    "BlockReason",
+    "ScaleUpStatus",
+    "LatestScaleUpStatus",
+    "AutoscalerHealth",
+]
 
 
-class Presence(StrEnum):
+class AutoscalerHealth(StrEnum):
     """Whether anybody is there to ask (A8, W5)."""
 
     UNKNOWN = "Unknown"
@@ -29,7 +36,7 @@ class Presence(StrEnum):
     SERVING = "Serving"
 
 
-class Obstacle(StrEnum):
+class BlockReason(StrEnum):
     """Why a unit cannot grow for now (W4)."""
 
     BACK_OFF = "BackOff"
@@ -46,7 +53,7 @@ class Obstacle(StrEnum):
 class Blocked:
     """A unit that is passed over."""
 
-    obstacle: Obstacle
+    obstacle: BlockReason
     said: str
     """In the autoscaler's own words; empty if it has none."""
     until: float = math.inf
@@ -54,7 +61,7 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class UnitScaleUp:
     """What is under way for one unit."""
 
     asked: int = 0
@@ -71,37 +78,37 @@ class Growth:
         return self.blocked is None
 
 
-_NOTHING = Growth()
+_NOTHING = UnitScaleUp()
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ScaleUpStatus:
     """One round's findings. Times are in Unix seconds."""
 
-    presence: Presence = Presence.UNKNOWN
-    units: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
+    presence: AutoscalerHealth = AutoscalerHealth.UNKNOWN
+    units: Mapping[tuple[str, int], UnitScaleUp] = field(default_factory=dict)
     """By the policy's key and the index of the unit; units that wait for no nodes are not in it (U4)."""
     lost_gpus: tuple[str, ...] = ()
     """Nodes that may keep the autoscaler from buying anything (kubernetes/autoscaler#10301)."""
 
-    def of(self, policy: str, unit: int) -> Growth:
+    def of(self, policy: str, unit: int) -> UnitScaleUp:
         """What is under way for a unit."""
         return self.units.get((policy, unit), _NOTHING)
 
 
-class OutlookBoard:
+class LatestScaleUpStatus:
     """Where the watcher's thread puts the outlook and others read it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._latest = Outlook()
+        self._latest = ScaleUpStatus()
 
-    def publish(self, outlook: Outlook) -> None:
+    def publish(self, outlook: ScaleUpStatus) -> None:
         """Replace what was there."""
         with self._lock:
             self._latest = outlook
 
-    def latest(self) -> Outlook:
+    def latest(self) -> ScaleUpStatus:
         """What was published last."""
         with self._lock:
             return self._latest

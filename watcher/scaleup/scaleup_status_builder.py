@@ -5,32 +5,34 @@ Owns how requests and setbacks become a prospect for each unit; must not know wh
 
 from collections.abc import Iterator
 
-from watcher.scaleup.cluster_state import Governed, Sight
-from watcher.scaleup.request_tracker import Memory
-from watcher.scaleup.scaleup_status import Growth, Outlook, Presence
+from watcher.scaleup.cluster_state import ClusterState, PolicyState
+from watcher.scaleup.request_tracker import RequestTracker
+from watcher.scaleup.scaleup_status import AutoscalerHealth, ScaleUpStatus, UnitScaleUp
 
-__all__ = ["outlook_of"]
+__all__ = ["build_scaleup_status"]
 
 
-def outlook_of(sight: Sight, memory: Memory, presence: Presence) -> Outlook:
+def build_scaleup_status(
+    sight: ClusterState, memory: RequestTracker, presence: AutoscalerHealth
+) -> ScaleUpStatus:
     """For every unit that waits for nodes, of every policy."""
     units = {
         (key, unit): _growth(governed, unit, sight, memory)
         for key, governed in sight.governed.items()
         for unit in _growing(governed)
     }
-    return Outlook(presence, units, memory.lasting_lost_gpus(sight.now))
+    return ScaleUpStatus(presence, units, memory.lasting_lost_gpus(sight.now))
 
 
-def _growing(governed: Governed) -> Iterator[int]:
+def _growing(governed: PolicyState) -> Iterator[int]:
     return (index for index, unit in enumerate(governed.policy.units) if unit.waits_for_nodes)
 
 
-def _growth(governed: Governed, unit: int, sight: Sight, memory: Memory) -> Growth:
+def _growth(governed: PolicyState, unit: int, sight: ClusterState, memory: RequestTracker) -> UnitScaleUp:
     policy = governed.policy
     own = [r for r in sight.requests if r.policy == policy.key and governed.unit(r) == unit]
     awaited = [request for request in own if memory.places(request)]
-    return Growth(
+    return UnitScaleUp(
         asked=sum(map(memory.places, awaited)),
         pods=frozenset(pod.uid for request in awaited for pod in memory.waiting(request, governed)),
         since=min((request.made_at for request in awaited), default=None),

@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from policy.api.objects import Pod
 from policy.scaleup.demand import wants_nodes
 from policy.scaleup.planner import plan
-from watcher.scaleup.cluster_state import Sight
-from watcher.scaleup.request_tracker import Memory
+from watcher.scaleup.cluster_state import ClusterState
+from watcher.scaleup.request_tracker import RequestTracker
 
-__all__ = ["Overlooked"]
+__all__ = ["SchedulablePods"]
 
 _LANDING = 60.0
 """Seconds that the scheduler has to use a free node: several times its longest back-off."""
 
 
 @dataclass(slots=True)
-class Overlooked:
+class SchedulablePods:
     """`look` now and then, and ask any time."""
 
     uids: frozenset[str] = frozenset()
     _since: dict[str, float] = field(default_factory=dict)
 
-    def look(self, sight: Sight, memory: Memory) -> list[Pod]:
+    def look(self, sight: ClusterState, memory: RequestTracker) -> list[Pod]:
         """Note who has a free node now; those for whom it has been so too long since this look."""
         seated = {pod.uid: pod for pod in _seated(sight, memory)}
         self._since = {uid: self._since.get(uid, sight.now) for uid in seated}
@@ -36,7 +36,7 @@ class Overlooked:
         return [seated[uid] for uid in sorted(self.uids - before)]
 
 
-def _seated(sight: Sight, memory: Memory) -> Iterator[Pod]:
+def _seated(sight: ClusterState, memory: RequestTracker) -> Iterator[Pod]:
     for governed in sight.governed.values():
         pending = [pod for pod in governed.open if wants_nodes(pod)]
         asked = memory.awaiting(governed, sight.requests)

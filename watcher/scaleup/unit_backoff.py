@@ -10,29 +10,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from policy.api.resourcepolicy import ResourcePolicy
-from watcher.scaleup.scaleup_status import Blocked, Obstacle
+from watcher.scaleup.scaleup_status import Blocked, BlockReason
 
-__all__ = ["Setbacks"]
+__all__ = ["UnitBackoff"]
 
 _Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Setback:
+class _Failure:
     batch: int
     until: float
     wait: float
-    obstacle: Obstacle
+    obstacle: BlockReason
     said: str
 
 
 @dataclass(slots=True)
-class Setbacks:
+class UnitBackoff:
     """By policy and unit, and then by shape; units are told by what they are, not by their place."""
 
     first: float
     longest: float
-    _known: dict[_Place, dict[str, _Setback]] = field(default_factory=dict)
+    _known: dict[_Place, dict[str, _Failure]] = field(default_factory=dict)
     _apart: dict[_Place, float] = field(default_factory=dict)
     """Until when no two shapes are asked for together."""
 
@@ -48,15 +48,15 @@ class Setbacks:
         """A request failed and may do with so many pods."""
         before = self._of(policy, unit).get(shape)
         wait = before.wait if before else 0.0
-        self._note(policy, unit, shape, _Setback(batch, now, wait, Obstacle.REFUSED, ""))
+        self._note(policy, unit, shape, _Failure(batch, now, wait, BlockReason.REFUSED, ""))
 
     def failed(
-        self, policy: ResourcePolicy, unit: int, shape: str, now: float, obstacle: Obstacle, said: str = ""
+        self, policy: ResourcePolicy, unit: int, shape: str, now: float, obstacle: BlockReason, said: str = ""
     ) -> None:
         """Not even one pod of the shape gets a node."""
         before = self._of(policy, unit).get(shape)
         wait = min(before.wait * 2, self.longest) if before and before.wait else self.first
-        self._note(policy, unit, shape, _Setback(1, now + wait, wait, obstacle, said))
+        self._note(policy, unit, shape, _Failure(1, now + wait, wait, obstacle, said))
 
     def succeeded(self, policy: ResourcePolicy, unit: int, shape: str) -> None:
         """It grew: forget what was before."""
@@ -85,10 +85,10 @@ class Setbacks:
         """The units that failed for any shape."""
         return (unit for unit in range(len(policy.units)) if self._of(policy, unit))
 
-    def _of(self, policy: ResourcePolicy, unit: int) -> dict[str, _Setback]:
+    def _of(self, policy: ResourcePolicy, unit: int) -> dict[str, _Failure]:
         return self._known.get(_place(policy, unit), {})
 
-    def _note(self, policy: ResourcePolicy, unit: int, shape: str, setback: _Setback) -> None:
+    def _note(self, policy: ResourcePolicy, unit: int, shape: str, setback: _Failure) -> None:
         self._known.setdefault(_place(policy, unit), {})[shape] = setback
 
 

@@ -12,15 +12,15 @@ from cluster.cache.cache import Cache
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
 from policy.api.resourcepolicy import ResourcePolicy, Unit
-from policy.podmetadata.desired_metadata import NotWritten
+from policy.podmetadata.desired_metadata import SkippedLabel
 from policy.scaleup.demand import wants_nodes
-from policy.scheduling.matching import is_sent
+from policy.scheduling.matching import is_managed
 from policy.status.conditions import Condition, about_pods, accepted, labels_refused, rejected
-from policy.status.unit_capacity import Occupancy, Room, occupancies
-from watcher.scaleup.scaleup_status import Outlook
+from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacities
+from watcher.scaleup.scaleup_status import ScaleUpStatus
 from watcher.status.unit_status import UnitState, growth_conditions, states
 
-__all__ = ["Report", "Status", "Surveyor", "UnitStatus"]
+__all__ = ["StatusReport", "PolicyStatus", "StatusBuilder", "UnitStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class UnitStatus:
     """One unit: what it is, what it holds, how many pods nodes were asked for, and its state."""
 
     unit: Unit
-    occupancy: Occupancy
+    occupancy: UnitCapacity
     asked: int
     state: UnitState
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class PolicyStatus:
     """What one policy's status should say."""
 
     generation: int
@@ -49,34 +49,34 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """One look."""
 
-    statuses: Mapping[str, Status]
+    statuses: Mapping[str, PolicyStatus]
     """By `namespace/name`."""
     policies: Mapping[str, ResourcePolicy]
     """Those in force, by `namespace/name`."""
-    outlook: Outlook
+    outlook: ScaleUpStatus
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What the cache tells of one policy."""
 
-    units: tuple[Occupancy, ...]
+    units: tuple[UnitCapacity, ...]
     pending: int
     waiting: tuple[Pod, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Surveyor:
+class StatusBuilder:
     """Looks at the cache."""
 
     cache: Cache
     managed_resources: Collection[str]
     on_conflict: OnConflict
 
-    def report(self, outlook: Outlook, not_written: Collection[NotWritten]) -> Report:
+    def report(self, outlook: ScaleUpStatus, not_written: Collection[SkippedLabel]) -> StatusReport:
         """The status of every policy, and what it rests on."""
         with self.cache.lock:
             policies = list(self.cache.policies)
@@ -95,10 +95,10 @@ class Surveyor:
             statuses[policy.key] = _status(policy, found[policy.key], conditions, outlook)
         for key, invalid in refused.items():
             condition = rejected(invalid, in_force=key in statuses)
-            last = statuses.get(key, Status(0, ()))
+            last = statuses.get(key, PolicyStatus(0, ()))
             now = (condition, *last.conditions[1:])
             statuses[key] = replace(last, generation=invalid.generation, conditions=now, uid=invalid.uid)
-        return Report(statuses, {policy.key: policy for policy in policies}, outlook)
+        return StatusReport(statuses, {policy.key: policy for policy in policies}, outlook)
 
     def _found(self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]) -> dict[str, _Found]:
         governed: dict[str, list[Pod]] = {policy.key: [] for policy in policies}
@@ -106,14 +106,14 @@ class Surveyor:
             policy = None if pod.finished else self.cache.policies.governing(pod)
             if policy is not None:
                 governed[policy.key].append(pod)
-        room = Room(self.cache)
+        room = FreeCapacity(self.cache)
         return {policy.key: self._held(policy, governed[policy.key], room) for policy in policies}
 
-    def _held(self, policy: ResourcePolicy, pods: list[Pod], room: Room) -> _Found:
-        asking = [pod for pod in pods if is_sent(pod, self.managed_resources)]
+    def _held(self, policy: ResourcePolicy, pods: list[Pod], room: FreeCapacity) -> _Found:
+        asking = [pod for pod in pods if is_managed(pod, self.managed_resources)]
         pending = [pod for pod in asking if not (pod.node_name or pod.terminating)]
         return _Found(
-            occupancies(policy, pods, asking, self.cache, room, self.managed_resources),
+            unit_capacities(policy, pods, asking, self.cache, room, self.managed_resources),
             pending=len(pending),
             waiting=tuple(sorted(filter(wants_nodes, pending), key=lambda pod: pod.name)),
         )
@@ -138,12 +138,12 @@ class Surveyor:
 
 
 def _status(
-    policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], outlook: Outlook
-) -> Status:
+    policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], outlook: ScaleUpStatus
+) -> PolicyStatus:
     units = tuple(
         UnitStatus(unit, occupancy, outlook.of(policy.key, index).asked, state)
         for index, (unit, occupancy, state) in enumerate(
             zip(policy.units, found.units, states(policy, found.units, outlook), strict=True)
         )
     )
-    return Status(policy.generation, conditions, found.pending, units, policy.uid, found.waiting)
+    return PolicyStatus(policy.generation, conditions, found.pending, units, policy.uid, found.waiting)

@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from threading import Event
 
 from cluster.kube.periodic import repeat
-from watcher.podmetadata.controller import Placement
-from watcher.scaleup.scaleup_status import OutlookBoard
-from watcher.status.builder import Report, Surveyor
+from watcher.podmetadata.controller import PodMetadataController
+from watcher.scaleup.scaleup_status import LatestScaleUpStatus
+from watcher.status.builder import StatusBuilder, StatusReport
 
-__all__ = ["Reporting"]
+__all__ = ["StatusController"]
 
 _PERIOD = 1.0
 
-Sink = Callable[[Report], None]
+Sink = Callable[[StatusReport], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reporting:
+class StatusController:
     """One thread's work."""
 
-    surveyor: Surveyor
-    board: OutlookBoard
-    placement: Placement
+    surveyor: StatusBuilder
+    board: LatestScaleUpStatus
+    placement: PodMetadataController
     sinks: Sequence[Sink]
     begin: Callable[[], None] = lambda: None
     """Called before the first round: another leader may have written meanwhile."""

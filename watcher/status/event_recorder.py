@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.kube.client import ApiError, Connection, Unreachable
-from watcher.status.event_rules import Notice
+from cluster.kube.client import ApiError, KubeClient, Unreachable
+from watcher.status.event_rules import EventSpec
 
-__all__ = ["Events"]
+__all__ = ["EventRecorder"]
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ class _Told:
 
 
 @dataclass(slots=True)
-class Events:
+class EventRecorder:
     """For one thread. `clock` gives Unix seconds; `instance` names this process."""
 
-    connection: Connection
+    connection: KubeClient
     clock: Callable[[], float]
     instance: str
     _told: dict[str, _Told] = field(default_factory=dict)
 
-    def tell(self, notices: Iterable[Notice]) -> None:
+    def tell(self, notices: Iterable[EventSpec]) -> None:
         """Tell what is new. What could not be told is tried again next time."""
         now = self.clock()
         standing = {_name(notice): notice for notice in notices}
@@ -72,7 +72,7 @@ class Events:
         told = self._told.get(name)
         return told is None or now - told.at > (_FRESH if told.stands else _PAUSE)
 
-    def _write(self, name: str, notice: Notice, now: float) -> None:
+    def _write(self, name: str, notice: EventSpec, now: float) -> None:
         told = self._told.get(name)
         path = f"/apis/events.k8s.io/v1/namespaces/{notice.about.namespace}/events"
         if told is None:
@@ -101,7 +101,7 @@ class Events:
             return False
         return True
 
-    def _event(self, name: str, notice: Notice, now: float) -> dict[str, Any]:
+    def _event(self, name: str, notice: EventSpec, now: float) -> dict[str, Any]:
         about = notice.about
         return {
             "apiVersion": "events.k8s.io/v1",
@@ -124,7 +124,7 @@ class Events:
         }
 
 
-def _name(notice: Notice) -> str:
+def _name(notice: EventSpec) -> str:
     cause = repr((notice.about.kind, notice.about.uid, notice.reason, notice.cause))
     about = notice.about.name[:_LONGEST_NAME].rstrip("-.")
     return f"{about}.{hashlib.sha256(cause.encode()).hexdigest()[:16]}"

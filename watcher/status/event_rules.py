@@ -11,11 +11,11 @@ from enum import StrEnum
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.status.conditions import Condition, ConditionType
-from watcher.scaleup.scaleup_status import Outlook
-from watcher.status.builder import Report, Status
+from watcher.scaleup.scaleup_status import ScaleUpStatus
+from watcher.status.builder import PolicyStatus, StatusReport
 from watcher.status.unit_status import obstacles
 
-__all__ = ["About", "Notice", "Severity", "notices"]
+__all__ = ["About", "EventSpec", "EventType", "event_specs"]
 
 _Passed = tuple[int, str, str]
 """A unit that gets no nodes, why in a word, and in a sentence."""
@@ -27,7 +27,7 @@ _PODS_TOLD = 20
 """Pods of one policy that get a notice of their own at a time; the policy's own speaks for the rest."""
 
 
-class Severity(StrEnum):
+class EventType(StrEnum):
     """The `type` of an Event."""
 
     NORMAL = "Normal"
@@ -46,20 +46,20 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class EventSpec:
     """`reason` is one word for programs, `note` a sentence for people.
 
     Notices with the same `cause` are one, though their notes name other examples.
     """
 
     about: About
-    severity: Severity
+    severity: EventType
     reason: str
     note: str
     cause: str
 
 
-def notices(report: Report) -> Iterator[Notice]:
+def event_specs(report: StatusReport) -> Iterator[EventSpec]:
     """Whatever is to be told now."""
     for key, status in report.statuses.items():
         policy = report.policies.get(key)
@@ -70,15 +70,15 @@ def notices(report: Report) -> Iterator[Notice]:
                 yield from _of_pod(pod, policy, report.outlook, passed)
 
 
-def _of_policy(key: str, status: Status, passed: Sequence[_Passed]) -> Iterator[Notice]:
+def _of_policy(key: str, status: PolicyStatus, passed: Sequence[_Passed]) -> Iterator[EventSpec]:
     namespace, _, name = key.partition("/")
     about = About("scheduling.alibabacloud.com/v1alpha1", "ResourcePolicy", namespace, name, status.uid)
     for condition in status.conditions:
         if _is_news(condition):
             expected = condition.type is ConditionType.WAITING_FOR_NODES
-            severity = Severity.NORMAL if expected else Severity.WARNING
+            severity = EventType.NORMAL if expected else EventType.WARNING
             reason = "NotAccepted" if condition.type is ConditionType.ACCEPTED else str(condition.type)
-            yield Notice(about, severity, reason, condition.message, _cause(condition, passed))
+            yield EventSpec(about, severity, reason, condition.message, _cause(condition, passed))
 
 
 def _cause(condition: Condition, passed: Sequence[_Passed]) -> str:
@@ -98,8 +98,8 @@ def _is_news(condition: Condition) -> bool:
 
 
 def _of_pod(
-    pod: Pod, policy: ResourcePolicy, outlook: Outlook, passed: Sequence[_Passed]
-) -> Iterator[Notice]:
+    pod: Pod, policy: ResourcePolicy, outlook: ScaleUpStatus, passed: Sequence[_Passed]
+) -> Iterator[EventSpec]:
     about = About("v1", "Pod", pod.namespace, pod.name, pod.uid)
     of = f"ResourcePolicy {policy.name}"
     units = range(len(policy.units))
@@ -108,8 +108,8 @@ def _of_pod(
         earlier = [each for each in passed if each[0] < asked]
         why = "".join(f"; units[{index}] is passed over: {why}" for index, _, why in earlier)
         note = f"nodes were asked for in units[{asked}] of {of}{why}"
-        yield Notice(about, Severity.NORMAL, "WaitingForNodes", note, f"{asked}; {_words(earlier)}")
+        yield EventSpec(about, EventType.NORMAL, "WaitingForNodes", note, f"{asked}; {_words(earlier)}")
     elif passed and len(passed) == sum(unit.waits_for_nodes for unit in policy.units):
         why = "; ".join(f"units[{index}]: {why}" for index, _, why in passed)
         note = f"{of} gets no nodes for it now; {why}"
-        yield Notice(about, Severity.WARNING, "NotGrowable", note, _words(passed))
+        yield EventSpec(about, EventType.WARNING, "NotGrowable", note, _words(passed))

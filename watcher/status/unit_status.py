@@ -13,16 +13,16 @@ from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.reasons import Reason, Refusal
 from policy.status.conditions import Condition, ConditionType
-from policy.status.unit_capacity import Occupancy
-from watcher.scaleup.scaleup_status import Growth, Obstacle, Outlook, Presence
+from policy.status.unit_capacity import UnitCapacity
+from watcher.scaleup.scaleup_status import AutoscalerHealth, BlockReason, ScaleUpStatus, UnitScaleUp
 
-__all__ = ["State", "UnitState", "growth_conditions", "obstacles", "states"]
+__all__ = ["UnitStateName", "UnitState", "growth_conditions", "obstacles", "states"]
 
 _LONGEST = 512
 _NAMED = 5
 
 
-class State(StrEnum):
+class UnitStateName(StrEnum):
     """Whether a pod may use the unit now, and what there is to hope for if not."""
 
     OPEN = "Open"
@@ -38,23 +38,23 @@ class State(StrEnum):
 class UnitState:
     """One unit."""
 
-    state: State
+    state: UnitStateName
     reason: str
     """One word for programs."""
     message: str
 
 
-_OBSTACLES: Mapping[Obstacle, str] = {
-    Obstacle.BACK_OFF: "the cloud refused nodes, and the autoscaler waits before it tries again",
-    Obstacle.AT_MAXIMUM: "its node groups have as many nodes as they may have",
-    Obstacle.REFUSED: "the autoscaler found no way to grow it",
-    Obstacle.NOT_ARRIVED: "nodes were promised and have not taken their pods in time",
+_OBSTACLES: Mapping[BlockReason, str] = {
+    BlockReason.BACK_OFF: "the cloud refused nodes, and the autoscaler waits before it tries again",
+    BlockReason.AT_MAXIMUM: "its node groups have as many nodes as they may have",
+    BlockReason.REFUSED: "the autoscaler found no way to grow it",
+    BlockReason.NOT_ARRIVED: "nodes were promised and have not taken their pods in time",
 }
-_ABSENT: Mapping[Presence, tuple[str, str]] = {
-    Presence.OFF: ("BackendOff", "the setting watcher.backend is none, so nobody is asked for nodes"),
-    Presence.NOT_SERVED: ("NoAutoscaler", "there is no autoscaler that could be asked for nodes"),
-    Presence.SILENT: ("AutoscalerSilent", "cluster-autoscaler shows no life any more"),
-    Presence.DEAF: (
+_ABSENT: Mapping[AutoscalerHealth, tuple[str, str]] = {
+    AutoscalerHealth.OFF: ("BackendOff", "the setting watcher.backend is none, so nobody is asked for nodes"),
+    AutoscalerHealth.NOT_SERVED: ("NoAutoscaler", "there is no autoscaler that could be asked for nodes"),
+    AutoscalerHealth.SILENT: ("AutoscalerSilent", "cluster-autoscaler shows no life any more"),
+    AutoscalerHealth.DEAF: (
         "AutoscalerDeaf",
         "cluster-autoscaler works and leaves requests unanswered; is --enable-provisioning-requests on?",
     ),
@@ -62,13 +62,13 @@ _ABSENT: Mapping[Presence, tuple[str, str]] = {
 
 
 def states(
-    policy: ResourcePolicy, occupancies: Sequence[Occupancy], outlook: Outlook
+    policy: ResourcePolicy, occupancies: Sequence[UnitCapacity], outlook: ScaleUpStatus
 ) -> tuple[UnitState, ...]:
     """Of every unit, in order."""
     return tuple(_state(policy, index, occupancy, outlook) for index, occupancy in enumerate(occupancies))
 
 
-def obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, str, str]]:
+def obstacles(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Iterator[tuple[int, str, str]]:
     """The units that get no nodes for now, each with why: a word and a sentence (W4, W5)."""
     for index, unit in enumerate(policy.units):
         obstacle = _obstacle(outlook.of(policy.key, index), outlook.presence)
@@ -76,40 +76,40 @@ def obstacles(policy: ResourcePolicy, outlook: Outlook) -> Iterator[tuple[int, s
             yield index, *obstacle
 
 
-def growth_conditions(policy: ResourcePolicy, outlook: Outlook) -> tuple[Condition, ...]:
+def growth_conditions(policy: ResourcePolicy, outlook: ScaleUpStatus) -> tuple[Condition, ...]:
     """WaitingForNodes, NotGrowable and GpuLost of one policy."""
     return _waiting(policy, outlook), _not_growable(policy, outlook), _gpu_lost(policy, outlook)
 
 
-def _state(policy: ResourcePolicy, index: int, occupancy: Occupancy, outlook: Outlook) -> UnitState:
+def _state(policy: ResourcePolicy, index: int, occupancy: UnitCapacity, outlook: ScaleUpStatus) -> UnitState:
     if occupancy.exhausted is not None:
         refusal = occupancy.exhausted
-        return UnitState(State.EXHAUSTED, refusal.reason, _cap(refusal))
+        return UnitState(UnitStateName.EXHAUSTED, refusal.reason, _cap(refusal))
     if occupancy.room:
-        return UnitState(State.OPEN, "HasRoom", "a pod may use it now")
+        return UnitState(UnitStateName.OPEN, "HasRoom", "a pod may use it now")
     if policy.units[index].waits_for_nodes:
         found = _growing(outlook.of(policy.key, index), outlook.presence)
         if found is not None:
             return found
     if not occupancy.nodes:
-        return UnitState(State.EMPTY, "NoNodes", "no node has its kind and its labels")
-    return UnitState(State.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
+        return UnitState(UnitStateName.EMPTY, "NoNodes", "no node has its kind and its labels")
+    return UnitState(UnitStateName.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
 
 
-def _growing(growth: Growth, presence: Presence) -> UnitState | None:
+def _growing(growth: UnitScaleUp, presence: AutoscalerHealth) -> UnitState | None:
     if growth.asked:
         words = "nodes were asked for, and have not taken their pods yet"
-        return UnitState(State.WAITING_FOR_NODES, "NodesAsked", words)
+        return UnitState(UnitStateName.WAITING_FOR_NODES, "NodesAsked", words)
     obstacle = _obstacle(growth, presence)
     if obstacle is not None:
-        return UnitState(State.NOT_GROWABLE, *obstacle)
-    if presence is Presence.SERVING:
+        return UnitState(UnitStateName.NOT_GROWABLE, *obstacle)
+    if presence is AutoscalerHealth.SERVING:
         words = "it has no room now, and gets nodes when a pod needs them"
-        return UnitState(State.GROWABLE, "CanGrow", words)
+        return UnitState(UnitStateName.GROWABLE, "CanGrow", words)
     return None
 
 
-def _obstacle(growth: Growth, presence: Presence) -> tuple[str, str] | None:
+def _obstacle(growth: UnitScaleUp, presence: AutoscalerHealth) -> tuple[str, str] | None:
     """Why a unit gets no nodes, as a word and a sentence; None if it may get some."""
     if presence in _ABSENT:
         return _ABSENT[presence]
@@ -128,7 +128,7 @@ def _cap(refusal: Refusal) -> str:
     return f"its maxResources leave too little {refusal.named} (limit {limit}){by and ', reached' + by}"
 
 
-def _waiting(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+def _waiting(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
     kind = ConditionType.WAITING_FOR_NODES
     asked = [i for i in range(len(policy.units)) if outlook.of(policy.key, i).asked]
     if not asked:
@@ -137,7 +137,7 @@ def _waiting(policy: ResourcePolicy, outlook: Outlook) -> Condition:
     return Condition(kind, status=True, reason="NodesAsked", message=f"nodes were asked for in {where}")
 
 
-def _not_growable(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+def _not_growable(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
     kind = ConditionType.NOT_GROWABLE
     found = list(obstacles(policy, outlook))
     if not found:
@@ -146,7 +146,7 @@ def _not_growable(policy: ResourcePolicy, outlook: Outlook) -> Condition:
     return Condition(kind, status=True, reason=found[0][1], message=message)
 
 
-def _gpu_lost(policy: ResourcePolicy, outlook: Outlook) -> Condition:
+def _gpu_lost(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
     kind = ConditionType.GPU_LOST
     if not (outlook.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
         return Condition(kind, status=False, reason="NoneLost", message="no node keeps others from growing")

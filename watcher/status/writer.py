@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cluster.kube.client import ApiError, Connection, Unreachable
+from cluster.kube.client import ApiError, KubeClient, Unreachable
 from policy.api.quantity import format_quantity
 from policy.scheduling.node_fit import PODS
-from watcher.status.builder import Report, Status, UnitStatus
+from watcher.status.builder import PolicyStatus, StatusReport, UnitStatus
 
 __all__ = ["StatusWriter"]
 
@@ -29,16 +29,16 @@ _AT_ONCE = 50
 class StatusWriter:
     """For one thread. `clock` gives Unix seconds."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: KubeClient, clock: Callable[[], float]) -> None:
         self._connection = connection
         self._clock = clock
-        self._written: dict[str, Status] = {}
+        self._written: dict[str, PolicyStatus] = {}
 
     def forget(self) -> None:
         """Whatever we wrote, another one may have written since."""
         self._written = {}
 
-    def write(self, report: Report) -> None:
+    def write(self, report: StatusReport) -> None:
         """Write what has changed; what could not be written is tried again next time."""
         wanted = report.statuses
         self._written = {key: self._written[key] for key in self._written.keys() & wanted.keys()}
@@ -55,7 +55,7 @@ class StatusWriter:
             else:
                 self._written[key] = status
 
-    def _write(self, key: str, status: Status) -> None:
+    def _write(self, key: str, status: PolicyStatus) -> None:
         namespace, _, name = key.partition("/")
         path = f"/apis/scheduling.alibabacloud.com/v1alpha1/namespaces/{namespace}/resourcepolicies/{name}"
         stored = json.loads(self._connection.get(path)).get("status") or {}
@@ -65,7 +65,7 @@ class StatusWriter:
             self._connection.patch(f"{path}/status", {"status": written})
 
 
-def _merged(stored: Mapping[str, Any], status: Status, now: str) -> dict[str, Any]:
+def _merged(stored: Mapping[str, Any], status: PolicyStatus, now: str) -> dict[str, Any]:
     """The stored status with ours in it; a condition keeps its time while its status stays."""
     before = {condition["type"]: condition for condition in stored.get("conditions") or ()}
     for condition in status.conditions:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 
-from watcher.status.builder import Report, Status
-from watcher.status.unit_status import State
+from watcher.status.builder import PolicyStatus, StatusReport
+from watcher.status.unit_status import UnitStateName
 
 __all__ = ["WatcherMetrics", "serve_metrics"]
 
@@ -56,7 +56,7 @@ class WatcherMetrics:
             registry=self.registry,
         )
 
-    def show(self, report: Report) -> None:
+    def show(self, report: StatusReport) -> None:
         """What is the case now."""
         self._now.show(report)
 
@@ -82,9 +82,9 @@ class _Now:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._shown: tuple[float, Report] | None = None
+        self._shown: tuple[float, StatusReport] | None = None
 
-    def show(self, report: Report) -> None:
+    def show(self, report: StatusReport) -> None:
         self._shown = self._clock(), report
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -112,11 +112,11 @@ class _Now:
                 pods.add_metric(where, unit.occupancy.pods)
                 nodes.add_metric(where, unit.occupancy.nodes)
                 asked.add_metric(where, unit.asked)
-                for each in State:
+                for each in UnitStateName:
                     state.add_metric((*where, each), each is unit.state.state)
         yield from (pods, nodes, asked, state, pending)
 
-    def _statuses(self) -> Mapping[str, Status]:
+    def _statuses(self) -> Mapping[str, PolicyStatus]:
         """None by one who leads no more, or else two replicas would tell the same pods."""
         if self._shown is None or self._clock() - self._shown[0] > _CURRENT:
             return {}

@@ -11,16 +11,16 @@ from threading import Event
 from cluster.cache.cache import Cache
 from cluster.kube.periodic import repeat
 from policy.api.objects import Pod
-from policy.podmetadata.desired_metadata import RECORDED_WITHIN, lacks_record, place_of
-from policy.scheduling.matching import is_sent
+from policy.podmetadata.desired_metadata import RECORDED_WITHIN, lacks_record, unit_of_pod
+from policy.scheduling.matching import is_managed
 
-__all__ = ["Overflow"]
+__all__ = ["OverflowCounter"]
 
 _PERIOD = 1.0
 
 
 @dataclass(slots=True)
-class Overflow:
+class OverflowCounter:
     """One thread's work. `clock` gives Unix seconds, `count` takes the policy's key and the place."""
 
     cache: Cache
@@ -54,8 +54,8 @@ class Overflow:
         return policy is not None and lately and lacks_record(pod, policy, self.cache)
 
     def _beyond_the_first(self, pod: Pod) -> tuple[str, str] | None:
-        policy = self.cache.policies.governing(pod) if is_sent(pod, self.managed_resources) else None
-        place = None if policy is None else place_of(pod, policy, self.cache)
+        policy = self.cache.policies.governing(pod) if is_managed(pod, self.managed_resources) else None
+        place = None if policy is None else unit_of_pod(pod, policy, self.cache)
         if policy is None or not place:
             return None
         return policy.key, str(place) if place < len(policy.units) else "outside"

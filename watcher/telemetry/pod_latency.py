@@ -13,14 +13,14 @@ from cluster.cache.cache import Cache
 from cluster.kube.periodic import repeat
 from policy.api.objects import Pod
 from policy.scaleup.demand import wants_nodes
-from watcher.scaleup.scaleup_status import OutlookBoard
+from watcher.scaleup.scaleup_status import LatestScaleUpStatus
 
-__all__ = ["Heard", "Waits"]
+__all__ = ["LatencySink", "PodLatency"]
 
 _PERIOD = 0.2
 
 
-class Heard(Protocol):
+class LatencySink(Protocol):
     """Who is told."""
 
     def asked(self, policy: str, unit: int, seconds: float) -> None:
@@ -31,13 +31,13 @@ class Heard(Protocol):
 
 
 @dataclass(slots=True)
-class Waits:
+class PodLatency:
     """One thread's work. `clock` is monotonic."""
 
     cache: Cache
-    board: OutlookBoard
+    board: LatestScaleUpStatus
     clock: Callable[[], float]
-    heard: Heard
+    heard: LatencySink
     _since: dict[str, float] = field(default_factory=dict)
     """By uid: when each pod was first seen without a place."""
     _asked: set[str] = field(default_factory=set)

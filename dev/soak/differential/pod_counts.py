@@ -15,13 +15,13 @@ from typing import Any
 
 import yaml
 
-from cli.cluster.snapshot import Cluster, cluster_in
+from cli.cluster.snapshot import ClusterSnapshot, cluster_in
 from dev.soak.differential.environment import Photo
 from dev.soak.differential.model import World
 from policy.api.objects import Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import Share
+from policy.scheduling.accounting import PodUsage
 from policy.scheduling.matching import governing
 
 __all__ = ["BOUGHT", "Counts", "asked", "cluster_of", "counted", "real", "simulated"]
@@ -45,7 +45,7 @@ def real(before: Photo, after: Photo) -> Counts:
 def counted(
     pods: Iterable[Pod],
     policies: Collection[ResourcePolicy],
-    share_of: Callable[[ResourcePolicy, str], Share | None],
+    share_of: Callable[[ResourcePolicy, str], PodUsage | None],
     there: Container[str],
 ) -> Counts:
     """By policy; a pod outside every unit counts if it is none of those that were `there`."""
@@ -64,7 +64,7 @@ def counted(
     return {name: +count for name, count in counts.items()}
 
 
-def cluster_of(photo: Photo) -> Cluster:
+def cluster_of(photo: Photo) -> ClusterSnapshot:
     """What a snapshot shows."""
     return cluster_in("the plane", str(photo).encode())
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.cluster.offline_extender import Furnished
+from cli.cluster.offline_extender import OfflineExtender
 from cli.cluster.snapshot import moment
 from cli.simulate.arrivals import Arrivals, arrivals
 from cluster.settings import Settings
@@ -20,8 +20,8 @@ from dev.soak.differential.model import World
 from dev.soak.differential.pod_counts import BOUGHT, Counts, asked, cluster_of, counted
 from dev.soak.differential.scheduler_log import Left, Tried
 from policy.api.objects import Pod
-from policy.simulation.node_capacity import Demand, Room
-from policy.simulation.simulator import Attempt, Play, Wanted
+from policy.simulation.node_capacity import NodeCapacity, PodShape
+from policy.simulation.simulator import Scenario, SimulatedAttempt, Simulation
 
 __all__ = ["Replayed", "replayed"]
 
@@ -45,18 +45,18 @@ def replayed(world: World, played: Played) -> Replayed:
 
 
 @dataclass(slots=True)
-class _Steered(Room):
+class _Steered(NodeCapacity):
     """Prefers a node wherever the pod may be on it and fits."""
 
     wanted: str = ""
 
     def best(
-        self, demand: Demand, pod: Pod, area: Hashable, names: Callable[[], Iterable[str]]
+        self, demand: PodShape, pod: Pod, area: Hashable, names: Callable[[], Iterable[str]]
     ) -> str | None:
         name = self.wanted
         if name in names() and self.admits(demand, pod, name) and self.fits(demand, name):
             return name
-        return Room.best(self, demand, pod, area, names)
+        return NodeCapacity.best(self, demand, pod, area, names)
 
 
 class _Retelling:
@@ -74,11 +74,11 @@ class _Retelling:
         self._coming = coming.new
         self._pods = {pod.name: pod for pod in self._was.pods}
         self._pods |= dict(_paired(coming, [pod for pod in is_now.pods if pod.name not in self._pods]))
-        self._stage = Furnished(self._was.nodes, self._was.pods, self._was.policies, Settings(), now)
+        self._stage = OfflineExtender(self._was.nodes, self._was.pods, self._was.policies, Settings(), now)
         self._room = _Steered()
-        self._play = Play(self._stage, Wanted(coming.new), room=self._room)
+        self._play = Simulation(self._stage, Scenario(coming.new), room=self._room)
         self._play.furnish()
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, SimulatedAttempt] = {}
 
     def tell(self, each: Tried | Left) -> str:
         """The next event; if it ends otherwise than in reality, how."""
@@ -131,7 +131,7 @@ def _paired(coming: Arrivals, came: Iterable[Pod]) -> Iterator[tuple[str, Pod]]:
             yield pod.name, likes.pop()
 
 
-def _difference(attempt: Attempt, tried: Tried) -> str:
+def _difference(attempt: SimulatedAttempt, tried: Tried) -> str:
     """How an attempt ended otherwise than in reality."""
     if attempt.node != tried.node:
         told = [f"on {node}" if node else "nowhere" for node in (tried.node, attempt.node)]

@@ -10,8 +10,8 @@ from cluster.cache.cache import Cache
 from extender.service import Extender
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds, OnConflict, OutsideUnits, ScoredNodes
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
-from policy.scheduling.filter import Decision
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
+from policy.scheduling.filter import FilterDecision
 from policy.scheduling.reasons import Reason
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 
@@ -70,7 +70,7 @@ class World:
         )
         self.tell(*told)
 
-    def tell(self, *things: Node | Pod | ResourcePolicy | Rejected) -> None:
+    def tell(self, *things: Node | Pod | ResourcePolicy | RejectedPolicy) -> None:
         with self.cache.lock:
             for thing in things:
                 match thing:
@@ -92,7 +92,7 @@ class World:
                     case ResourcePolicy():
                         self.cache.remove_policy(thing.key)
 
-    def decide(self, pod: Pod, names: Sequence[str] = BOTH) -> Decision:
+    def decide(self, pod: Pod, names: Sequence[str] = BOTH) -> FilterDecision:
         filtered = self.extender.filter(pod, names)
         assert filtered is not None
         return filtered.decision

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cluster.kube.client import Connection, connect
+from cluster.kube.client import KubeClient, connect
 from cluster.kube.leader_election import Lease
 from cluster.kube.reflector import Backoff, Reflector, Resource
-from extender.cache_staleness import Freshness
+from extender.cache_staleness import CacheStaleness
 from extender.readiness import Readiness
 from tests.fake_apiserver import FakeApiServer, Fault
 from tests.unit.cluster.kube.test_reflector import DEADLINE, Recorder, Thing, to_item, wait_for
@@ -36,7 +36,7 @@ class Clock:
 class Followed:
     """An API server, informers that follow it, and the measure, whose rounds are made by hand."""
 
-    def __init__(self, api: FakeApiServer, connection: Connection) -> None:
+    def __init__(self, api: FakeApiServer, connection: KubeClient) -> None:
         self.api = api
         self.connection = connection
         self.clock = Clock()
@@ -51,7 +51,7 @@ class Followed:
             )
             for name, path in (("nodes", NODES), ("pods", PODS))
         }
-        self.freshness = Freshness(connection, self.reflectors, self.clock)
+        self.freshness = CacheStaleness(connection, self.reflectors, self.clock)
         self.readiness = Readiness(
             self.reflectors.values(),
             self.freshness.oldest,

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from extender.decision_codec import decode_explanations
-from extender.decision_log import Decisions
+from extender.decision_log import DecisionLog
 from policy.api.objects import Pod
-from policy.explain.decision_record import taken_filter
+from policy.explain.decision_record import record_filter
 from policy.explain.types import Explanation, Verb
 from policy.scheduling.filter import decide
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit
@@ -32,19 +32,19 @@ def get(site: Site, **query: str) -> Answer:
 # The ring.
 
 
-def kept(decisions: Decisions, pod: Pod, *, room: bool = True, now: float = NOW) -> None:
+def kept(decisions: DecisionLog, pod: Pod, *, room: bool = True, now: float = NOW) -> None:
     view = a_snapshot(CAPPED, nodes=[DC, CLOUD])
     candidates = BOTH if room else ("cloud-1",)
     decision = decide(pod, candidates, CAPPED, view, now)
-    decisions.keep(taken_filter(pod, len(candidates), CAPPED, decision, view, now))
+    decisions.keep(record_filter(pod, len(candidates), CAPPED, decision, view, now))
 
 
-def about(decisions: Decisions, name: str) -> list[Explanation]:
+def about(decisions: DecisionLog, name: str) -> list[Explanation]:
     return decisions.about("default", name)
 
 
 def test_decisions_in_a_row_that_say_the_same_are_one_with_their_number() -> None:
-    decisions = Decisions(NOW)
+    decisions = DecisionLog(NOW)
     for second in range(100):
         kept(decisions, a_pod("a"), now=NOW + second)
     kept(decisions, a_pod("a"), room=False, now=NOW + 100)
@@ -54,21 +54,21 @@ def test_decisions_in_a_row_that_say_the_same_are_one_with_their_number() -> Non
 
 
 def test_of_one_pod_the_oldest_decision_goes_first() -> None:
-    decisions = Decisions(NOW)
+    decisions = DecisionLog(NOW)
     for second in range(100):
         kept(decisions, a_pod("a"), room=bool(second % 2), now=NOW + second)
     assert [one.at - NOW for one in about(decisions, "a")] == [99, 98, 97, 96]
 
 
 def test_the_pod_that_was_not_asked_about_for_longest_goes_first() -> None:
-    decisions = Decisions(NOW, pods=2)
+    decisions = DecisionLog(NOW, pods=2)
     for name in ("a", "b", "a", "c"):
         kept(decisions, a_pod(name))
     assert [bool(about(decisions, name)) for name in ("a", "b", "c")] == [True, False, True]
 
 
 def test_a_pod_is_found_by_namespace_and_name_and_the_last_of_a_name_is_meant() -> None:
-    decisions = Decisions(NOW)
+    decisions = DecisionLog(NOW)
     first, second = a_pod("a"), Pod("another uid", "default", "a", NOW)
     for pod in (first, second):
         kept(decisions, pod)

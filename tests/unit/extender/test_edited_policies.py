@@ -3,7 +3,7 @@
 import pytest
 
 from policy.api.options import OnConflict
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.reasons import Reason
 from tests.builders import a_pod, a_policy, a_unit
 from tests.unit.extender.fixtures import ANYWHERE, CAPPED, CLOUD, DC, DC_1, Outcome, World, bound, standard
@@ -74,7 +74,7 @@ def test_a_rejected_edit_leaves_the_last_valid_text_in_force() -> None:
     """M6."""
     world = standard()
     world.ask(a_pod("a"))
-    world.tell(Rejected(CAPPED.key, 2, ("spec.units: is empty",)))
+    world.tell(RejectedPolicy(CAPPED.key, 2, ("spec.units: is empty",)))
     assert world.ask(a_pod("b")) == 1
     assert world.held == {"a": 0, "b": 1}
     assert [rejected.generation for rejected in world.cache.policies.rejected()] == [2]
@@ -87,14 +87,14 @@ def test_a_rejected_policy_that_was_made_again_leaves_nothing_of_the_former_in_f
     world = standard(policy=CAPPED.model_copy(update={"uid": "former"}))
     for uid, outcome in (("former", 0), ("later", "untouched")):
         with world.cache.lock:
-            world.cache.replace_policies([Rejected(CAPPED.key, 2, ("spec.units: is empty",), uid)])
+            world.cache.replace_policies([RejectedPolicy(CAPPED.key, 2, ("spec.units: is empty",), uid)])
         assert world.ask(a_pod("a")) == outcome
 
 
 def test_a_rejected_new_policy_governs_nothing() -> None:
     """M6."""
     world = World(DC)
-    world.tell(Rejected("default/policy", 1, ("spec.units: is empty",)))
+    world.tell(RejectedPolicy("default/policy", 1, ("spec.units: is empty",)))
     assert world.ask(a_pod("a")) == "untouched"
 
 

@@ -4,7 +4,7 @@ Owns what the recorder promises (L3); the writes are counted, not made.
 """
 
 from cluster.cache.cache import Cache
-from extender.placement_recorder import Recorder
+from extender.placement_recorder import PlacementRecorder
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
@@ -35,7 +35,7 @@ def test_a_placed_pod_gets_the_unit_it_was_placed_through_and_not_the_first_of_i
         written.append(record)
         return True
 
-    recorder = Recorder(cache, write)
+    recorder = PlacementRecorder(cache, write)
     recorder.round()
     recorder.round()
     assert [recorded_unit(record, policy) for record in written] == [1]
@@ -44,7 +44,7 @@ def test_a_placed_pod_gets_the_unit_it_was_placed_through_and_not_the_first_of_i
 def test_a_record_that_was_not_written_stays_due() -> None:
     cache, _ = a_cache_with_a_placed_pod()
     answers = iter([False, True])
-    recorder = Recorder(cache, lambda *_: next(answers))
+    recorder = PlacementRecorder(cache, lambda *_: next(answers))
     recorder.round()
     assert cache.origins.unrecorded
     recorder.round()
@@ -84,7 +84,7 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
         written.append((pod.name, record))
         return True
 
-    Recorder(world.cache, write).round()
+    PlacementRecorder(world.cache, write).round()
     assert written == [("copy", second)]
     world.tell(a_pod("copy", on="cloud-1", annotations={RECORD: second}))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds, OutsideUnits
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.scheduling.filter import Decision, decide
-from policy.scheduling.pod_history import NO_HISTORY, History
+from policy.scheduling.filter import FilterDecision, decide
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 from policy.scheduling.reasons import Reason
 from policy.scheduling.snapshot import Reservation, Snapshot
 from tests.builders import NOW, a_node, a_pod, a_policy, a_snapshot, a_unit
@@ -65,7 +65,7 @@ class Ask:
     nodes: Collection[Node] = NODES
     others: Collection[ResourcePolicy] = ()
     reservations: Collection[Reservation] = ()
-    history: History = NO_HISTORY
+    history: PodHistory = NO_HISTORY
     kinds: Kinds | None = None
     outside: OutsideUnits = OutsideUnits.NEVER
     remembers_since: float = 0.0
@@ -87,7 +87,7 @@ class Ask:
         )
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> FilterDecision:
         return decide(self.asking, self.room, self.policy, self.snapshot, self.now, self.outside)
 
 
@@ -96,7 +96,7 @@ def gpus(limit: str, mode: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX) ->
     return a_policy(a_unit("dc", max_resources={GPU: limit}), CLOUD, mode=mode)
 
 
-def outcome(decision: Decision) -> Outcome:
+def outcome(decision: FilterDecision) -> Outcome:
     """The unit that the pod got, else what it waits for, else the one reason it was refused for."""
     if decision.nodes:
         return "outside" if decision.unit is None else decision.unit

@@ -22,7 +22,7 @@ from policy.api.resourcepolicy import (
     Strategy,
     Unit,
 )
-from policy.scheduling.pod_history import NO_HISTORY, History
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 from policy.scheduling.snapshot import Reservation, Snapshot
 from tests.builders import (
     NOW,
@@ -59,7 +59,7 @@ class World:
     placed: Mapping[str, int]
     """The unit of each recorded pod, by uid."""
     reservations: tuple[Reservation, ...]
-    history: History
+    history: PodHistory
     remembers_since: float
     outside: OutsideUnits
     victims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -226,10 +226,10 @@ def reservations(draw: st.DrawFn, policy: ResourcePolicy) -> list[Reservation]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, policy: ResourcePolicy) -> History:
+def histories(draw: st.DrawFn, policy: ResourcePolicy) -> PodHistory:
     timed = draw(st.dictionaries(st.integers(0, len(policy.units) - 1), st.sampled_from(STARTS)))
     tried = draw(st.frozensets(st.integers(0, len(policy.units) - 1)))
-    return History(refused_since=timed, preempted_in_vain=tried) if timed or tried else NO_HISTORY
+    return PodHistory(refused_since=timed, preempted_in_vain=tried) if timed or tried else NO_HISTORY
 
 
 @st.composite

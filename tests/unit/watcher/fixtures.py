@@ -17,11 +17,11 @@ from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from tests.builders import NOW, a_node, a_pod, a_unit
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer, Request, shape_of
+from watcher.provisioner.interface import Request, RequestPhase, shape_of
 from watcher.provisioner.request_manifests import bundle_of, name_of
-from watcher.scaleup.controller import Watcher
-from watcher.scaleup.pod_holds import Change
-from watcher.scaleup.scaleup_status import OutlookBoard
+from watcher.scaleup.controller import ScaleUpController
+from watcher.scaleup.pod_holds import HoldChange
+from watcher.scaleup.scaleup_status import LatestScaleUpStatus
 
 __all__ = ["DC", "FAR", "GPU", "NEAR", "Recorder", "World", "room", "waiting"]
 
@@ -70,7 +70,7 @@ class Recorder:
             pods=frozenset(pods),
             shape=shape_of(demand.pods[0]),
             bundle=bundle,
-            answer=Answer.ASKED,
+            answer=RequestPhase.ASKED,
             made_at=self.now,
         )
         return name
@@ -78,22 +78,22 @@ class Recorder:
     def settle(self, request: Request) -> None:
         self.settled.append(request.name)
         self.live[request.name] = request
-        self.mark(request.bundle, Answer.PROVISIONED)
+        self.mark(request.bundle, RequestPhase.PROVISIONED)
 
     def withdraw(self, request: Request) -> None:
         del self.live[request.name]
-        if request.answer is not Answer.PROVISIONED:
-            self.mark(request.bundle, Answer.UNSENT)
+        if request.answer is not RequestPhase.PROVISIONED:
+            self.mark(request.bundle, RequestPhase.UNSENT)
 
-    def mark(self, bundle: str, answer: Answer) -> None:
+    def mark(self, bundle: str, answer: RequestPhase) -> None:
         """The requests of a bundle share what the autoscaler sees."""
         for name, request in self.live.items():
             if request.bundle == bundle:
                 self.live[name] = replace(request, answer=answer)
 
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: RequestPhase) -> None:
         self.live = {
-            name: replace(r, answer=answer) if r.answer in (Answer.ASKED, Answer.ACCEPTED) else r
+            name: replace(r, answer=answer) if r.answer in (RequestPhase.ASKED, RequestPhase.ACCEPTED) else r
             for name, r in self.live.items()
         }
 
@@ -103,7 +103,7 @@ class World:
 
     def __init__(self, *policies: ResourcePolicy, settings: Settings = SETTINGS) -> None:
         self.autoscaler = Recorder()
-        self.held: list[Change] = []
+        self.held: list[HoldChange] = []
         self.settings = settings
         self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
         self.cache.lock.acquire()  # one thread, to the end of the test
@@ -114,10 +114,12 @@ class World:
         return self.autoscaler.now
 
     def restart(self) -> None:
-        self.board = OutlookBoard()
-        self.watcher = Watcher(self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.board)
+        self.board = LatestScaleUpStatus()
+        self.watcher = ScaleUpController(
+            self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.board
+        )
 
-    def hold(self, wanted: Iterable[Change]) -> None:
+    def hold(self, wanted: Iterable[HoldChange]) -> None:
         self.held = list(wanted)
 
     def put(self, *objects: Pod | Node) -> None:
@@ -137,7 +139,7 @@ class World:
         self.watcher.round()
         return self.autoscaler.asked[before:]
 
-    def answered(self, answer: Answer) -> list[tuple[int, list[str]]]:
+    def answered(self, answer: RequestPhase) -> list[tuple[int, list[str]]]:
         """What is asked for, once that answer is in."""
         self.autoscaler.answer(answer)
         return self.round() + self.round()

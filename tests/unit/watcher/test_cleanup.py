@@ -13,7 +13,7 @@ from cluster.kube.client import ApiError, Unreachable, connect
 from policy.podmetadata.deletion_cost import COST
 from policy.podmetadata.deletion_cost import MARK as COST_MARK
 from tests.fake_apiserver import FakeApiServer
-from watcher.cleanup import Removal, release
+from watcher.cleanup import RemovalStep, release
 from watcher.scaleup.pod_holds import DELAY, MARK, hold_of
 
 PODS = "/api/v1/pods"
@@ -48,11 +48,11 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
     """A10: what is gone already counts as removed."""
     done = release(
         [
-            Removal("hold", "a/forbidden", raising(refused(403))),
-            Removal("hold", "a/gone", raising(refused(404))),
-            Removal("hold", "a/another", raising(refused(409))),
-            Removal("hold", "a/cut-off", raising(Unreachable("timed out"))),
-            Removal("hold", "a/good", lambda: None),
+            RemovalStep("hold", "a/forbidden", raising(refused(403))),
+            RemovalStep("hold", "a/gone", raising(refused(404))),
+            RemovalStep("hold", "a/another", raising(refused(409))),
+            RemovalStep("hold", "a/cut-off", raising(Unreachable("timed out"))),
+            RemovalStep("hold", "a/good", lambda: None),
         ]
     )
     assert done.gone == {"hold": 3}

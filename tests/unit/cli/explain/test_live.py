@@ -17,7 +17,7 @@ from extender.decision_codec import encode_explanations
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits
 from policy.explain.builder import explain as told_by
-from policy.explain.decision_record import taken_filter
+from policy.explain.decision_record import record_filter
 from policy.scaleup.demand import Demand
 from policy.scheduling.filter import decide
 from tests.builders import a_node as node
@@ -100,7 +100,7 @@ def remembered(
     view = a_snapshot(rule, nodes=[node("own-1", "own"), node("cloud-1", "cloud")])
     pod = Pod(uid=uid, namespace="default", name="p", created=0.0, labels={"app": "web"})
     decision = decide(pod, ["own-1", "cloud-1"], rule, view, at)
-    return encode_explanations([told_by(taken_filter(pod, 2, rule, decision, view, at), at - 60, 7)])
+    return encode_explanations([told_by(record_filter(pod, 2, rule, decision, view, at), at - 60, 7)])
 
 
 def test_what_the_server_remembers_is_told_with_its_time(

@@ -14,7 +14,7 @@ from cli.lint.command import server_in
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in
 from policy.api.options import Kinds
-from policy.lint.documents import Given
+from policy.lint.documents import LintInput
 from policy.lint.engine import lint
 from policy.lint.findings import Finding
 
@@ -49,7 +49,7 @@ EXAMPLES = [
 def found_in(text: str, language: str = "yaml") -> list[Finding]:
     """What lint finds in a text."""
     if language == "python":
-        return lint(Given(server=server_in("gunicorn.conf.py", text)))
+        return lint(LintInput(server=server_in("gunicorn.conf.py", text)))
     documents = documents_in("example.yaml", text)
     kinds = {document.kind for document in documents}
     cluster = {"Node", "Pod"} if "Node" in kinds else set()
@@ -58,4 +58,4 @@ def found_in(text: str, language: str = "yaml") -> list[Finding]:
     snapshot = None
     if there:
         snapshot = cluster_in("example.yaml", yaml.safe_dump_all(there).encode()).snapshot(Kinds())
-    return lint(Given(written, list(workloads_in(written)), snapshot))
+    return lint(LintInput(written, list(workloads_in(written)), snapshot))

@@ -13,7 +13,7 @@ import yaml
 
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
-from policy.lint.documents import Given
+from policy.lint.documents import LintInput
 from policy.lint.engine import lint
 from policy.lint.findings import Code, Severity
 from tests.e2e.test_crd import API_VERSION, REFUSED
@@ -71,7 +71,7 @@ def test_a_finding_says_where_why_and_what_instead(example: Example) -> None:
 def test_what_ack_publishes_and_what_is_shipped_has_no_error(path: Path) -> None:
     ((source, text),) = read(str(path))
     documents = documents_in(source, text)
-    findings = lint(Given(documents, list(workloads_in(documents))))
+    findings = lint(LintInput(documents, list(workloads_in(documents))))
     assert not [finding for finding in findings if finding.severity is Severity.ERROR]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cli.main import main
 from cli.manifests.yaml_positions import decoded, documents_in
 from tests.unit.cli.lint.examples import found_in
@@ -168,12 +168,12 @@ def test_a_pair_of_escapes_in_json_is_one_letter() -> None:
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(CommandError) as mistake:
         documents_in("f", text)
     assert said in mistake.value.message
 
 
 def test_what_is_no_text_is_told_with_its_line() -> None:
-    with pytest.raises(Mistake) as mistake:
+    with pytest.raises(CommandError) as mistake:
         decoded("f", "a: b\nc: é\n".encode("latin-1"))
     assert mistake.value.message == "f:2: is no text; save it as UTF-8"

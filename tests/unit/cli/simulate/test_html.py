@@ -17,26 +17,33 @@ from click.testing import CliRunner
 
 from cli.main import main
 from cli.simulate.html import page
-from policy.simulation.result import Outcome, Pending, Removal, Spill, Step, UnitCount
+from policy.simulation.result import (
+    ArrivalStep,
+    Overflow,
+    PendingPods,
+    ScaleDownStep,
+    SimulationResult,
+    UnitCount,
+)
 from tests.unit.cli.snapshots import a_cluster, a_node, a_pod, a_policy, written
 
 SVG = re.compile(r"<svg.*?</svg>", re.DOTALL)
 
 
-def an_outcome(steps: Iterable[Step], before: int = 0) -> Outcome:
+def an_outcome(steps: Iterable[ArrivalStep], before: int = 0) -> SimulationResult:
     units = tuple(
         UnitCount(unit, "ecs", f"pool=<{unit}>", "max 2", unit == 1, 3, before, before) for unit in range(2)
     )
-    return Outcome(
+    return SimulationResult(
         policy="default/web",
         arrived=4,
         waiting_before=0,
         outside=0,
         units=units,
-        spills=(Spill(1, 3, 600.0, ("it is full & closed",)),),
-        pending=(Pending(1, "web-4", ("no <room>",)),),
+        spills=(Overflow(1, 3, 600.0, ("it is full & closed",)),),
+        pending=(PendingPods(1, "web-4", ("no <room>",)),),
         purchases=(),
-        removals=(Removal("pending", 1), Removal("units[1]", 1)),
+        removals=(ScaleDownStep("pending", 1), ScaleDownStep("units[1]", 1)),
         removed=(),
         steps=tuple(steps),
         lasted=600.0,
@@ -45,11 +52,11 @@ def an_outcome(steps: Iterable[Step], before: int = 0) -> Outcome:
 
 
 STEPS = (
-    Step(0.0, arrives=True, placed=True, unit=0),
-    Step(0.0, arrives=True, placed=True, unit=None),
-    Step(0.0, arrives=True, placed=False, unit=None),
-    Step(0.0, arrives=True, placed=False, unit=None),
-    Step(600.0, arrives=False, placed=True, unit=1),
+    ArrivalStep(0.0, arrives=True, placed=True, unit=0),
+    ArrivalStep(0.0, arrives=True, placed=True, unit=None),
+    ArrivalStep(0.0, arrives=True, placed=False, unit=None),
+    ArrivalStep(0.0, arrives=True, placed=False, unit=None),
+    ArrivalStep(600.0, arrives=False, placed=True, unit=1),
 )
 
 
@@ -116,8 +123,8 @@ def test_marks_say_where_a_unit_opens_and_where_time_passes() -> None:
         pytest.param(an_outcome((), before=5), id="nothing arrives where pods are"),
     ],
 )
-def test_an_answer_without_steps_is_drawn_as_well(outcome: Outcome) -> None:
-    plain = Outcome(**{**{f: getattr(outcome, f) for f in Outcome.__slots__}, "spills": ()})
+def test_an_answer_without_steps_is_drawn_as_well(outcome: SimulationResult) -> None:
+    plain = SimulationResult(**{**{f: getattr(outcome, f) for f in SimulationResult.__slots__}, "spills": ()})
     assert drawn(page([("p", [plain])])).tag == "svg"
 
 
@@ -126,7 +133,7 @@ def test_no_answer_is_said() -> None:
 
 
 def test_many_pods_make_no_large_page() -> None:
-    steps = [Step(0.0, arrives=True, placed=True, unit=number % 2) for number in range(20_000)]
+    steps = [ArrivalStep(0.0, arrives=True, placed=True, unit=number % 2) for number in range(20_000)]
     assert len(page([("p", [an_outcome(steps)])])) < 200_000
 
 

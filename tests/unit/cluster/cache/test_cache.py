@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from cluster.cache.cache import Cache
-from cluster.cache.scheduling_attempts import Attempt
+from cluster.cache.scheduling_attempts import SchedulingAttempt
 from policy.api.objects import Node, Phase, Pod
 from policy.api.options import Kinds
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.accounting import (
     RECORD,
     Group,
@@ -30,7 +30,7 @@ from policy.scheduling.accounting import (
 )
 from policy.scheduling.inflight_bindings import has_room
 from policy.scheduling.matching import governing
-from policy.scheduling.pod_history import NO_HISTORY, History, Promise
+from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
 from policy.scheduling.reservation_expiry import may_get
 from policy.scheduling.snapshot import Reservation, Snapshot
 from tests.builders import LATER, NOW, POLICY_CREATED, a_node, a_pod, a_policy, a_unit, recorded_in
@@ -84,7 +84,7 @@ pods = st.builds(
 waiting = pods.map(lambda pod: replace(pod, node_name="", phase=Phase.PENDING))
 uids = st.sampled_from(UIDS)
 written = st.sampled_from([*FIRST, *FIRST, *OLDER, *ELSEWHERE])
-rejected = st.builds(Rejected, st.sampled_from(KEYS), st.just(2), st.just(("no",)))
+rejected = st.builds(RejectedPolicy, st.sampled_from(KEYS), st.just(2), st.just(("no",)))
 
 
 class EventsAndCalls(RuleBasedStateMachine):
@@ -102,7 +102,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.pods: dict[str, Pod] = {}
         self.dead: set[str] = set()
         self.policies: dict[str, ResourcePolicy] = {}
-        self.rejected: dict[str, Rejected] = {}
+        self.rejected: dict[str, RejectedPolicy] = {}
         self.reservations: dict[str, Reservation] = {}
         self.adrift: dict[str, tuple[Reservation, ResourcePolicy, AbstractSet[str], bool]] = {}
         """Slots that their policy let go of, its form then, their unit's nodes, and whether that shrank."""
@@ -173,7 +173,7 @@ class EventsAndCalls(RuleBasedStateMachine):
             self._pod_seen(pod)
 
     @rule(policy=written | rejected)
-    def tell_policy(self, policy: ResourcePolicy | Rejected) -> None:
+    def tell_policy(self, policy: ResourcePolicy | RejectedPolicy) -> None:
         self.cache.upsert_policy(policy)
         if self._policy_seen(policy):
             self._policies_changed(policy.key)
@@ -184,7 +184,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         self._policy_gone(key)
 
     @rule(but=st.sampled_from(KEYS), new=st.lists(written | rejected, max_size=2))
-    def list_policies(self, but: str, new: list[ResourcePolicy | Rejected]) -> None:
+    def list_policies(self, but: str, new: list[ResourcePolicy | RejectedPolicy]) -> None:
         known = [policy for policy in self.policies.values() if policy.key != but]
         kept = {policy.key: policy for policy in [*known, *new]}
         self.cache.replace_policies(kept.values())
@@ -215,9 +215,9 @@ class EventsAndCalls(RuleBasedStateMachine):
 
     @rule(pod=waiting)
     def remember(self, pod: Pod) -> None:
-        attempt = Attempt(pod, "default/policy", self.now, refused=True, retry_at=self.now)
+        attempt = SchedulingAttempt(pod, "default/policy", self.now, refused=True, retry_at=self.now)
         # Of a history a promise alone outlives every edit.
-        self.cache.remember(attempt, History(promise=Promise(0, frozenset({"n-1"}), self.now)))
+        self.cache.remember(attempt, PodHistory(promise=Nomination(0, frozenset({"n-1"}), self.now)))
         known = self.pods.get(pod.uid)
         if pod.uid not in self.dead and not (known and known.node_name):
             self.asked.add(pod.uid)
@@ -290,9 +290,9 @@ class EventsAndCalls(RuleBasedStateMachine):
             if policy and share and share.counted and pod.node_name in self.nodes:
                 self.records.setdefault(pod.uid, record_of(policy, share.unit))
 
-    def _policy_seen(self, policy: ResourcePolicy | Rejected) -> bool:
+    def _policy_seen(self, policy: ResourcePolicy | RejectedPolicy) -> bool:
         """Whether another form is in force."""
-        if isinstance(policy, Rejected):
+        if isinstance(policy, RejectedPolicy):
             self.rejected[policy.key] = policy
             return False
         self.rejected.pop(policy.key, None)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from cluster.cache.cache import Cache
 from cluster.cache.informers import Informers, _policy_of
-from cluster.cache.pod_change_queue import News
+from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import connect
 from policy.api.options import Kinds
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from tests.fake_apiserver import FakeApiServer
 
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
@@ -28,7 +28,7 @@ DEADLINE = 10.0
 class Joint:
     """A fake API server and a cache that follows it."""
 
-    def __init__(self, api: FakeApiServer, cache: Cache, informers: Informers, news: News) -> None:
+    def __init__(self, api: FakeApiServer, cache: Cache, informers: Informers, news: PodChangeQueue) -> None:
         self.api = api
         self.cache = cache
         self.informers = informers
@@ -62,7 +62,7 @@ class Joint:
 def joint(tmp_path: Path) -> Iterator[Joint]:
     with FakeApiServer() as api, closing(connect(api.kubeconfig(tmp_path))) as connection:
         cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
-        news = News()
+        news = PodChangeQueue()
         informers = Informers(connection, cache, news)
         yield Joint(api, cache, informers, news)
         informers.stop()
@@ -169,8 +169,8 @@ def test_whatever_a_user_wrote_is_a_policy_or_rejected(spec: object, metadata: d
     """Another exception would end the thread that follows the policies."""
     manifest = {"metadata": {"namespace": "default", "name": "policy", **metadata}, "spec": spec}
     read = _policy_of(manifest)
-    assert isinstance(read, ResourcePolicy | Rejected)
+    assert isinstance(read, ResourcePolicy | RejectedPolicy)
     assert read.key == "default/policy"
-    if isinstance(read, Rejected):
+    if isinstance(read, RejectedPolicy):
         assert all(read.errors)
         assert read.errors

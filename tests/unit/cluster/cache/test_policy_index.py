@@ -8,14 +8,14 @@ import sys
 
 from cluster.cache.policy_index import PolicyIndex
 from policy.api.options import Kinds
-from policy.scheduling.accounting import Share, Usage
+from policy.scheduling.accounting import PodUsage, Usage
 from tests.builders import NOW, a_node, a_policy, a_unit, amounts
 
 GPU = amounts({"nvidia.com/gpu": "1"})
 
 
-def share(unit: int = 0, group: str = "g", *, terminating: bool = False) -> Share:
-    return Share(unit, (group,), GPU, counted=True, terminating=terminating)
+def share(unit: int = 0, group: str = "g", *, terminating: bool = False) -> PodUsage:
+    return PodUsage(unit, (group,), GPU, counted=True, terminating=terminating)
 
 
 def an_index() -> PolicyIndex:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cluster.kube.client import JSON_PATCH, ApiError, Connection, NotConfigured, Unreachable, connect
+from cluster.kube.client import JSON_PATCH, ApiError, KubeClient, NotConfigured, Unreachable, connect
 from tests.fake_apiserver import CONFIGMAPS, FakeApiServer, Fault
 
 WATCH = {"watch": "true", "resourceVersion": "100"}
@@ -22,7 +22,7 @@ def api() -> Iterator[FakeApiServer]:
 
 
 @pytest.fixture
-def connection(api: FakeApiServer, tmp_path: Path) -> Iterator[Connection]:
+def connection(api: FakeApiServer, tmp_path: Path) -> Iterator[KubeClient]:
     with closing(connect(api.kubeconfig(tmp_path))) as connection:
         yield connection
 
@@ -32,14 +32,14 @@ def a_configmap(name: str = "a", **fields: object) -> dict[str, object]:
 
 
 def test_a_request_carries_its_query_and_the_accounts_token(
-    api: FakeApiServer, connection: Connection
+    api: FakeApiServer, connection: KubeClient
 ) -> None:
     connection.get(CONFIGMAPS, {"limit": "2", "labelSelector": "a=b,c in (d)"})
     assert api.requests[0].query == {"limit": "2", "labelSelector": "a=b,c in (d)"}
     assert api.requests[0].headers["authorization"] == "Bearer secret"
 
 
-def test_objects_are_created_replaced_patched_and_deleted(api: FakeApiServer, connection: Connection) -> None:
+def test_objects_are_created_replaced_patched_and_deleted(api: FakeApiServer, connection: KubeClient) -> None:
     one = f"{CONFIGMAPS}/a"
     connection.post(CONFIGMAPS, a_configmap(data={"x": "1", "y": "2"}))
     connection.patch(one, {"data": {"x": None}})
@@ -49,7 +49,7 @@ def test_objects_are_created_replaced_patched_and_deleted(api: FakeApiServer, co
     assert api.objects == {}
 
 
-def test_nothing_is_written_while_another_one_leads(api: FakeApiServer, connection: Connection) -> None:
+def test_nothing_is_written_while_another_one_leads(api: FakeApiServer, connection: KubeClient) -> None:
     """A lease that ran out ends every write, in whatever thread: nobody writes beside the next leader."""
     leads = [True]
     connection.write_only_while(lambda: leads[0])
@@ -68,7 +68,7 @@ def test_nothing_is_written_while_another_one_leads(api: FakeApiServer, connecti
     assert [request.verb for request in api.requests] == ["POST", "GET"]
 
 
-def test_a_patch_is_a_merge_patch_unless_told_otherwise(api: FakeApiServer, connection: Connection) -> None:
+def test_a_patch_is_a_merge_patch_unless_told_otherwise(api: FakeApiServer, connection: KubeClient) -> None:
     connection.post(CONFIGMAPS, a_configmap())
     connection.patch(f"{CONFIGMAPS}/a", {})
     connection.patch(f"{CONFIGMAPS}/a", {}, "application/strategic-merge-patch+json")
@@ -92,10 +92,10 @@ def test_a_patch_is_a_merge_patch_unless_told_otherwise(api: FakeApiServer, conn
     ],
 )
 def test_a_refusal_says_status_and_reason(
-    act: Callable[[Connection], bytes],
+    act: Callable[[KubeClient], bytes],
     status: int,
     reason: str,
-    connection: Connection,
+    connection: KubeClient,
 ) -> None:
     connection.post(CONFIGMAPS, a_configmap())
     with pytest.raises(ApiError) as refusal:
@@ -104,7 +104,7 @@ def test_a_refusal_says_status_and_reason(
     assert refusal.value.message
 
 
-def test_retry_after_is_reported_and_not_slept_through(api: FakeApiServer, connection: Connection) -> None:
+def test_retry_after_is_reported_and_not_slept_through(api: FakeApiServer, connection: KubeClient) -> None:
     api.fail("list", Fault(status=429, retry_after=7))
     with pytest.raises(ApiError) as refusal:
         connection.get(CONFIGMAPS)
@@ -113,7 +113,7 @@ def test_retry_after_is_reported_and_not_slept_through(api: FakeApiServer, conne
 
 
 def test_retry_after_in_the_body_counts_when_there_is_no_header(
-    api: FakeApiServer, connection: Connection
+    api: FakeApiServer, connection: KubeClient
 ) -> None:
     body = '{"code": 504, "reason": "Timeout", "details": {"retryAfterSeconds": 3}}'
     api.fail("list", Fault(status=504, body=body))
@@ -122,7 +122,7 @@ def test_retry_after_in_the_body_counts_when_there_is_no_header(
     assert refusal.value.retry_after == 3
 
 
-def test_a_refusal_that_is_no_status_object_is_quoted(api: FakeApiServer, connection: Connection) -> None:
+def test_a_refusal_that_is_no_status_object_is_quoted(api: FakeApiServer, connection: KubeClient) -> None:
     api.fail("list", Fault(status=502, body="<html>bad gateway"))
     with pytest.raises(ApiError, match="502 Bad Gateway: <html>bad gateway"):
         connection.get(CONFIGMAPS)
@@ -145,14 +145,14 @@ def test_a_server_that_accepts_and_says_nothing_is_unreachable(tmp_path: Path) -
 
 
 def test_a_stream_gives_whole_lines_and_drops_what_a_clean_end_cut(
-    api: FakeApiServer, connection: Connection
+    api: FakeApiServer, connection: KubeClient
 ) -> None:
     api.fail("watch", Fault(send='{"a": 1}\n\n{"b": 2}\n{"c', then="end"))
     with connection.stream(CONFIGMAPS, WATCH, 5) as lines:
         assert list(lines) == [b'{"a": 1}', b'{"b": 2}']
 
 
-def test_a_line_may_come_in_many_pieces(api: FakeApiServer, connection: Connection) -> None:
+def test_a_line_may_come_in_many_pieces(api: FakeApiServer, connection: KubeClient) -> None:
     long = "x" * 300_000
     api.fail("watch", Fault(send=f"{long}\nb\n", then="end"))
     with connection.stream(CONFIGMAPS, WATCH, 5) as lines:
@@ -160,7 +160,7 @@ def test_a_line_may_come_in_many_pieces(api: FakeApiServer, connection: Connecti
 
 
 def test_a_stream_cut_in_a_line_is_unreachable_after_its_whole_lines(
-    api: FakeApiServer, connection: Connection
+    api: FakeApiServer, connection: KubeClient
 ) -> None:
     api.fail("watch", Fault(send="a\nb", then="drop"))
     with connection.stream(CONFIGMAPS, WATCH, 5) as lines:
@@ -170,7 +170,7 @@ def test_a_stream_cut_in_a_line_is_unreachable_after_its_whole_lines(
             next(reading)
 
 
-def test_a_silent_stream_is_unreachable_after_the_given_seconds(connection: Connection) -> None:
+def test_a_silent_stream_is_unreachable_after_the_given_seconds(connection: KubeClient) -> None:
     with (
         connection.stream(CONFIGMAPS, WATCH, 0.05) as lines,
         pytest.raises(Unreachable, match="timed out"),
@@ -178,14 +178,14 @@ def test_a_silent_stream_is_unreachable_after_the_given_seconds(connection: Conn
         list(lines)
 
 
-def test_a_refused_stream_is_an_api_error(api: FakeApiServer, connection: Connection) -> None:
+def test_a_refused_stream_is_an_api_error(api: FakeApiServer, connection: KubeClient) -> None:
     api.fail("watch", Fault(status=500))
     with pytest.raises(ApiError, match="500"), connection.stream(CONFIGMAPS, WATCH, 5):
         pass
 
 
 def test_closing_the_connection_ends_a_stream_that_waits_in_another_thread(
-    connection: Connection,
+    connection: KubeClient,
 ) -> None:
     reading, ended = threading.Event(), threading.Event()
 
@@ -201,7 +201,7 @@ def test_closing_the_connection_ends_a_stream_that_waits_in_another_thread(
     assert ended.wait(5)
 
 
-def test_a_closed_connection_opens_no_stream(connection: Connection) -> None:
+def test_a_closed_connection_opens_no_stream(connection: KubeClient) -> None:
     connection.close()
     with (
         pytest.raises(Unreachable, match="closed"),

@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from cluster.kube.client import Connection, Unreachable, connect
+from cluster.kube.client import KubeClient, Unreachable, connect
 from cluster.kube.leader_election import Lease
 from tests.fake_apiserver import FakeApiServer
 
@@ -32,13 +32,13 @@ def api() -> Iterator[FakeApiServer]:
 
 
 @pytest.fixture
-def connection(api: FakeApiServer, tmp_path: Path) -> Iterator[Connection]:
+def connection(api: FakeApiServer, tmp_path: Path) -> Iterator[KubeClient]:
     connection = connect(api.kubeconfig(tmp_path))
     yield connection
     connection.close()
 
 
-def a_lease(connection: Connection, identity: str, clock: Clock, duration: int = 15) -> Lease:
+def a_lease(connection: KubeClient, identity: str, clock: Clock, duration: int = 15) -> Lease:
     return Lease(connection, "resourcepolicy", "extender", identity, clock, duration)
 
 
@@ -46,14 +46,14 @@ def requested(api: FakeApiServer) -> list[str]:
     return [request.verb for request in api.requests]
 
 
-def test_the_first_to_ask_leads_and_the_second_does_not(connection: Connection) -> None:
+def test_the_first_to_ask_leads_and_the_second_does_not(connection: KubeClient) -> None:
     one, two = a_lease(connection, "one", Clock()), a_lease(connection, "two", Clock())
     one.try_once()
     two.try_once()
     assert (one.held, two.held) == (True, False)
 
 
-def test_a_leader_that_renews_keeps_the_lead(connection: Connection) -> None:
+def test_a_leader_that_renews_keeps_the_lead(connection: KubeClient) -> None:
     clock, other = Clock(), Clock()
     one, two = a_lease(connection, "one", clock), a_lease(connection, "two", other)
     for _ in range(20):
@@ -66,7 +66,7 @@ def test_a_leader_that_renews_keeps_the_lead(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("duration", [3, 6, 15, 60])
-def test_a_leader_gives_up_before_anybody_may_take_over(connection: Connection, duration: int) -> None:
+def test_a_leader_gives_up_before_anybody_may_take_over(connection: KubeClient, duration: int) -> None:
     """With a third of the duration between: an answer that it had begun is given up by the scheduler."""
     clock = Clock()
     one, two = a_lease(connection, "one", clock, duration), a_lease(connection, "two", clock, duration)
@@ -83,7 +83,7 @@ def test_a_leader_gives_up_before_anybody_may_take_over(connection: Connection, 
 
 
 def test_a_renewal_is_one_request_unless_somebody_else_wrote(
-    api: FakeApiServer, connection: Connection
+    api: FakeApiServer, connection: KubeClient
 ) -> None:
     lease = a_lease(connection, "one", Clock())
     lease.try_once()
@@ -98,7 +98,7 @@ def test_a_renewal_is_one_request_unless_somebody_else_wrote(
     assert not lease.held
 
 
-def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer, connection: Connection) -> None:
+def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer, connection: KubeClient) -> None:
     lease = a_lease(connection, "one", Clock())
     lease.try_once()
     api.delete(LEASES, "resourcepolicy", "extender")
@@ -109,7 +109,7 @@ def test_a_lease_that_was_deleted_is_made_again(api: FakeApiServer, connection: 
 
 
 def test_an_api_server_that_hangs_keeps_no_renewal_longer_than_the_lead(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
 
@@ -129,7 +129,7 @@ def test_an_api_server_that_hangs_keeps_no_renewal_longer_than_the_lead(
     assert waits == [2.0, 2.0]
 
 
-def test_nobody_compares_clocks(connection: Connection) -> None:
+def test_nobody_compares_clocks(connection: KubeClient) -> None:
     """Leads by years make no difference: each measures by its own clock since it saw the last renewal."""
     one, two = a_lease(connection, "one", Clock()), a_lease(connection, "two", Clock(now=1e9))
     one.try_once()
@@ -137,7 +137,7 @@ def test_nobody_compares_clocks(connection: Connection) -> None:
     assert not two.held
 
 
-def test_a_released_lease_is_free_at_once(connection: Connection) -> None:
+def test_a_released_lease_is_free_at_once(connection: KubeClient) -> None:
     one, two = a_lease(connection, "one", Clock()), a_lease(connection, "two", Clock())
     one.try_once()
     one.release()
@@ -146,7 +146,7 @@ def test_a_released_lease_is_free_at_once(connection: Connection) -> None:
 
 
 def test_an_unreachable_api_server_costs_the_lead_only_when_the_lease_runs_out(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*_: object, **__: object) -> bytes:
         raise Unreachable("cut off")
@@ -163,7 +163,7 @@ def test_an_unreachable_api_server_costs_the_lead_only_when_the_lease_runs_out(
     assert (at_first, lease.held) == (True, False)
 
 
-def test_of_two_that_write_at_once_one_leads(api: FakeApiServer, connection: Connection) -> None:
+def test_of_two_that_write_at_once_one_leads(api: FakeApiServer, connection: KubeClient) -> None:
     clock = Clock()
     one, two = a_lease(connection, "one", clock), a_lease(connection, "two", clock)
     one.try_once()
@@ -182,7 +182,7 @@ def test_of_two_that_write_at_once_one_leads(api: FakeApiServer, connection: Con
     assert not two.held
 
 
-def test_run_takes_the_lead_and_gives_it_back(connection: Connection) -> None:
+def test_run_takes_the_lead_and_gives_it_back(connection: KubeClient) -> None:
     stop = Event()
     stop.set()
     clock = Clock()

@@ -23,8 +23,8 @@ from policy.scheduling import filter as filter_verb
 from policy.scheduling.accounting import Usage
 from policy.scheduling.reasons import Refusal
 from policy.scheduling.unit_selection import limit_reached
-from policy.simulation.node_capacity import Demand, Room
-from policy.simulation.simulator import Play
+from policy.simulation.node_capacity import NodeCapacity, PodShape
+from policy.simulation.simulator import Simulation
 
 FULL = "0/3 nodes are available: 2 node(s) in units[0] of ResourcePolicy web, which is full: max 2 pod(s)"
 NO_ROOM = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
@@ -167,11 +167,11 @@ def too_few(policy: ResourcePolicy, index: int, usage: Usage, requests: Mapping[
     return limit_reached(policy, index, replace(usage, pods=usage.pods + 1), requests)
 
 
-def none_leaves(_: Play, __: Sequence[Pod]) -> None:
+def none_leaves(_: Simulation, __: Sequence[Pod]) -> None:
     """Room on a node is not given back."""
 
 
-def none_takes(_: Room, __: str, ___: Demand) -> None:
+def none_takes(_: NodeCapacity, __: str, ___: PodShape) -> None:
     """Pods take no room."""
 
 
@@ -180,8 +180,8 @@ def none_takes(_: Room, __: str, ___: Demand) -> None:
     [
         pytest.param(filter_verb, "limit_reached", too_many, id="C7 passes a cap"),
         pytest.param(filter_verb, "limit_reached", too_few, id="O2 closes a unit early"),
-        pytest.param(Play, "leave", none_leaves, id="keeps room that is free"),
-        pytest.param(Room, "take", none_takes, id="gives room twice"),
+        pytest.param(Simulation, "leave", none_leaves, id="keeps room that is free"),
+        pytest.param(NodeCapacity, "take", none_takes, id="gives room twice"),
     ],
 )
 def test_a_wrong_simulator_is_not_explained_by_reality(

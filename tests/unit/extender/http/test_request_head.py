@@ -12,7 +12,7 @@ from gunicorn.http import RequestParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extender.http.request_head import Head, plain_head
+from extender.http.request_head import RequestHead, parse_plain_head
 
 BODY = b'{"Pod":{}}'
 LINES = (
@@ -41,7 +41,7 @@ def changed(place: int, *lines: bytes) -> bytes:
 @pytest.mark.parametrize("verb", ["filter", "prioritize", "preempt"])
 def test_what_kube_scheduler_writes_is_plain(verb: str) -> None:
     head = PLAIN.replace(b"/filter", b"/" + verb.encode())
-    assert plain_head(head + BODY) == Head(f"/{verb}", len(BODY), len(head))
+    assert parse_plain_head(head + BODY) == RequestHead(f"/{verb}", len(BODY), len(head))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_kube_scheduler_writes_is_plain(verb: str) -> None:
     ],
 )
 def test_whatever_differs_is_left_to_a_parser(head: bytes) -> None:
-    assert plain_head(head + BODY) is None
+    assert parse_plain_head(head + BODY) is None
 
 
 PIECES = st.sampled_from(
@@ -133,7 +133,7 @@ def pieces_of(received: bytes, cuts: Sequence[int]) -> list[bytes]:
 @given(nearly_plain(), st.lists(st.integers(0, 500), max_size=3))
 def test_a_plain_request_is_what_gunicorn_reads(received: bytes, cuts: list[int]) -> None:
     """However it arrives: method, path, length, body, and where the next request begins."""
-    head = plain_head(received)
+    head = parse_plain_head(received)
     if head is None or len(received) < head.size + head.length:
         return
     parser = RequestParser(Config(), iter(pieces_of(received, cuts)), ("127.0.0.1", 1))
@@ -151,7 +151,7 @@ def test_a_plain_request_is_what_gunicorn_reads(received: bytes, cuts: list[int]
 @given(nearly_plain())
 def test_a_plain_head_is_so_whatever_follows(received: bytes) -> None:
     """It ends with its first empty line, and nothing behind that can change it."""
-    head = plain_head(received)
+    head = parse_plain_head(received)
     if head is not None:
         assert received.find(b"\r\n\r\n") + 4 == head.size
-        assert plain_head(received[: head.size]) == head
+        assert parse_plain_head(received[: head.size]) == head

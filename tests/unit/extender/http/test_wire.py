@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from extender.http import wire
 from policy.api.options import RefusedNodes
-from policy.scheduling.filter import Refused
+from policy.scheduling.filter import NodeRefusals
 from policy.scheduling.reasons import Reason, Refusal
 from tests.builders import a_policy, amounts
 
@@ -204,7 +204,7 @@ def test_a_refusal_is_unresolvable_and_never_without_nodes_or_reason(path: Path)
     written = json.loads(path.read_bytes())
     asked = wire.decode_candidates(path.read_bytes())
     refusal = Refusal(Reason.OUTSIDE_UNITS, a_policy())
-    refused = Refused(asked.names, [None] * len(asked.names), {None: refusal})
+    refused = NodeRefusals(asked.names, [None] * len(asked.names), {None: refusal})
     answer = json.loads(wire.encode_refused(asked, refused))
     assert answer.pop("FailedAndUnresolvableNodes") == dict.fromkeys(asked.names, refusal.text)
     assert answer == ({"NodeNames": []} if written["Nodes"] is None else {"Nodes": {"items": []}})
@@ -214,7 +214,7 @@ def test_of_many_refused_nodes_one_may_tell_each_reason() -> None:
     """E3: the others count as refused, as they are left out."""
     asked = wire.decode_candidates(asking(NodeNames=["a", "b", "c"]))
     full, outside = (Refusal(reason, a_policy()) for reason in (Reason.MAX_REACHED, Reason.OUTSIDE_UNITS))
-    refused = Refused(asked.names, [0, 0, None], {0: full, None: outside})
+    refused = NodeRefusals(asked.names, [0, 0, None], {0: full, None: outside})
     answer = json.loads(wire.encode_refused(asked, refused, RefusedNodes.ONE))
     assert answer["NodeNames"] == []
     assert answer["FailedAndUnresolvableNodes"] == {"a": f"of the {full.text}", "c": f"of the {outside.text}"}

@@ -15,10 +15,10 @@ from policy.api.objects import Node, Pod
 from policy.api.options import OutsideUnits
 from policy.api.resourcepolicy import NextUnits, PreemptPolicy, ResourcePolicy
 from policy.explain.builder import explain
-from policy.explain.decision_record import Taken, taken_filter, taken_preempt
-from policy.explain.types import Explanation, State, Verb
-from policy.scheduling.filter import Decision, decide, refuse
-from policy.scheduling.pod_history import History
+from policy.explain.decision_record import DecisionRecord, record_filter, record_preempt
+from policy.explain.types import Explanation, UnitOutcome, Verb
+from policy.scheduling.filter import FilterDecision, decide, refuse
+from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.preempt import decide as decide_preemption
 from policy.scheduling.reasons import Reason, Refusal
 from policy.scheduling.snapshot import Snapshot
@@ -36,7 +36,7 @@ class Row:
     """A question, and what is said of it."""
 
     policy: ResourcePolicy
-    states: tuple[State, ...]
+    states: tuple[UnitOutcome, ...]
     rules: tuple[str, ...]
     why: str
     """Part of what is said of the first unit."""
@@ -46,7 +46,7 @@ class Row:
     candidates: tuple[str, ...] = ("dc-1", "cloud-1")
     pod: Pod = field(default_factory=lambda: a_pod(requests={GPU: "1"}))
     nodes: tuple[Node, ...] = (DC, CLOUD)
-    histories: Mapping[str, History] = field(default_factory=dict)
+    histories: Mapping[str, PodHistory] = field(default_factory=dict)
     outside: OutsideUnits = OutsideUnits.NEVER
 
     def explained(self) -> Explanation:
@@ -56,13 +56,13 @@ class Row:
 
 
 def explained(
-    pod: Pod, asked: int, policy: ResourcePolicy, decision: Decision, view: Snapshot
+    pod: Pod, asked: int, policy: ResourcePolicy, decision: FilterDecision, view: Snapshot
 ) -> Explanation:
-    return explain(taken_filter(pod, asked, policy, decision, view, NOW))
+    return explain(record_filter(pod, asked, policy, decision, view, NOW))
 
 
-USED, FULL, NO_ROOM = State.USED, State.EXHAUSTED, State.NO_ROOM
-WAITING, NOT_REACHED = State.WAITING, State.NOT_REACHED
+USED, FULL, NO_ROOM = UnitOutcome.USED, UnitOutcome.EXHAUSTED, UnitOutcome.NO_ROOM
+WAITING, NOT_REACHED = UnitOutcome.WAITING, UnitOutcome.NOT_REACHED
 THERE = a_pod("there", on="dc-1", requests={GPU: "2"})
 HELD = "It is refused: it waits in units[0], and no later unit is used meanwhile."
 NOWHERE = "It is refused: no unit of ResourcePolicy policy can take it"
@@ -303,26 +303,26 @@ def test_a_preemption_is_told_as_one() -> None:
     view = a_snapshot(policy, nodes=[DC, CLOUD], pods=[THERE])
     pod = a_pod(priority=9)
     choice = decide_preemption(pod, {"dc-1": ["there"]}, policy, view, NOW)
-    told = explain(taken_preempt(pod, 1, policy, choice, view, NOW))
+    told = explain(record_preempt(pod, 1, policy, choice, view, NOW))
     assert (told.verb, told.unit, told.kept) == (Verb.PREEMPT, 0, 1)
     assert told.units[0].why == "preempting helps on 1 of its 1 node(s)"
     nowhere = decide_preemption(pod, {}, policy, view, NOW)
-    told = explain(taken_preempt(pod, 1, policy, nowhere, view, NOW))
+    told = explain(record_preempt(pod, 1, policy, nowhere, view, NOW))
     assert told.why == "In no unit does preempting help."
     assert told.units[0].why == "preempting helps on none of its 1 node(s)"
-    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: History(kept_from=1)})
+    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: PodHistory(kept_from=1)})
     choice = decide_preemption(pod, {"cloud-1": ["there"]}, policy, kept, NOW)
-    told = explain(taken_preempt(pod, 1, policy, choice, kept, NOW))
+    told = explain(record_preempt(pod, 1, policy, choice, kept, NOW))
     assert told.why == "It waits in units[0], and nobody leaves for it in a later unit meanwhile."
 
 
 def test_a_decision_repeats_another_that_differs_in_numbers_only() -> None:
     policy = a_policy(DC_1, a_unit("cloud", max=0))
 
-    def taken(*pods: Pod, now: float = NOW) -> Taken:
+    def taken(*pods: Pod, now: float = NOW) -> DecisionRecord:
         view = a_snapshot(policy, nodes=[DC, CLOUD], pods=pods)
         decision = decide(a_pod(), ["dc-1", "cloud-1"], policy, view, now)
-        return taken_filter(a_pod(), 2, policy, decision, view, now)
+        return record_filter(a_pod(), 2, policy, decision, view, now)
 
     full = taken(THERE)
     assert taken(THERE, a_pod("more", on="dc-1"), now=NOW + 5).repeats(full)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from policy.api.objects import Phase as PodPhase
 from policy.api.objects import Pod
+from policy.api.objects import PodStage as PodPhase
 from policy.api.options import OnConflict
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.api.selectors import Operator, Requirement
-from policy.explain.pod_summary import Phase, Standing, standing
+from policy.explain.pod_summary import PodStage, PodSummary, summarize_pod
 from tests.builders import LATER, POLICY_CREATED, a_node, a_pod, a_policy, a_snapshot, a_unit, recorded_in
 
 GPU = "nvidia.com/gpu"
@@ -31,11 +31,11 @@ EARLY = POLICY_CREATED - 1
 def stands(
     pod: Pod,
     *policies: ResourcePolicy,
-    rejected: Collection[Rejected] = (),
+    rejected: Collection[RejectedPolicy] = (),
     on_conflict: OnConflict = OnConflict.OLDEST,
-) -> Standing:
+) -> PodSummary:
     view = a_snapshot(*policies, nodes=[DC, ELSEWHERE], pods=[pod])
-    return standing(pod, policies, rejected, view, [GPU], on_conflict)
+    return summarize_pod(pod, policies, rejected, view, [GPU], on_conflict)
 
 
 def placed(on: str = "dc-1", bound_at: float | None = LATER, **fields: object) -> Pod:
@@ -50,7 +50,7 @@ class Row:
     pod: Pod
     policies: tuple[ResourcePolicy, ...]
     said: str
-    rejected: tuple[Rejected, ...] = ()
+    rejected: tuple[RejectedPolicy, ...] = ()
     on_conflict: OnConflict = OnConflict.OLDEST
 
 
@@ -132,7 +132,10 @@ ROWS = [
             a_pod(),
             (),
             "ResourcePolicy bad cannot be used (M6): spec.units: is empty.",
-            (Rejected("default/bad", 1, ("spec.units: is empty",)), Rejected("other/bad", 1, ("no",))),
+            (
+                RejectedPolicy("default/bad", 1, ("spec.units: is empty",)),
+                RejectedPolicy("other/bad", 1, ("no",)),
+            ),
         ),
         id="M6: a policy that cannot be used",
     ),
@@ -181,15 +184,15 @@ def test_what_there_is_to_say(row: Row) -> None:
 @pytest.mark.parametrize(
     ("pod", "phase"),
     [
-        pytest.param(a_pod(), Phase.NOT_TRIED, id="new"),
-        pytest.param(a_pod(unscheduled_since=1.0), Phase.PENDING, id="refused"),
-        pytest.param(replace(a_pod(), gated=True), Phase.GATED, id="gated"),
-        pytest.param(placed(), Phase.PLACED, id="placed"),
-        pytest.param(placed(terminating=True), Phase.TERMINATING, id="leaving"),
-        pytest.param(placed(phase=PodPhase.FAILED), Phase.FINISHED, id="failed"),
+        pytest.param(a_pod(), PodStage.NOT_TRIED, id="new"),
+        pytest.param(a_pod(unscheduled_since=1.0), PodStage.PENDING, id="refused"),
+        pytest.param(replace(a_pod(), gated=True), PodStage.GATED, id="gated"),
+        pytest.param(placed(), PodStage.PLACED, id="placed"),
+        pytest.param(placed(terminating=True), PodStage.TERMINATING, id="leaving"),
+        pytest.param(placed(phase=PodPhase.FAILED), PodStage.FINISHED, id="failed"),
     ],
 )
-def test_how_far_it_is(pod: Pod, phase: Phase) -> None:
+def test_how_far_it_is(pod: Pod, phase: PodStage) -> None:
     assert stands(pod, a_policy()).phase is phase
 
 

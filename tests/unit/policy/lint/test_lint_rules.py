@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.errors import Mistake
+from cli.errors import CommandError
 from cli.manifests.workloads import workloads_in
-from policy.lint.documents import Document, Given, Place, Position, Workload, spelled
+from policy.lint.documents import Document, LintInput, Location, Position, Workload, spelled
 from policy.lint.engine import lint
 from policy.lint.findings import Code, Severity
 from tests.builders import a_node, a_pod, a_policy, a_snapshot, a_unit
@@ -300,13 +300,13 @@ def test_a_policy_of_the_cluster_counts_as_one_that_may_govern() -> None:
     older = a_policy(a_unit("own"), name="older", selector={"app": "web"})
     newer = Document("web.yaml", yaml.safe_load(policy()))
     pod, nodes = a_pod(labels={"app": "web"}), [a_node("n1", "own"), a_node("n2", "cloud")]
-    found = lint(Given([newer], snapshot=a_snapshot(older, pods=[pod], nodes=nodes)))
+    found = lint(LintInput([newer], snapshot=a_snapshot(older, pods=[pod], nodes=nodes)))
     assert [finding.code for finding in found] == [Code.TWO_POLICIES]
     assert "ResourcePolicy older selects the pod asking too" in found[0].why
 
 
 def test_a_server_without_keep_alive_has_gunicorns_default() -> None:
-    (finding,) = lint(Given(server=Document("gunicorn.conf.py", {})))
+    (finding,) = lint(LintInput(server=Document("gunicorn.conf.py", {})))
     assert "gunicorn's default of 2 s" in finding.why
 
 
@@ -331,7 +331,7 @@ def test_a_path_is_spelled(path: tuple[str | int, ...], text: str) -> None:
 
 def test_what_is_not_written_stands_where_its_parent_does() -> None:
     document = Document("f", {"spec": {}}, {(): Position(1, 1), ("spec",): Position(2, 3)})
-    assert document.place("spec", "units", 0) == Place("f", "spec.units[0]", Position(2, 3))
+    assert document.place("spec", "units", 0) == Location("f", "spec.units[0]", Position(2, 3))
     assert document.at("spec", "units", 0) is None
 
 
@@ -372,7 +372,7 @@ def test_no_document_makes_lint_fail(data: st.DataObject) -> None:
     documents[number] = changed(documents[number], path, data.draw(ODD))
     try:
         findings = found_in(yaml.safe_dump_all(documents))
-    except Mistake:
+    except CommandError:
         return
     assert all(finding.why and finding.instead for finding in findings)
 

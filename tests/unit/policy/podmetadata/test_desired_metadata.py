@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policy.api.objects import Phase, Pod
 from policy.api.resourcepolicy import WAIT_LABEL, ResourcePolicy
 from policy.podmetadata.deletion_cost import COST, MARK, correction, cost_of
-from policy.podmetadata.desired_metadata import Change, allowed, changes
+from policy.podmetadata.desired_metadata import MetadataChange, allowed, metadata_changes
 from policy.scheduling.matching import governing
 from policy.status.conditions import labels_refused
 from tests.builders import a_node, a_pod, a_policy, a_snapshot, a_unit, recorded_in
@@ -78,7 +78,7 @@ def test_costs_fall_with_the_unit_and_start_at_the_default(units: int) -> None:
 def costs(pod: Pod, policy: ResourcePolicy, *, just_bound: bool = False) -> dict[str, str | None]:
     """What is written on the pod in the cluster of the tables."""
     world = a_snapshot(policy, nodes=NODES, pods=[pod])
-    found = list(changes([pod], lambda p: governing(p, [policy]), world, lambda _: just_bound))
+    found = list(metadata_changes([pod], lambda p: governing(p, [policy]), world, lambda _: just_bound))
     return dict(found[0].annotations) if found else {}
 
 
@@ -166,7 +166,7 @@ FROM_BEFORE = a_pod(on="dc-1", created=1.0, bound_at=2.0)
 def metadata(pod: Pod, policy: ResourcePolicy) -> dict[str, str | None]:
     """The labels and annotations that are written, costs aside."""
     world = a_snapshot(policy, nodes=NODES, pods=[pod])
-    found = list(changes([pod], lambda p: governing(p, [policy]), world, lambda _: False))
+    found = list(metadata_changes([pod], lambda p: governing(p, [policy]), world, lambda _: False))
     written = {**found[0].labels, **found[0].annotations} if found else {}
     return {key: value for key, value in written.items() if key not in (COST, MARK)}
 
@@ -242,7 +242,7 @@ def test_a_label_that_pods_are_selected_by_is_not_written(
 ) -> None:
     policy = a_policy(a_unit("dc"), a_unit("cloud"), **fields)
     labels = dict.fromkeys(keys, "new")
-    change = Change(a_pod(on="cloud-1", labels={"app": "web"}), policy, 1, labels, {COST: "-100"})
+    change = MetadataChange(a_pod(on="cloud-1", labels={"app": "web"}), policy, 1, labels, {COST: "-100"})
     rest, refused = allowed(change, selected)
     assert list(rest.labels) == expected
     assert rest.annotations == change.annotations
@@ -256,8 +256,8 @@ def test_a_label_that_pods_are_selected_by_is_not_written(
 
 def test_a_change_without_labels_asks_nobody_who_selects() -> None:
     """L1, L2: a cost alone, and what is taken off a pod that no policy governs any more."""
-    cost = Change(a_pod(on="cloud-1"), THREE_UNITS, 1, {}, {COST: "-100"})
-    orphan = Change(a_pod(on="cloud-1"), annotations={COST: None})
+    cost = MetadataChange(a_pod(on="cloud-1"), THREE_UNITS, 1, {}, {COST: "-100"})
+    orphan = MetadataChange(a_pod(on="cloud-1"), annotations={COST: None})
     assert allowed(cost, None) == (cost, ())
     assert allowed(orphan, None) == (orphan, ())
 
@@ -266,4 +266,4 @@ def test_a_node_that_was_deleted_leaves_the_cost_of_its_pods() -> None:
     """Its pods are gone soon; who of them goes first decides nothing."""
     world = a_snapshot(THREE_UNITS, nodes=[a_node("dc-1", "dc")])
     pod = a_pod(on="cloud-1", annotations=OURS)
-    assert not list(changes([pod], lambda _: THREE_UNITS, world, lambda _: False))
+    assert not list(metadata_changes([pod], lambda _: THREE_UNITS, world, lambda _: False))

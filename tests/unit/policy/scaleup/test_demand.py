@@ -12,7 +12,7 @@ from policy.api.node_affinity import Terms
 from policy.api.objects import Effect, Node, Phase, Pod, Taint
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
 from policy.scaleup.demand import Demand, demands, wants_nodes
-from policy.scaleup.planner import free_nodes, in_order, plan
+from policy.scaleup.planner import free_nodes, plan, queue_order
 from policy.scheduling.snapshot import Reservation, Snapshot
 from tests.builders import NOW, a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
 from tests.unit.policy.cases import GPU
@@ -270,7 +270,7 @@ def test_pods_that_need_the_same_are_asked_for_together(
     ],
 )
 def test_the_last_slot_goes_as_in_the_schedulers_queue(pods: list[Pod], expected: list[str]) -> None:
-    assert [pod.name for pod in in_order(pods)] == expected
+    assert [pod.name for pod in queue_order(pods)] == expected
 
 
 @pytest.mark.parametrize(

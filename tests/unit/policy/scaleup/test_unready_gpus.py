@@ -3,7 +3,7 @@
 import pytest
 
 from policy.api.objects import Node
-from policy.scaleup.unready_gpus import lost_gpus
+from policy.scaleup.unready_gpus import unready_gpus
 from tests.builders import a_node, a_policy, a_snapshot, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -24,4 +24,4 @@ POLICY = a_policy(a_unit("dc"), a_unit("el", resource="elastic"))
 )
 def test_a_node_without_the_gpu_that_its_label_promises(node: Node, *, lost: bool) -> None:
     view = a_snapshot(POLICY, nodes=[node])
-    assert lost_gpus(view, [POLICY], LABEL, [GPU]) == (["n"] if lost else [])
+    assert unready_gpus(view, [POLICY], LABEL, [GPU]) == (["n"] if lost else [])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policy.api.objects import Pod
-from policy.scheduling.pod_history import refused_since_its_gate
+from policy.scheduling.pod_history import refused_since_ungated
 from tests.builders import NOW, a_pod
 
 NEW = a_pod("p", created=NOW)
@@ -24,4 +24,4 @@ AT_BIRTH, LATER = (replace(NEW, unscheduled_since=NOW + seconds) for seconds in 
     ],
 )
 def test_since_when_a_pod_is_refused(told: Pod, before: Pod | None, since: float | None) -> None:
-    assert refused_since_its_gate(told, before, NOW + 3600).unscheduled_since == since
+    assert refused_since_ungated(told, before, NOW + 3600).unscheduled_since == since

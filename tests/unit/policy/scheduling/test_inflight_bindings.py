@@ -15,9 +15,15 @@ from policy.api.objects import Effect, Node, Taint
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling import preempt
 from policy.scheduling.accounting import Usage, total
-from policy.scheduling.filter import Decision, agreed
-from policy.scheduling.inflight_bindings import Doubt, Doubting, Doubts, doubts, has_room
-from policy.scheduling.preempt import Choice
+from policy.scheduling.filter import FilterDecision, confirm
+from policy.scheduling.inflight_bindings import (
+    InflightBinding,
+    InflightBindings,
+    PessimisticView,
+    find_inflight_bindings,
+    has_room,
+)
+from policy.scheduling.preempt import PreemptDecision
 from policy.scheduling.reasons import Reason
 from policy.scheduling.snapshot import Snapshot
 from tests.builders import a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
@@ -30,9 +36,9 @@ CLOUD = a_node("cloud-1", "cloud", allocatable={GPU: "4"})
 WORLD = a_snapshot(POLICY, nodes=[DC, CLOUD])
 
 
-def view_of(world: Snapshot, *names: str) -> Doubting:
-    found = doubts(POLICY, [a_pod(name, requests={GPU: "1"}) for name in names], world)
-    return Doubting(world, Doubts(found))
+def view_of(world: Snapshot, *names: str) -> PessimisticView:
+    found = find_inflight_bindings(POLICY, [a_pod(name, requests={GPU: "1"}) for name in names], world)
+    return PessimisticView(world, InflightBindings(found))
 
 
 @pytest.mark.parametrize(
@@ -44,14 +50,14 @@ def view_of(world: Snapshot, *names: str) -> Doubting:
     ],
 )
 def test_a_pod_is_in_doubt_where_a_node_has_room(gpus: str, units: set[int] | None) -> None:
-    found = doubts(POLICY, [a_pod("p", requests={GPU: gpus})], WORLD)
+    found = find_inflight_bindings(POLICY, [a_pod("p", requests={GPU: gpus})], WORLD)
     assert [set(doubt.units) for doubt in found] == ([units] if units else [])
 
 
 def test_pods_of_one_shape_share_the_answer_and_one_without_its_label_is_not_counted() -> None:
     grouped = a_policy(a_unit("dc"), match_label_keys=["app"])
     pods = [a_pod("a", labels={"app": "x"}), a_pod("b", labels={"app": "x"}), a_pod("c")]
-    assert [doubt.pod.uid for doubt in doubts(grouped, pods, WORLD)] == ["a", "b"]
+    assert [doubt.pod.uid for doubt in find_inflight_bindings(grouped, pods, WORLD)] == ["a", "b"]
 
 
 def test_room_is_what_a_node_has_left() -> None:
@@ -84,7 +90,7 @@ def test_a_pod_has_no_room_on_nodes_that_it_does_not_select() -> None:
 def test_a_unit_that_lost_a_node_is_in_doubt_without_room() -> None:
     """C7: a binding under way may be to that node."""
     pod = a_pod("p", requests={GPU: "2"})
-    assert [doubt.units for doubt in doubts(POLICY, [pod], WORLD, shrank=[0])] == [{0, 1}]
+    assert [doubt.units for doubt in find_inflight_bindings(POLICY, [pod], WORLD, shrank=[0])] == [{0, 1}]
 
 
 def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
@@ -96,12 +102,12 @@ def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.sampled_from([0, 1, 2])), st.booleans())))
 def test_what_doubts_come_to_is_their_sum(steps: list[tuple[str, set[int], bool]]) -> None:
-    kept = Doubts()
-    known: dict[str, Doubt] = {}
+    kept = InflightBindings()
+    known: dict[str, InflightBinding] = {}
     for number, (name, units, put) in enumerate(steps):
         pod = a_pod(name, requests={GPU: str(number)})
         if put:
-            known[name] = Doubt(pod, POLICY.key, (), frozenset(units))
+            known[name] = InflightBinding(pod, POLICY.key, (), frozenset(units))
             kept.put(known[name])
         else:
             assert kept.drop(name) == known.pop(name, None)
@@ -162,8 +168,8 @@ def test_a_slot_follows_its_unit_when_the_policy_is_edited(policy: ResourcePolic
 def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
     seen: int | None, feared: int | None, held_in: int | None
 ) -> None:
-    by_the_view = Decision(nodes=["dc-1"], unit=seen)
-    decision = agreed(["dc-1"], POLICY, by_the_view, Decision(unit=feared))
+    by_the_view = FilterDecision(nodes=["dc-1"], unit=seen)
+    decision = confirm(["dc-1"], POLICY, by_the_view, FilterDecision(unit=feared))
     if held_in is None:
         assert decision is by_the_view
         return
@@ -187,6 +193,6 @@ def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
 def test_victims_that_hang_on_bindings_unseen_stay(
     seen: tuple[int | None, str], feared: tuple[int | None, str], nodes: str | None
 ) -> None:
-    by_the_view, doubting = (Choice(unit, nodes=tuple(names)) for unit, names in (seen, feared))
-    choice = preempt.agreed(by_the_view, doubting)
+    by_the_view, doubting = (PreemptDecision(unit, nodes=tuple(names)) for unit, names in (seen, feared))
+    choice = preempt.confirm(by_the_view, doubting)
     assert (None if choice is None else "".join(choice.nodes)) == nodes

@@ -6,7 +6,7 @@ Each row is one filter call; the answer is the index of the unit, or what the po
 import pytest
 
 from policy.api.resourcepolicy import NextUnits
-from policy.scheduling.pod_history import History, Promise
+from policy.scheduling.pod_history import Nomination, PodHistory
 from policy.scheduling.reasons import Reason
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, NO_ROOM_IN_DC, ONE, TWO, Ask, Outcome, outcome
@@ -14,8 +14,8 @@ from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, NO_ROOM_IN_DC, ONE, TWO
 NOMINATED = a_pod(nominated_node="cloud-1")
 
 
-def promised(unit: int, node: str, age: float = 3600) -> History:
-    return History(promise=Promise(unit, frozenset({node}), NOW - age))
+def promised(unit: int, node: str, age: float = 3600) -> PodHistory:
+    return PodHistory(promise=Nomination(unit, frozenset({node}), NOW - age))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_an_earlier_unit_with_room_is_used_before_a_later_one(ask: Ask, expected
             id="O1: a nominated node alone is refused while an earlier unit may have room",
         ),
         pytest.param(
-            Ask(CAPPED, asking=NOMINATED, room=("cloud-1",), history=History(nomination_refused=True)),
+            Ask(CAPPED, asking=NOMINATED, room=("cloud-1",), history=PodHistory(nomination_refused=True)),
             1,
             id="O1: the same single node a second time is the full list",
         ),
@@ -116,7 +116,7 @@ def test_a_nominated_node_does_not_jump_the_order(ask: Ask, expected: Outcome) -
             Ask(
                 a_policy(DC_2, CLOUD, mode=mode),
                 room=("dc-1", "cloud-1"),
-                history=History(refused_since={0: NOW - 1e6}),
+                history=PodHistory(refused_since={0: NOW - 1e6}),
             ),
             0,
             id=f"O8: {mode} uses room that appeared in an earlier unit",

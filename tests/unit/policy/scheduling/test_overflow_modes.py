@@ -6,7 +6,7 @@ Each row is one filter call; the answer is the index of the unit, or what the po
 import pytest
 
 from policy.api.resourcepolicy import NextUnits
-from policy.scheduling.pod_history import History
+from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.reasons import Reason
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import (
@@ -59,7 +59,7 @@ leaving_policy = a_policy(DC_2, CLOUD, mode=NO_TERMINATING)
                 a_policy(DC_2, CLOUD, mode=EXCEED_MAX),
                 room=NO_ROOM_IN_DC,
                 now=NOW + 1e9,
-                history=History(refused_since={0: NOW}),
+                history=PodHistory(refused_since={0: NOW}),
             ),
             Reason.WAITING_FOR_ROOM,
             id="O4: waits without limit",

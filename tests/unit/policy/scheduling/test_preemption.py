@@ -10,8 +10,8 @@ import pytest
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits, PreemptPolicy, ResourcePolicy
-from policy.scheduling.pod_history import NO_HISTORY, History
-from policy.scheduling.preempt import Choice, decide
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
+from policy.scheduling.preempt import PreemptDecision, decide
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit, recorded_in
 from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, NODES
 
@@ -26,11 +26,11 @@ class Preempt:
     policy: ResourcePolicy = CAPPED
     pods: Collection[Pod] = ()
     asking: Pod = urgent
-    history: History = NO_HISTORY
+    history: PodHistory = NO_HISTORY
     protected: Collection[str] = ()
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> PreemptDecision:
         pods = [*self.pods, self.asking]
         histories = {self.asking.uid: self.history}
         snapshot = a_snapshot(self.policy, nodes=NODES, pods=pods, histories=histories)
@@ -90,7 +90,7 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
             Preempt(
                 {"cloud-1": ["y"]},
                 a_policy(DC_2, CLOUD, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX),
-                history=History(refused_since={0: NOW - 900}),
+                history=PodHistory(refused_since={0: NOW - 900}),
             ),
             1,
             ["cloud-1"],
@@ -117,13 +117,13 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
             id="P2: not where a victim's slot reopens an earlier unit that then waits",
         ),
         pytest.param(
-            Preempt({"cloud-1": ["y"]}, history=History(kept_from=1)),
+            Preempt({"cloud-1": ["y"]}, history=PodHistory(kept_from=1)),
             None,
             [],
             id="P1: not in a unit with room, which the pod is kept from while an earlier one has its chance",
         ),
         pytest.param(
-            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=History(kept_from=1)),
+            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=PodHistory(kept_from=1)),
             0,
             ["dc-1"],
             id="P1: but in any unit before it",

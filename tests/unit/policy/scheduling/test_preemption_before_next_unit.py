@@ -7,7 +7,7 @@ import pytest
 
 from policy.api.objects import Effect, Node, Taint, Toleration
 from policy.api.resourcepolicy import NextUnits, PreemptPolicy
-from policy.scheduling.pod_history import History, Promise
+from policy.scheduling.pod_history import Nomination, PodHistory
 from policy.scheduling.reasons import Reason
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import CLOUD, DC_2, Ask, Outcome, outcome
@@ -29,8 +29,8 @@ def dc_node(**fields: object) -> tuple[Node, ...]:
     )
 
 
-def promise(unit: int | None, node: str, age: float = 0) -> History:
-    return History(promise=Promise(unit, frozenset({node}), NOW - age))
+def promise(unit: int | None, node: str, age: float = 0) -> PodHistory:
+    return PodHistory(promise=Nomination(unit, frozenset({node}), NOW - age))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def promise(unit: int | None, node: str, age: float = 0) -> History:
                 pods=[minor],
                 nodes=dc_node(),
                 room=NO_DC,
-                history=History(preempted_in_vain=frozenset({0})),
+                history=PodHistory(preempted_in_vain=frozenset({0})),
             ),
             1,
             id="P1: it has its chance once per unit",
@@ -65,7 +65,7 @@ def promise(unit: int | None, node: str, age: float = 0) -> History:
                 pods=[minor],
                 nodes=dc_node(),
                 room=NO_DC,
-                history=History(preempted_in_vain=frozenset({0})),
+                history=PodHistory(preempted_in_vain=frozenset({0})),
             ),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: each unit that fails has its own chance",
@@ -194,7 +194,7 @@ def promise(unit: int | None, node: str, age: float = 0) -> History:
                 pods=[minor],
                 nodes=dc_node(),
                 room=NO_DC,
-                history=History(nomination_refused=True),
+                history=PodHistory(nomination_refused=True),
             ),
             1,
             id="P1: after a restart a nomination in the next unit does not hold in this",

@@ -16,9 +16,9 @@ from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.scheduling import filter as filtering
 from policy.scheduling import preempt
 from policy.scheduling.accounting import group_of
-from policy.scheduling.filter import Decision
+from policy.scheduling.filter import FilterDecision
 from policy.scheduling.matching import in_unit, units_of
-from policy.scheduling.pod_history import NO_HISTORY, History, Promise
+from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
 from policy.scheduling.prioritize import scores
 from policy.scheduling.reasons import Reason, Refusal
 from policy.scheduling.unit_selection import limit_reached
@@ -46,11 +46,11 @@ NOWHERE = World(
 """Somebody asks about no node at all, as kube-scheduler never does."""
 
 
-def decide(world: World) -> Decision:
+def decide(world: World) -> FilterDecision:
     return filtering.decide(world.asking, world.room, world.policy, world.snapshot, NOW, world.outside)
 
 
-def in_any_order(decision: Decision) -> Decision:
+def in_any_order(decision: FilterDecision) -> FilterDecision:
     """The nodes are in the order of the question; everything else is compared as it is."""
     refused = decision.refused
     if refused is not None:
@@ -205,7 +205,7 @@ def test_what_preempt_answers_filter_accepts_once_the_victims_are_gone(
     for node in choice.nodes:
         assert node in world.snapshot.nodes_in(world.policy, choice.unit)
         gone = set(world.victims[node])
-        promised = Promise(choice.unit, frozenset(choice.nodes), NOW)
+        promised = Nomination(choice.unit, frozenset(choice.nodes), NOW)
         later = replace(
             world,
             pods=tuple(pod for pod in world.pods if pod.uid not in gone),
@@ -224,7 +224,7 @@ refusals = st.builds(
 
 @given(st.lists(st.none() | refusals, max_size=6))
 def test_a_history_keeps_the_first_start_of_each_timer(refused: list[Refusal | None]) -> None:
-    history, first = History(), dict[int, float]()
+    history, first = PodHistory(), dict[int, float]()
     for hour, waits in enumerate(refused):
         history = history.after(waits, float(hour))
         if waits is not None and waits.reason is Reason.WAITING_FOR_TIMEOUT:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policy.api.objects import Pod
-from policy.scheduling.filter import Refused
-from policy.scheduling.pod_history import History, Promise
+from policy.scheduling.filter import NodeRefusals
+from policy.scheduling.pod_history import Nomination, PodHistory
 from policy.scheduling.reasons import Reason, Refusal
 from policy.scheduling.reservation_expiry import is_idle, may_get, outlives
 from tests.builders import NOW, a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
@@ -19,7 +19,7 @@ PASSED = replace(POD, nominated_node="dc-1")
 TO_NONE, TO_A_NEW_ONE = (replace(NOMINATED, nominated_node=name) for name in ("gone-1", "new-1"))
 TAKEN = a_pod("taken", on="dc-1", requests={GPU: "1"})
 LASTS = 300.0
-PROMISED = History(promise=Promise(0, frozenset({"dc-1"}), made_at=NOW))
+PROMISED = PodHistory(promise=Nomination(0, frozenset({"dc-1"}), made_at=NOW))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ PROMISED = History(promise=Promise(0, frozenset({"dc-1"}), made_at=NOW))
     ],
 )
 def test_a_slot_is_idle(
-    known: Pod | None, age: float, history: History | None, *, seen: bool, full: bool, idle: bool
+    known: Pod | None, age: float, history: PodHistory | None, *, seen: bool, full: bool, idle: bool
 ) -> None:
     dc = a_node("dc-1", "dc", allocatable={GPU: "1"})
     histories = {"p": history} if history else {}
@@ -98,16 +98,16 @@ FULL, DOUBTED = Reason.MAX_REACHED, Reason.WAITING_FOR_BINDINGS
     ],
 )
 def test_a_slot_outlives_a_refusal(
-    pod: Pod, history: History | None, asked: str, reason: Reason, *, kept: bool
+    pod: Pod, history: PodHistory | None, asked: str, reason: Reason, *, kept: bool
 ) -> None:
     nodes = [a_node("dc-1", "dc"), a_node("cloud-1", "cloud")]
     view = a_snapshot(POLICY, nodes=nodes, histories={"p": history} if history else {})
-    refused = Refused([asked], [None], {None: Refusal(reason, POLICY)})
+    refused = NodeRefusals([asked], [None], {None: Refusal(reason, POLICY)})
     assert outlives(a_reservation(pod, POLICY), pod, refused, POLICY, view, NOW + 1) is kept
 
 
 def test_a_slot_of_another_policy_does_not_outlive_a_refusal() -> None:
     other = a_policy(a_unit("dc"), name="other")
     view = a_snapshot(POLICY, other, nodes=[a_node("dc-1", "dc")])
-    refused = Refused(["cloud-1"], [None], {None: Refusal(FULL, POLICY)})
+    refused = NodeRefusals(["cloud-1"], [None], {None: Refusal(FULL, POLICY)})
     assert not outlives(a_reservation(NOMINATED, other), NOMINATED, refused, POLICY, view, NOW)

@@ -6,8 +6,8 @@ The scheduler can be ahead of our watch; a decision that depends on an unknown n
 import pytest
 
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.scheduling.filter import Decision, Refused, refuse
-from policy.scheduling.pod_history import NO_HISTORY, History, Promise
+from policy.scheduling.filter import FilterDecision, NodeRefusals, refuse
+from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
 from policy.scheduling.reasons import Reason, Refusal
 from tests.builders import NOW, a_policy, a_unit
 from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, ONE, TWO, Ask
@@ -69,12 +69,12 @@ def test_the_answer_is_part_of_the_question(ask: Ask, nodes: list[str]) -> None:
 def test_one_refusal_for_every_node() -> None:
     """M4: what `on_conflict: reject` says."""
     conflict = Refusal(Reason.CONFLICT, CAPPED)
-    everywhere = Refused(["a", "b"], [None, None], {None: conflict})
-    assert refuse(["a", "b"], conflict) == Decision(refused=everywhere, waits=conflict)
+    everywhere = NodeRefusals(["a", "b"], [None, None], {None: conflict})
+    assert refuse(["a", "b"], conflict) == FilterDecision(refused=everywhere, waits=conflict)
 
 
-TIMED, TRIED = History(refused_since={0: 5.0}), History(preempted_in_vain=frozenset({1}))
-ALONE = History(nomination_refused=True)
+TIMED, TRIED = PodHistory(refused_since={0: 5.0}), PodHistory(preempted_in_vain=frozenset({1}))
+ALONE = PodHistory(nomination_refused=True)
 
 
 def no(reason: Reason, unit: int = 0) -> Refusal:
@@ -88,14 +88,14 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
         pytest.param(
             NO_HISTORY,
             no(Reason.WAITING_FOR_TIMEOUT),
-            History(refused_since={0: NOW}),
+            PodHistory(refused_since={0: NOW}),
             id="O5: a timer starts",
         ),
         pytest.param(TIMED, no(Reason.WAITING_FOR_TIMEOUT), TIMED, id="O5: a running timer is left alone"),
         pytest.param(
             TIMED,
             no(Reason.WAITING_FOR_TIMEOUT, 1),
-            History(refused_since={0: 5.0, 1: NOW}),
+            PodHistory(refused_since={0: 5.0, 1: NOW}),
             id="O5: the next unit has its own timer",
         ),
         pytest.param(TIMED, None, TIMED, id="O5: a timer survives an attempt that waits for nothing"),
@@ -105,11 +105,11 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
         pytest.param(
             TRIED,
             no(Reason.WAITING_FOR_PREEMPTION),
-            History(preempted_in_vain=frozenset({0, 1})),
+            PodHistory(preempted_in_vain=frozenset({0, 1})),
             id="P1: a unit has had its chance",
         ),
         pytest.param(
-            History(preempted_in_vain=frozenset({1}), kept_from=2),
+            PodHistory(preempted_in_vain=frozenset({1}), kept_from=2),
             None,
             TRIED,
             id="P1: nothing is kept from it",
@@ -121,15 +121,17 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
         pytest.param(ALONE, no(Reason.WAITING_FOR_ROOM), NO_HISTORY, id="O1: whatever it led to"),
     ],
 )
-def test_what_a_decision_leaves_for_the_next(before: History, waits: Refusal | None, after: History) -> None:
+def test_what_a_decision_leaves_for_the_next(
+    before: PodHistory, waits: Refusal | None, after: PodHistory
+) -> None:
     assert before.after(waits, NOW) == after
 
 
-SEEN = History(
+SEEN = PodHistory(
     refused_since={0: 5.0, 1: 6.0},
     preempted_in_vain=frozenset({0, 1}),
     kept_from=1,
-    promise=Promise(1, frozenset({"cloud-1"}), NOW),
+    promise=Nomination(1, frozenset({"cloud-1"}), NOW),
 )
 
 
@@ -138,23 +140,23 @@ SEEN = History(
     [
         pytest.param(
             a_policy(CLOUD, a_unit("attic"), a_unit("dc", max=9)),
-            History(
+            PodHistory(
                 refused_since={2: 5.0, 0: 6.0},
                 preempted_in_vain=frozenset({0, 2}),
                 kept_from=0,
-                promise=Promise(0, frozenset({"cloud-1"}), NOW),
+                promise=Nomination(0, frozenset({"cloud-1"}), NOW),
             ),
             id="L4: timers and tries go with their units",
         ),
         pytest.param(
             a_policy(a_unit("attic")),
-            History(promise=Promise(None, frozenset({"cloud-1"}), NOW)),
+            PodHistory(promise=Nomination(None, frozenset({"cloud-1"}), NOW)),
             id="L4: and end with them, but victims leave all the same",
         ),
     ],
 )
 def test_what_is_left_for_the_next_decision_when_the_policy_was_edited(
-    policy: ResourcePolicy, after: History
+    policy: ResourcePolicy, after: PodHistory
 ) -> None:
     assert SEEN.carried_over(CAPPED, policy) == after
 
@@ -169,12 +171,12 @@ def test_what_is_left_for_the_next_decision_when_the_policy_was_edited(
     ],
 )
 def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, expected: bool) -> None:
-    assert Promise(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
+    assert Nomination(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
 
 
 def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:
     """L4, E7."""
-    assert SEEN.under_another_policy() == History(promise=Promise(None, frozenset({"cloud-1"}), NOW))
+    assert SEEN.under_another_policy() == PodHistory(promise=Nomination(None, frozenset({"cloud-1"}), NOW))
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,6 @@ def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:
     ],
 )
 def test_what_a_promise_means_once_the_policy_is_edited(policy: ResourcePolicy, unit: int | None) -> None:
-    promised = History(promise=Promise(0, frozenset({"dc-1"}), NOW))
+    promised = PodHistory(promise=Nomination(0, frozenset({"dc-1"}), NOW))
     edited = promised.carried_over(CAPPED, policy)
-    assert edited.promise == Promise(unit, frozenset({"dc-1"}), NOW)
+    assert edited.promise == Nomination(unit, frozenset({"dc-1"}), NOW)

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from policy.api.resourcepolicy import WAIT_LABEL, NextUnits
-from policy.scheduling.pod_history import History
+from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.reasons import Reason
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import (
@@ -33,8 +33,8 @@ TIMEOUT = NextUnits.TIMEOUT
 MINUTE = 60.0
 
 
-def refused_at(start: float) -> History:
-    return History(refused_since={0: start})
+def refused_at(start: float) -> PodHistory:
+    return PodHistory(refused_since={0: start})
 
 
 @pytest.mark.parametrize(

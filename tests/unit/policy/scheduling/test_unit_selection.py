@@ -17,7 +17,7 @@ from policy.scheduling.accounting import (
     recorded_unit,
 )
 from policy.scheduling.reasons import Reason, Refusal
-from policy.scheduling.unit_selection import Asked, Walk, limit_reached, walk
+from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 from tests.builders import a_policy, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -31,10 +31,10 @@ def a_walk(
     closed: dict[int, Refusal] | None = None,
     preempting: bool = False,
     unscheduled_since: float | None = None,
-) -> Walk:
-    return walk(
+) -> UnitSelection:
+    return select_unit(
         policy,
-        Asked(
+        UnitQuery(
             closed=(closed or {}).get,
             has_room=lambda index: index in rooms,
             leaving_until=lambda _: -math.inf,
@@ -78,19 +78,19 @@ def test_after_a_restart_the_waits_follow_each_other(
 def test_a_unit_passed_for_lack_of_room_is_told_apart_from_a_full_one() -> None:
     policy = a_policy(a_unit("a"), a_unit("b"))
     full = {0: Refusal(Reason.MAX_REACHED, policy, 0)}
-    assert a_walk(policy, rooms=frozenset({1})) == Walk(1, {}, lacked_room=True)
-    assert a_walk(policy, rooms=frozenset({1}), closed=full) == Walk(1, full, lacked_room=False)
-    assert a_walk(policy, closed=full) == Walk(None, full, lacked_room=True)
+    assert a_walk(policy, rooms=frozenset({1})) == UnitSelection(1, {}, lacked_room=True)
+    assert a_walk(policy, rooms=frozenset({1}), closed=full) == UnitSelection(1, full, lacked_room=False)
+    assert a_walk(policy, closed=full) == UnitSelection(None, full, lacked_room=True)
 
 
 def test_a_unit_that_the_pod_waits_in_lacked_room_too() -> None:
     """O4, P1: whatever keeps the pod there."""
     policy = a_policy(a_unit("a", max=1), mode=NextUnits.EXCEED_MAX)
     waits = Refusal(Reason.WAITING_FOR_ROOM, policy, 0)
-    assert a_walk(policy) == Walk(None, {}, lacked_room=True, waits=waits)
+    assert a_walk(policy) == UnitSelection(None, {}, lacked_room=True, waits=waits)
     policy = a_policy()
     waits = Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 0)
-    assert a_walk(policy, preempting=True) == Walk(None, {}, lacked_room=True, waits=waits)
+    assert a_walk(policy, preempting=True) == UnitSelection(None, {}, lacked_room=True, waits=waits)
 
 
 def test_a_record_with_a_part_too_many_means_no_unit() -> None:
@@ -153,7 +153,7 @@ def test_a_record_is_needed_where_the_node_does_not_tell(
 
 def test_preemption_before_the_next_unit_names_the_policy_and_the_unit() -> None:
     policy = a_policy(a_unit("a"), a_unit("b"), a_unit("c"))
-    asked = Asked(
+    asked = UnitQuery(
         closed=lambda _: None,
         has_room=lambda _: False,
         leaving_until=lambda _: -math.inf,
@@ -162,4 +162,4 @@ def test_preemption_before_the_next_unit_names_the_policy_and_the_unit() -> None
         unscheduled_since=None,
         now=NOW,
     )
-    assert walk(policy, asked).waits == Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 1)
+    assert select_unit(policy, asked).waits == Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 1)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.scheduling.filter import Decision
-from policy.scheduling.pod_history import NO_HISTORY, History
+from policy.scheduling.filter import FilterDecision
+from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import CLOUD, DC_2, NO_ROOM_IN_DC, Ask
 
@@ -23,14 +23,14 @@ class Waiting:
 
     def __init__(self, policy: ResourcePolicy) -> None:
         self.policy = policy
-        self.history: History = NO_HISTORY
+        self.history: PodHistory = NO_HISTORY
         self.first_refusal: float | None = None
         self.remembers_since = 0.0
 
     def restart(self, now: float) -> None:
         self.history, self.remembers_since = NO_HISTORY, now
 
-    def attempt(self, now: float) -> Decision:
+    def attempt(self, now: float) -> FilterDecision:
         decision = Ask(
             self.policy,
             asking=a_pod(unscheduled_since=self.first_refusal),

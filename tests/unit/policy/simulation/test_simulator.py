@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.cluster.offline_extender import Furnished
+from cli.cluster.offline_extender import OfflineExtender
 from cluster.settings import Settings, WatcherSettings
 from policy.api.objects import Effect, Node, Phase, Pod, Taint
 from policy.api.resourcepolicy import WAIT_LABEL, NextUnits, ResourcePolicy
@@ -22,8 +22,8 @@ from policy.scheduling.filter import decide
 from policy.scheduling.matching import governing
 from policy.scheduling.node_fit import admits, has_free
 from policy.scheduling.snapshot import Snapshot
-from policy.simulation.node_capacity import Demand, Room
-from policy.simulation.simulator import Play, Wanted
+from policy.simulation.node_capacity import NodeCapacity, PodShape
+from policy.simulation.simulator import Scenario, Simulation
 from policy.simulation.summary import conclude
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 
@@ -88,16 +88,16 @@ def plainly(world: World) -> dict[str, int | None]:
 
 @given(worlds())
 def test_the_play_places_pods_as_one_call_of_filter_after_the_other(world: World) -> None:
-    stage = Furnished(world.nodes, (), (world.policy,), ALL_SENT, NOW)
-    play = Play(stage, Wanted(world.pods))
+    stage = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
+    play = Simulation(stage, Scenario(world.pods))
     play.run()
     assert {a.pod.uid: a.unit for a in play.placed} == plainly(world)
 
 
 @given(worlds())
 def test_no_node_is_filled_above_what_it_has(world: World) -> None:
-    stage = Furnished(world.nodes, (), (world.policy,), ALL_SENT, NOW)
-    play = Play(stage, Wanted(world.pods))
+    stage = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
+    play = Simulation(stage, Scenario(world.pods))
     play.run()
     for node in world.nodes:
         others = [pod for pod in stage.pods() if pod.node_name == node.name]
@@ -108,11 +108,11 @@ def test_no_node_is_filled_above_what_it_has(world: World) -> None:
 @given(worlds(), st.data())
 def test_free_room_is_what_is_left_of_it(world: World, data: st.DataObject) -> None:
     """Room, kept current pod by pod, agrees with fit, which sums anew."""
-    room, there = Room(), list[Pod]()
+    room, there = NodeCapacity(), list[Pod]()
     for node in world.nodes:
         room.add_node(node)
     for pod in world.pods:
-        demand = Demand.of(pod)
+        demand = PodShape.of(pod)
         names = [node.name for node in world.nodes]
         best = room.best(demand, pod, "all", lambda: names)  # noqa: B023  called at once
         fitting = {
@@ -127,31 +127,31 @@ def test_free_room_is_what_is_left_of_it(world: World, data: st.DataObject) -> N
         room.take(best, demand)
         if data.draw(st.integers(0, 4)) == 0:
             gone = there.pop(data.draw(st.integers(0, len(there) - 1)))
-            room.give(gone.node_name, Demand.of(gone))
+            room.give(gone.node_name, PodShape.of(gone))
 
 
 def test_the_stage_governs_as_match_does() -> None:
     older, newer = a_policy(name="older"), a_policy(name="newer", created=NOW)
-    stage = Furnished((), (), (newer, older), ALL_SENT, NOW)
+    stage = OfflineExtender((), (), (newer, older), ALL_SENT, NOW)
     assert stage.governing(a_pod()) == governing(a_pod(), (newer, older)) == older
 
 
 def test_a_full_node_takes_no_more_pods_than_it_says() -> None:
-    room, pod = Room(), a_pod()
+    room, pod = NodeCapacity(), a_pod()
     room.add_node(a_node("n", allocatable={"pods": "1"}))
-    room.take("n", Demand.of(pod))
-    assert room.best(Demand.of(pod), pod, "all", lambda: ["n"]) is None
-    assert room.why_not(Demand.of(pod), pod) == {"Too many pods": 1}
+    room.take("n", PodShape.of(pod))
+    assert room.best(PodShape.of(pod), pod, "all", lambda: ["n"]) is None
+    assert room.why_not(PodShape.of(pod), pod) == {"Too many pods": 1}
 
 
 def test_the_emptiest_node_is_taken_and_one_that_leaves_last() -> None:
     """As kube-scheduler's LeastAllocated, and U7."""
     leaving = Taint("DeletionCandidateOfClusterAutoscaler", "", Effect.PREFER_NO_SCHEDULE)
-    room, pod = Room(), a_pod(requests={"cpu": "1"})
+    room, pod = NodeCapacity(), a_pod(requests={"cpu": "1"})
     room.add_node(a_node("leaving", allocatable={"cpu": "9"}, taints=(leaving,)))
     room.add_node(a_node("full", allocatable={"cpu": "4"}))
     room.add_node(a_node("empty", allocatable={"cpu": "4"}))
-    demand = Demand.of(pod)
+    demand = PodShape.of(pod)
     room.take("full", demand)
     taken = []
     for _ in range(8):
@@ -177,12 +177,12 @@ def test_the_emptiest_node_is_taken_and_one_that_leaves_last() -> None:
 )
 def test_pods_of_one_workload_are_put_apart(labels: tuple[dict[str, str], ...], taken: str) -> None:
     """As kube-scheduler's default spreading by host: before the emptiest node."""
-    room, found = Room(), ""
+    room, found = NodeCapacity(), ""
     for name, cpu in (("a", "100"), ("b", "4")):
         room.add_node(a_node(name, allocatable={"cpu": cpu}))
     for own in labels:
         pod = a_pod(labels=own, requests={"cpu": "1"})
-        demand = Demand.of(pod)
+        demand = PodShape.of(pod)
         best = room.best(demand, pod, "all", lambda: room.nodes)
         assert best is not None
         room.take(best, demand)
@@ -191,7 +191,7 @@ def test_pods_of_one_workload_are_put_apart(labels: tuple[dict[str, str], ...], 
 
 
 def test_what_is_on_a_node_that_is_gone_takes_no_room() -> None:
-    room, demand = Room(), Demand.of(a_pod())
+    room, demand = NodeCapacity(), PodShape.of(a_pod())
     room.take("gone", demand)
     room.give("gone", demand)
     assert room.why_not(demand, a_pod()) == {}
@@ -203,7 +203,7 @@ def test_the_best_node_of_its_unit_is_taken_not_that_of_a_full_one() -> None:
     emptier = a_node("emptier", "a", allocatable={"cpu": "8", "pods": "9"})
     policy = a_policy(a_unit(nodeSelector={"zone": "1"}, max=0), a_unit("a"))
     pod = a_pod(requests={"cpu": "1"}, created=NOW)
-    play = Play(Furnished([both, emptier], (), (policy,), ALL_SENT, NOW), Wanted([pod]))
+    play = Simulation(OfflineExtender([both, emptier], (), (policy,), ALL_SENT, NOW), Scenario([pod]))
     play.run()
     assert [(attempt.node, attempt.unit) for attempt in play.placed] == [("emptier", 1)]
 
@@ -218,7 +218,7 @@ def test_other_policies_pods_are_no_part_of_an_answer() -> None:
     nodes = [a_node(name, "a", allocatable={"pods": "2"}) for name in ("a1", "a2")]
     apps = ("mine", "other", "none", "other")
     pods = [a_pod(f"{n}", labels={"app": app}, created=NOW) for n, app in enumerate(apps)]
-    play = Play(Furnished(nodes, (), (mine, other), ALL_SENT, NOW), Wanted(pods))
+    play = Simulation(OfflineExtender(nodes, (), (mine, other), ALL_SENT, NOW), Scenario(pods))
     play.run()
     outcome = conclude(play, mine, Counter(), {}, {}, ())
     assert (outcome.arrived, [unit.after for unit in outcome.units], len(outcome.steps)) == (1, [1], 1)

@@ -4,7 +4,7 @@ import pytest
 
 from policy.api.objects import Phase, Pod
 from policy.api.options import OnConflict
-from policy.api.resourcepolicy import Rejected, ResourcePolicy
+from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.podmetadata.deletion_cost import COST, MARK
 from policy.status.conditions import Condition, ConditionType, about_pods, accepted, rejected
 from tests.builders import a_pod, a_policy
@@ -16,7 +16,7 @@ old = a_policy(name="old", created=1)
 young = a_policy(name="young", created=2, selector=WEB)
 web = a_pod("web-1", labels=WEB, requests={GPU: "1"})
 plain = a_pod("plain-1")
-broken = Rejected("default/web", 3, ("spec.strategy: unknown", "spec.units: is missing"))
+broken = RejectedPolicy("default/web", 3, ("spec.strategy: unknown", "spec.units: is missing"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_whether_a_policy_is_accepted(condition: Condition, message: str, *, sta
         pytest.param(
             [young, old], [web], OLDEST, {"young": "OlderPolicyGoverns"}, id="M4: in whatever order"
         ),
-        pytest.param([old, young], [web], REJECT, {"young": "Rejected"}, id="M4: or nobody wins"),
+        pytest.param([old, young], [web], REJECT, {"young": "RejectedPolicy"}, id="M4: or nobody wins"),
         pytest.param(
             [old, young], [plain], OLDEST, {}, id="M4: selectors may overlap without a pod that shows it"
         ),

@@ -13,7 +13,7 @@ from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.matching import governing
 from policy.scheduling.reasons import Reason
-from policy.status.unit_capacity import Occupancy, Room, occupancies
+from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacities
 from tests.builders import a_node, a_pod, a_policy, a_snapshot, a_unit
 from tests.unit.policy.cases import GPU
 
@@ -24,10 +24,10 @@ TWO_GPUS = {GPU: "2"}
 
 def held(
     policy: ResourcePolicy, pods: Collection[Pod], nodes: Collection[Node] = (EIGHT,), unit: int = 0
-) -> Occupancy:
+) -> UnitCapacity:
     view = a_snapshot(policy, nodes=nodes, pods=pods)
     own = [pod for pod in pods if governing(pod, [policy]) and not pod.finished]
-    return occupancies(policy, own, own, view, Room(view), [GPU])[unit]
+    return unit_capacities(policy, own, own, view, FreeCapacity(view), [GPU])[unit]
 
 
 def placed(name: str, gpus: str = "2", **labels: str) -> Pod:
@@ -190,9 +190,9 @@ def test_policies_that_share_nodes_share_one_look_at_them() -> None:
     one, other = a_policy(name="one"), a_policy(a_unit("cloud"), a_unit("dc"), name="other")
     pods = [placed("a"), asking("2")]
     view = a_snapshot(one, other, nodes=nodes, pods=pods)
-    room = Room(view)
-    first = occupancies(one, pods, pods, view, room, [GPU])
-    second = occupancies(other, pods, pods, view, room, [GPU])
+    room = FreeCapacity(view)
+    first = unit_capacities(one, pods, pods, view, room, [GPU])
+    second = unit_capacities(other, pods, pods, view, room, [GPU])
     assert [(each.capacity, each.free, each.room) for each in first] == [
         (each.capacity, each.free, each.room) for each in reversed(second)
     ]

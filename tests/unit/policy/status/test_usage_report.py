@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from policy.api.objects import Phase, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.status.usage_report import Census, census
+from policy.status.usage_report import UsageReport, usage_report
 from tests.builders import NOW, a_node, a_pod, a_policy, a_snapshot, a_unit
 
 GPU = "nvidia.com/gpu"
@@ -16,8 +16,8 @@ NODES = [a_node("dc-1", "dc"), a_node("dc-2", "dc", ready=False), a_node("cloud-
 CAPPED = a_policy(a_unit("dc", max=2, max_resources={GPU: "8"}), a_unit("cloud", resource="elastic"))
 
 
-def counted(policy: ResourcePolicy, *pods: Pod) -> Census:
-    return census(policy, pods, a_snapshot(policy, nodes=NODES, pods=pods), NOW)
+def counted(policy: ResourcePolicy, *pods: Pod) -> UsageReport:
+    return usage_report(policy, pods, a_snapshot(policy, nodes=NODES, pods=pods), NOW)
 
 
 def at(name: str, on: str, age: float = 0.0, **fields: object) -> Pod:

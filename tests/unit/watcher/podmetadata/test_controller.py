@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cluster.cache.cache import Cache
-from cluster.cache.pod_change_queue import News
+from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import connect
 from policy.api.objects import Owner
 from policy.api.options import Kinds
@@ -20,7 +20,7 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.podmetadata.deletion_cost import COST, MARK
 from tests.builders import a_node, a_pod, a_policy, a_unit, recorded_in
 from tests.fake_apiserver import FakeApiServer, Fault
-from watcher.podmetadata.controller import Placement
+from watcher.podmetadata.controller import PodMetadataController
 
 PODS = "/api/v1/pods"
 GPU = "nvidia.com/gpu"
@@ -36,8 +36,10 @@ class Stage:
         self.now = 1_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
-        self.news = News()
-        self.placement = Placement(self.connection, self.cache, self.news, lambda: self.now, [GPU])
+        self.news = PodChangeQueue()
+        self.placement = PodMetadataController(
+            self.connection, self.cache, self.news, lambda: self.now, [GPU]
+        )
         with self.cache.lock:
             self.cache.upsert_node(a_node("dc-1", "dc"))
             self.cache.upsert_node(a_node("cloud-1", "cloud"))

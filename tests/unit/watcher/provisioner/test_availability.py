@@ -2,7 +2,7 @@
 
 import pytest
 
-from watcher.provisioner.base import Availability
+from watcher.provisioner.base import AvailabilityCheck
 
 
 def test_it_is_looked_at_now_and_then_and_told_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:
@@ -14,7 +14,7 @@ def test_it_is_looked_at_now_and_then_and_told_when_it_changes(caplog: pytest.Lo
         looks += 1
         return missing
 
-    availability = Availability(look, lambda: now, "letter")
+    availability = AvailabilityCheck(look, lambda: now, "letter")
     assert [availability.now() for _ in range(3)] == [False] * 3
     assert looks == 1
     now += 31

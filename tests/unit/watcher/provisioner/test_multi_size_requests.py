@@ -10,7 +10,7 @@ from policy.api.resourcepolicy import Unit
 from tests.builders import a_pod, a_policy, a_unit, amounts
 from tests.unit.watcher.fixtures import FAR, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer
+from watcher.provisioner.interface import RequestPhase
 
 
 def large(name: str) -> Pod:
@@ -34,7 +34,7 @@ def of_two_sizes(*units: Unit) -> World:
 def test_pods_of_different_sizes_are_asked_for_together() -> None:
     """A2, W3: one answer is for all, and each size counts its own places."""
     world = of_two_sizes(NEAR, FAR)
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []
     world.put(room("n", "near"))
     world.bind("s", "n")
     world.put(waiting("u"))
@@ -46,7 +46,7 @@ def test_pods_of_different_sizes_are_asked_for_together() -> None:
 def test_what_was_asked_together_ends_size_by_size_once_it_is_served() -> None:
     """A5: a size whose nodes others took must not wait for the end of another."""
     world = of_two_sizes(NEAR)
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     for name, end in (("s", 2), ("t", 1), ("l", 1), ("m", 0)):
         world.put(room(f"for {name}", "near", gpus=8))
         bound = large(name) if name in "lm" else waiting(name)
@@ -75,7 +75,7 @@ def test_places_that_nobody_awaits_keep_others_back_no_longer_for_a_restart() ->
     world = World(a_policy(a_unit("near", resource="elastic", max=1), FAR))
     world.put(waiting("s"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(room("n", "far"))
     world.bind("s", "n")
     world.put(large("l"))
@@ -91,7 +91,7 @@ def test_a_node_that_is_there_and_taken_keeps_others_back_no_longer_for_a_restar
     world = World(a_policy(a_unit("near", resource="elastic", max=1), FAR))
     world.put(waiting("s"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.cache.remove_pod(waiting("s"))
     world.put(
         room("n", "near"), a_pod("thief", on="n", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
@@ -110,11 +110,11 @@ def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> N
     """A5, W3: also where the watcher dies after the first of two."""
     world = of_two_sizes(NEAR)
     world.round()
-    world.autoscaler.answer(Answer.ACCEPTED)
+    world.autoscaler.answer(RequestPhase.ACCEPTED)
     tell(world, NodeGroup("near", target=3))
     world.round()
     world.round()
-    assert {request.answer for request in world.live} == {Answer.PROVISIONED}
+    assert {request.answer for request in world.live} == {RequestPhase.PROVISIONED}
     world.restart()
     assert [world.round(), world.round()] == [[], []]
 
@@ -122,21 +122,21 @@ def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> N
 def test_sizes_that_no_group_holds_together_are_asked_for_one_after_the_other() -> None:
     """A6: a request is all or nothing in one group. Which of them is too large, its own request tells."""
     world = of_two_sizes(NEAR, FAR)
-    assert world.answered(Answer.FAILED) == [(0, ["l", "m"])]
-    assert world.answered(Answer.PROVISIONED) == [(0, ["s", "t"])]
-    world.answered(Answer.PROVISIONED)
+    assert world.answered(RequestPhase.FAILED) == [(0, ["l", "m"])]
+    assert world.answered(RequestPhase.PROVISIONED) == [(0, ["s", "t"])]
+    world.answered(RequestPhase.PROVISIONED)
     world.put(waiting("u"), large("n"))
     assert world.round() == [(0, ["n"])]
-    assert world.answered(Answer.FAILED) == [(1, ["n"])]
-    assert world.answered(Answer.PROVISIONED) == [(0, ["u"])]
+    assert world.answered(RequestPhase.FAILED) == [(1, ["n"])]
+    assert world.answered(RequestPhase.PROVISIONED) == [(0, ["u"])]
 
 
 def test_they_are_asked_for_together_again_when_that_is_long_ago() -> None:
     """A6: it may have been want of nodes, not of the right ones."""
     world = of_two_sizes(NEAR)
-    world.answered(Answer.FAILED)
-    world.answered(Answer.PROVISIONED)
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.FAILED)
+    world.answered(RequestPhase.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.round(601)
     world.put(waiting("u"), large("n"))
     assert world.round() == [(0, ["n"]), (0, ["u"])]
@@ -146,11 +146,11 @@ def test_a_cloud_without_stock_fails_every_size_at_once() -> None:
     """W4: to ask for each alone would be refused as well."""
     world = of_two_sizes(NEAR, FAR)
     tell(world, NodeGroup("g", backoff="no stock"))
-    assert world.answered(Answer.FAILED) == [(1, ["l", "m"]), (1, ["s", "t"])]
+    assert world.answered(RequestPhase.FAILED) == [(1, ["l", "m"]), (1, ["s", "t"])]
 
 
 def test_no_more_is_asked_for_together_than_one_request_may_hold() -> None:
     """A2: 32 sizes."""
     world = World(a_policy(NEAR))
     world.put(*(replace(waiting(f"p{n}"), node_selector={"n": f"{n}"}) for n in range(40)))
-    assert [len(world.round()), len(world.answered(Answer.PROVISIONED))] == [32, 8]
+    assert [len(world.round()), len(world.answered(RequestPhase.PROVISIONED))] == [32, 8]

@@ -15,11 +15,11 @@ from policy.scaleup.demand import Demand
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.unit.watcher.fixtures import DC, FAR, GPU, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer, Request
+from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.placeholder_manifests import UNSCHEDULABLE, names_of, placeholders, read_placeholders
 from watcher.provisioner.request_manifests import BOUGHT, OWNED, granted, name_of, pod_template
 from watcher.scaleup.pod_holds import DELAY
-from watcher.scaleup.scaleup_status import Obstacle
+from watcher.scaleup.scaleup_status import BlockReason
 
 Json = dict[str, Any]
 
@@ -69,17 +69,19 @@ def test_the_tenth_placeholder_comes_after_the_second() -> None:
 @pytest.mark.parametrize(
     ("pods", "kept", "answer", "count"),
     [
-        pytest.param([], [""], Answer.UNSENT, 0, id="killed before the first pod"),
-        pytest.param(PODS, [""], Answer.UNSENT, 0, id="killed before anybody could see one"),
-        pytest.param([shown(PODS[0]), PODS[1]], [""], Answer.SHOWN, 1, id="killed halfway"),
-        pytest.param([*map(shown, PODS)], [""], Answer.SHOWN, 2, id="shown"),
-        pytest.param([*map(shown, PODS)], ["", BOUGHT], Answer.BOUGHT, 2, id="killed while it was settled"),
-        pytest.param([], ["", BOUGHT], Answer.PROVISIONED, 0, id="settled"),
-        pytest.param([], [BOUGHT], Answer.PROVISIONED, 0, id="killed while it was withdrawn"),
+        pytest.param([], [""], RequestPhase.UNSENT, 0, id="killed before the first pod"),
+        pytest.param(PODS, [""], RequestPhase.UNSENT, 0, id="killed before anybody could see one"),
+        pytest.param([shown(PODS[0]), PODS[1]], [""], RequestPhase.SHOWN, 1, id="killed halfway"),
+        pytest.param([*map(shown, PODS)], [""], RequestPhase.SHOWN, 2, id="shown"),
+        pytest.param(
+            [*map(shown, PODS)], ["", BOUGHT], RequestPhase.BOUGHT, 2, id="killed while it was settled"
+        ),
+        pytest.param([], ["", BOUGHT], RequestPhase.PROVISIONED, 0, id="settled"),
+        pytest.param([], [BOUGHT], RequestPhase.PROVISIONED, 0, id="killed while it was withdrawn"),
     ],
 )
 def test_what_a_crash_leaves_tells_how_far_it_had_come(
-    pods: Sequence[Json], kept: list[str], answer: Answer, count: int
+    pods: Sequence[Json], kept: list[str], answer: RequestPhase, count: int
 ) -> None:
     """W3: every order of writes can be cut off."""
     (request,) = read_placeholders(listed(*pods), listed(*map(record, kept)))
@@ -99,7 +101,9 @@ class Silent(World):
 
     def show(self) -> None:
         self.autoscaler.live = {
-            name: replace(r, answer=Answer.SHOWN, shown=len(r.pods)) if r.answer is Answer.ASKED else r
+            name: replace(r, answer=RequestPhase.SHOWN, shown=len(r.pods))
+            if r.answer is RequestPhase.ASKED
+            else r
             for name, r in self.autoscaler.live.items()
         }
 
@@ -158,7 +162,7 @@ def test_a_refusal_of_the_cloud_sends_the_pods_to_the_next_unit() -> None:
     assert world.round() == [(1, ["a", "b"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
     assert blocked
-    assert blocked.obstacle is Obstacle.BACK_OFF
+    assert blocked.obstacle is BlockReason.BACK_OFF
 
 
 def test_an_autoscaler_that_lives_and_does_nothing_has_refused() -> None:
@@ -183,7 +187,7 @@ def test_a_pod_that_goes_takes_its_placeholder_along() -> None:
     world.ask("a", "b")
     world.cache.remove_pod(waiting("b"))
     world.round()
-    assert [(r.answer, r.shown) for r in world.live] == [(Answer.SHOWN, 1)]
+    assert [(r.answer, r.shown) for r in world.live] == [(RequestPhase.SHOWN, 1)]
 
 
 def test_placeholders_without_pods_are_removed_after_a_moment_for_replacements() -> None:

@@ -14,7 +14,7 @@ from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from tests.builders import a_pod, a_policy, a_unit
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, Size, decode_status
-from watcher.provisioner.interface import Answer
+from watcher.provisioner.interface import RequestPhase
 from watcher.provisioner.request_manifests import (
     BOUGHT,
     bundle_of,
@@ -132,42 +132,42 @@ def test_what_a_restart_needs_is_read_back() -> None:
     assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
     assert request.pods == {"a", "b"}
     assert request.sizes == SIZES
-    assert request.answer is Answer.ASKED
+    assert request.answer is RequestPhase.ASKED
 
 
 @pytest.mark.parametrize(
     ("conditions", "answer"),
     [
-        pytest.param([], Answer.ASKED, id="no word yet"),
-        pytest.param([condition("Accepted", "True")], Answer.ACCEPTED, id="accepted"),
+        pytest.param([], RequestPhase.ASKED, id="no word yet"),
+        pytest.param([condition("Accepted", "True")], RequestPhase.ACCEPTED, id="accepted"),
         pytest.param(
             [condition("Accepted", "True"), condition("Provisioned", "True", "CapacityIsProvisioned")],
-            Answer.PROVISIONED,
+            RequestPhase.PROVISIONED,
             id="bought",
         ),
         pytest.param(
-            [condition("Provisioned", "True", "CapacityIsFound")], Answer.PROVISIONED, id="found (A7)"
+            [condition("Provisioned", "True", "CapacityIsFound")], RequestPhase.PROVISIONED, id="found (A7)"
         ),
         pytest.param(
             [condition("Provisioned", "True"), condition("BookingExpired", "True")],
-            Answer.PROVISIONED,
+            RequestPhase.PROVISIONED,
             id="bought long ago",
         ),
-        pytest.param([condition("Provisioned", "False")], Answer.FAILED, id="no capacity (A6)"),
-        pytest.param([condition("Failed", "True")], Answer.FAILED, id="failed for good"),
+        pytest.param([condition("Provisioned", "False")], RequestPhase.FAILED, id="no capacity (A6)"),
+        pytest.param([condition("Failed", "True")], RequestPhase.FAILED, id="failed for good"),
         pytest.param(
             [condition("Failed", "True", "FailedToCreatePods")],
-            Answer.UNSENT,
+            RequestPhase.UNSENT,
             id="read before its template: no refusal (A6)",
         ),
         pytest.param(
             [condition("Provisioned", "True"), condition("CapacityRevoked", "True")],
-            Answer.FAILED,
+            RequestPhase.FAILED,
             id="taken back",
         ),
     ],
 )
-def test_conditions_are_answers(conditions: list[Json], answer: Answer) -> None:
+def test_conditions_are_answers(conditions: list[Json], answer: RequestPhase) -> None:
     """A6, A7, A9."""
     body = listed(stored(provisioning_request([DEMAND], {}), conditions))
     assert [request.answer for request in read_requests(body, listed())] == [answer]
@@ -176,15 +176,15 @@ def test_conditions_are_answers(conditions: list[Json], answer: Answer) -> None:
 @pytest.mark.parametrize(
     ("requested", "kept", "answer"),
     [
-        pytest.param(True, [""], Answer.ASKED, id="a request beside its template"),
-        pytest.param(False, [""], Answer.UNSENT, id="a template alone: killed before the request"),
-        pytest.param(True, ["", BOUGHT], Answer.BOUGHT, id="killed before the request was deleted"),
-        pytest.param(False, ["", BOUGHT], Answer.PROVISIONED, id="bought, and the request deleted"),
-        pytest.param(False, [BOUGHT], Answer.PROVISIONED, id="killed while it was withdrawn"),
+        pytest.param(True, [""], RequestPhase.ASKED, id="a request beside its template"),
+        pytest.param(False, [""], RequestPhase.UNSENT, id="a template alone: killed before the request"),
+        pytest.param(True, ["", BOUGHT], RequestPhase.BOUGHT, id="killed before the request was deleted"),
+        pytest.param(False, ["", BOUGHT], RequestPhase.PROVISIONED, id="bought, and the request deleted"),
+        pytest.param(False, [BOUGHT], RequestPhase.PROVISIONED, id="killed while it was withdrawn"),
     ],
 )
 def test_what_a_crash_leaves_tells_how_far_it_had_come(
-    kept: list[str], answer: Answer, *, requested: bool
+    kept: list[str], answer: RequestPhase, *, requested: bool
 ) -> None:
     """W3: every order of writes can be cut off."""
     name = name_of(DEMAND)
@@ -215,17 +215,21 @@ def test_sizes_that_are_asked_for_together_are_sets_of_one_request() -> None:
 @pytest.mark.parametrize(
     ("requested", "kept", "answers"),
     [
-        pytest.param(False, [DEMAND], [Answer.UNSENT], id="killed after the first template"),
-        pytest.param(False, BOTH, [Answer.UNSENT] * 2, id="killed before the request"),
-        pytest.param(True, BOTH, [Answer.ASKED] * 2, id="asked"),
-        pytest.param(True, [*BOTH, None], [Answer.BOUGHT] * 2, id="killed before the request was deleted"),
-        pytest.param(False, [*BOTH, None], [Answer.PROVISIONED] * 2, id="bought, and the request deleted"),
-        pytest.param(False, [OTHER, None], [Answer.PROVISIONED], id="killed while they were withdrawn"),
-        pytest.param(False, [None], [Answer.PROVISIONED], id="killed before the last of it went"),
+        pytest.param(False, [DEMAND], [RequestPhase.UNSENT], id="killed after the first template"),
+        pytest.param(False, BOTH, [RequestPhase.UNSENT] * 2, id="killed before the request"),
+        pytest.param(True, BOTH, [RequestPhase.ASKED] * 2, id="asked"),
+        pytest.param(
+            True, [*BOTH, None], [RequestPhase.BOUGHT] * 2, id="killed before the request was deleted"
+        ),
+        pytest.param(
+            False, [*BOTH, None], [RequestPhase.PROVISIONED] * 2, id="bought, and the request deleted"
+        ),
+        pytest.param(False, [OTHER, None], [RequestPhase.PROVISIONED], id="killed while they were withdrawn"),
+        pytest.param(False, [None], [RequestPhase.PROVISIONED], id="killed before the last of it went"),
     ],
 )
 def test_what_a_crash_leaves_of_sizes_asked_for_together_tells_of_each(
-    kept: Sequence[Demand | None], answers: list[Answer], *, requested: bool
+    kept: Sequence[Demand | None], answers: list[RequestPhase], *, requested: bool
 ) -> None:
     """W3: None is the record that the bundle was bought."""
     requests = listed(*([stored(provisioning_request(BOTH, SIZES))] if requested else []))
@@ -246,7 +250,7 @@ def test_a_bought_request_is_as_old_as_its_first_record() -> None:
     later["metadata"]["creationTimestamp"] = "2026-11-24T12:00:09Z"
     (request,) = read_requests(listed(), listed(stored(template()), later))
     (first,) = read_requests(listed(), listed(stored(template())))
-    assert request.answer is Answer.PROVISIONED
+    assert request.answer is RequestPhase.PROVISIONED
     assert request.made_at == first.made_at
 
 
@@ -348,7 +352,7 @@ def test_a_purchase_that_was_concluded_counts_as_served_since_then() -> None:
     concluded = stored(template(), name=name_of(DEMAND) + BOUGHT)
     concluded["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
     (request,) = read_requests(listed(), listed(stored(template()), concluded))
-    assert (request.answer, request.served_at) == (Answer.PROVISIONED, 1_795_521_600.0)
+    assert (request.answer, request.served_at) == (RequestPhase.PROVISIONED, 1_795_521_600.0)
 
 
 @pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])

@@ -12,9 +12,9 @@ from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.watcher.fixtures import DC, FAR, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer
-from watcher.scaleup.scaleup_status import Obstacle
-from watcher.scaleup.unit_backoff import Setbacks
+from watcher.provisioner.interface import RequestPhase
+from watcher.scaleup.scaleup_status import BlockReason
+from watcher.scaleup.unit_backoff import UnitBackoff
 
 
 def test_one_request_stands_for_all_pods_that_wait_for_the_unit() -> None:
@@ -36,13 +36,15 @@ def test_no_more_is_asked_for_than_the_caps_leave() -> None:
     world = World(a_policy(a_unit("far", resource="elastic", max=2)))
     world.put(*map(waiting, "abc"))
     assert world.round() == [(0, ["a", "b"])]
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer.ASKED, Answer.ACCEPTED, Answer.PROVISIONED], ids=lambda a: f"while it is {a}"
+    "answer",
+    [RequestPhase.ASKED, RequestPhase.ACCEPTED, RequestPhase.PROVISIONED],
+    ids=lambda a: f"while it is {a}",
 )
-def test_nothing_is_asked_twice_not_even_by_the_next_watcher(answer: Answer) -> None:
+def test_nothing_is_asked_twice_not_even_by_the_next_watcher(answer: RequestPhase) -> None:
     """W3."""
     world = World(a_policy(FAR))
     world.put(waiting("a"))
@@ -60,7 +62,7 @@ def test_the_next_request_waits_for_the_answer_to_the_first() -> None:
     world.round()
     world.put(waiting("b"))
     assert world.round() == []
-    assert world.answered(Answer.PROVISIONED) == [(0, ["b"])]
+    assert world.answered(RequestPhase.PROVISIONED) == [(0, ["b"])]
 
 
 def test_a_request_ends_when_its_pods_are_bound() -> None:
@@ -68,7 +70,7 @@ def test_a_request_ends_when_its_pods_are_bound() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.autoscaler.answer(Answer.PROVISIONED)
+    world.autoscaler.answer(RequestPhase.PROVISIONED)
     world.put(room("new", "near"))
     world.bind("a", "new")
     world.round()
@@ -80,7 +82,7 @@ def test_a_twin_that_took_the_place_ends_the_request_and_the_pod_asks_again() ->
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.autoscaler.answer(Answer.PROVISIONED)
+    world.autoscaler.answer(RequestPhase.PROVISIONED)
     world.round(1)
     world.put(room("new", "near"))
     world.bind("twin", "new")
@@ -92,10 +94,10 @@ def test_the_nodes_of_one_request_are_not_taken_for_those_of_a_later_one() -> No
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(waiting("b"))
     assert world.round() == [(0, ["b"])]
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(room("first", "near"))
     world.bind("a", "first")
     assert [world.round(1) for _ in range(3)] == [[], [], []]
@@ -107,14 +109,14 @@ def test_a_pod_that_landed_takes_no_place_of_a_request_made_in_the_same_second()
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(replace(room("first", "near"), created=world.clock() + 1))
     world.bind("a", "first")
     world.round()
     assert [world.round(), world.live] == [[], []]
     world.put(waiting("b"))
     assert world.round() == [(0, ["b"])]
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []
     assert world.round() == []
 
 
@@ -123,13 +125,13 @@ def test_a_younger_twin_that_lands_first_leaves_its_own_request_to_the_older_pod
     world = World(a_policy(NEAR))
     world.put(waiting("older"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(waiting("younger"))
     assert world.round() == [(0, ["younger"])]
     world.put(room("first", "near"))
     world.bind("younger", "first")
     assert [world.round(1) for _ in range(3)] == [[], [], []]
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []
     world.put(room("second", "near"))
     world.bind("older", "second")
     assert world.round() == []
@@ -154,7 +156,7 @@ def test_a_replacement_takes_the_place_that_is_on_its_way() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("old"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.cache.remove_pod(waiting("old"))
     world.round(5)
     world.put(waiting("new"))
@@ -166,7 +168,7 @@ def test_room_that_nobody_wants_any_more_is_given_up() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("old"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.cache.remove_pod(waiting("old"))
     world.round()
     assert world.live
@@ -180,7 +182,7 @@ def test_bought_without_a_word_is_settled_before_it_is_bought_again() -> None:
     world.put(waiting("a"))
     world.round()
     world.round()
-    world.autoscaler.answer(Answer.ACCEPTED)
+    world.autoscaler.answer(RequestPhase.ACCEPTED)
     world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", target=1), NodeGroup("far")))
     world.round()
     assert not world.autoscaler.settled
@@ -207,7 +209,7 @@ def test_only_a_group_that_grew_tells_of_a_purchase(
     world.put(waiting("a"))
     world.round()
     world.round()
-    world.autoscaler.answer(Answer.ACCEPTED)
+    world.autoscaler.answer(RequestPhase.ACCEPTED)
     world.autoscaler.said = AutoscalerStatus("2", (after,))
     world.round()
     world.round(0.4)
@@ -220,7 +222,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_if_nothing_grew() -> None:
     world.put(waiting("a"))
     world.round()
     (request,) = world.live
-    world.autoscaler.live[request.name] = replace(request, answer=Answer.ACCEPTED, accepted_at=NOW)
+    world.autoscaler.live[request.name] = replace(request, answer=RequestPhase.ACCEPTED, accepted_at=NOW)
     for loop, asked in (("02:46:40.9", []), ("02:46:41.1", [(0, ["a"])])):
         world.restart()
         world.autoscaler.said = replace(world.autoscaler.said, updated=f"1970-01-01 {loop} +0000 UTC")
@@ -232,7 +234,7 @@ def test_what_a_former_watcher_knew_to_be_bought_is_settled_by_the_next() -> Non
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.autoscaler.answer(Answer.BOUGHT)
+    world.autoscaler.answer(RequestPhase.BOUGHT)
     world.restart()
     assert world.round() == []
     assert len(world.autoscaler.settled) == 1
@@ -243,7 +245,7 @@ def test_a_request_that_was_never_sent_is_made_anew() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.autoscaler.answer(Answer.UNSENT)
+    world.autoscaler.answer(RequestPhase.UNSENT)
     world.restart()
     assert world.round() == [(0, ["a"])]
 
@@ -253,9 +255,9 @@ def test_a_failed_request_is_halved_until_the_unit_is_stuck_and_the_next_one_ask
     world = World(a_policy(NEAR, FAR))
     world.put(*map(waiting, "abcd"))
     assert world.round() == [(0, ["a", "b", "c", "d"])]
-    assert world.answered(Answer.FAILED) == [(0, ["a", "b"])]
-    assert world.answered(Answer.FAILED) == [(0, ["a"])]
-    assert world.answered(Answer.FAILED) == [(1, ["a", "b", "c", "d"])]
+    assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b"])]
+    assert world.answered(RequestPhase.FAILED) == [(0, ["a"])]
+    assert world.answered(RequestPhase.FAILED) == [(1, ["a", "b", "c", "d"])]
 
 
 def test_a_policy_that_waits_asks_no_later_unit_while_the_first_is_stuck() -> None:
@@ -263,7 +265,7 @@ def test_a_policy_that_waits_asks_no_later_unit_while_the_first_is_stuck() -> No
     world = World(a_policy(NEAR, FAR, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX, timeout="30s"))
     world.put(waiting("a"))
     world.round()
-    assert world.answered(Answer.FAILED) == []
+    assert world.answered(RequestPhase.FAILED) == []
     assert world.round(31) == [(1, ["a"])]
 
 
@@ -272,8 +274,8 @@ def test_a_stuck_unit_is_tried_again_with_one_pod() -> None:
     world = World(a_policy(NEAR))
     world.put(*map(waiting, "ab"))
     world.round()
-    assert world.answered(Answer.FAILED) == [(0, ["a"])]
-    assert world.answered(Answer.FAILED) == []
+    assert world.answered(RequestPhase.FAILED) == [(0, ["a"])]
+    assert world.answered(RequestPhase.FAILED) == []
     assert world.round(50) == []
     assert world.round(11) == [(0, ["a"])]
 
@@ -283,7 +285,7 @@ def test_nodes_that_do_not_come_in_time_count_as_not_coming() -> None:
     world = World(a_policy(NEAR, FAR, mode=NextUnits.TIMEOUT_OR_EXCEED_MAX, timeout="30s"))
     world.put(waiting("a"))
     world.round()
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []
     world.round(31)
     assert world.round() == [(1, ["a"])]
 
@@ -300,7 +302,7 @@ def test_a_policy_that_is_gone_takes_its_requests_along() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.cache.remove_policy("default/policy")
     world.round()
     assert not world.live
@@ -319,17 +321,17 @@ def test_nothing_is_asked_of_an_autoscaler_that_starts() -> None:
 
 def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_after_success() -> None:
     """W4: as the autoscaler does."""
-    policy, setbacks, waits = a_policy(NEAR), Setbacks(60, 600), []
+    policy, setbacks, waits = a_policy(NEAR), UnitBackoff(60, 600), []
     for _ in range(6):
-        setbacks.failed(policy, 0, "shape", NOW, Obstacle.REFUSED)
+        setbacks.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
         waits.append(retry_at(setbacks, policy) - NOW)
     assert waits == [60, 120, 240, 480, 600, 600]
     setbacks.succeeded(policy, 0, "shape")
-    setbacks.failed(policy, 0, "shape", NOW, Obstacle.REFUSED)
+    setbacks.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
     assert retry_at(setbacks, policy) == NOW + 60
 
 
-def retry_at(setbacks: Setbacks, policy: ResourcePolicy) -> float:
+def retry_at(setbacks: UnitBackoff, policy: ResourcePolicy) -> float:
     blocked = setbacks.blocked(policy, 0, NOW)
     assert blocked
     return blocked.until
@@ -341,7 +343,7 @@ def test_a_node_that_others_took_is_asked_for_again() -> None:
     world.put(waiting("a"))
     world.round()
     world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", target=1, registered=1),))
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.put(
         room("new", "near"), a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
     )
@@ -361,7 +363,7 @@ def test_a_node_that_others_took_a_moment_ago_is_given_five_seconds(restarts: in
     world.put(waiting("a"))
     world.round()
     world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("near", 1, 1, ready=1),))
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     thief = a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
     world.put(room("new", "near"), replace(thief, bound_at=world.clock()))
     asked_after = next(second for second in range(1, 30) if world_after(world, second, restarts))
@@ -382,7 +384,7 @@ def test_watchers_that_live_two_seconds_ask_again_for_a_node_that_others_took() 
     world.put(waiting("a"))
     world.round()
     (request,) = world.live
-    served = replace(request, answer=Answer.PROVISIONED, served_at=world.clock())
+    served = replace(request, answer=RequestPhase.PROVISIONED, served_at=world.clock())
     world.autoscaler.live[request.name] = served
     thief = a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
     world.put(room("new", "near"), replace(thief, bound_at=world.clock()))
@@ -410,7 +412,7 @@ def test_a_node_that_is_still_to_come_is_waited_for(group: NodeGroup) -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.autoscaler.said = AutoscalerStatus("2", (group,))
     assert [world.round(10) for _ in range(5)] == [[]] * 5
 
@@ -420,7 +422,7 @@ def test_a_pod_that_counted_on_a_spare_place_asks_once_that_is_lost() -> None:
     world = World(a_policy(NEAR))
     world.put(waiting("old"))
     world.round()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     world.cache.remove_pod(waiting("old"))
     world.put(waiting("new"))
     world.put(room("n", "near"), a_pod("thief", on="n", requests={"nvidia.com/gpu": "1"}, namespace="x"))

@@ -13,7 +13,7 @@ from policy.api.resourcepolicy import Unit
 from tests.builders import a_node, a_policy, a_unit
 from tests.unit.watcher.fixtures import FAR, NEAR, World, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer
+from watcher.provisioner.interface import RequestPhase
 from watcher.scaleup.node_groups import NodeGroups
 
 MARKS = {"mark": "asg-{}", "agentpool": "aks-{}-[0-9]+-vmss"}
@@ -103,4 +103,4 @@ def test_the_watcher_learns_from_the_nodes_there_are() -> None:
     world.round()
     world.put(waiting("c"))
     assert world.round(2) == [(1, ["c"])]
-    assert world.answered(Answer.PROVISIONED) == []
+    assert world.answered(RequestPhase.PROVISIONED) == []

@@ -10,9 +10,9 @@ from policy.api.options import OnConflict
 from tests.builders import LATER, NOW, a_pod, a_policy
 from tests.unit.watcher.fixtures import FAR, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
-from watcher.provisioner.interface import Answer
-from watcher.scaleup.pod_holds import DELAY, MARK, changes
-from watcher.scaleup.scaleup_status import Presence
+from watcher.provisioner.interface import RequestPhase
+from watcher.scaleup.pod_holds import DELAY, MARK, hold_changes
+from watcher.scaleup.scaleup_status import AutoscalerHealth
 
 
 def test_where_several_policies_mean_refusal_nothing_is_asked() -> None:
@@ -68,7 +68,7 @@ def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: Autosc
     world.put(replace(waiting("a"), annotations=OURS))
     assert world.round() == []
     assert [change.held for change in world.held] == [False]
-    assert world.board.latest().presence is Presence.NOT_SERVED
+    assert world.board.latest().presence is AutoscalerHealth.NOT_SERVED
 
 
 def test_an_autoscaler_that_was_there_is_waited_for() -> None:
@@ -93,7 +93,7 @@ def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_do
     world.round()
     assert [change.held for change in world.held] == [False]
     world.put(waiting("a"))
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     assert [change.held for change in world.held] == [True]
 
 
@@ -133,5 +133,5 @@ OURS, THEIRS = held_for(1800), {DELAY: "5m"}
 )
 def test_a_hold_is_put_and_taken_where_it_is_ours(pod: Pod, *, due: bool, change: str | None) -> None:
     """A1, A10."""
-    found = changes([pod], {"a"} if due else set(), NOW, 1800)
+    found = hold_changes([pod], {"a"} if due else set(), NOW, 1800)
     assert [c.delay for c in found] == ([] if change is None else [change])

@@ -14,9 +14,9 @@ from policy.api.resourcepolicy import NextUnits
 from tests.builders import a_policy, a_unit, amounts
 from tests.unit.watcher.fixtures import FAR, NEAR, World, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer
+from watcher.provisioner.interface import RequestPhase
 from watcher.scaleup.node_groups import NodeGroups
-from watcher.scaleup.scaleup_status import Blocked, Obstacle
+from watcher.scaleup.scaleup_status import Blocked, BlockReason
 
 MAPPED = Settings(
     watcher=WatcherSettings(node_groups={"near-.*": {"pool": "near"}, "far": {"pool": "far", "zone": "z"}})
@@ -49,7 +49,7 @@ def test_a_unit_whose_groups_cannot_grow_is_passed_over_unasked(trouble: NodeGro
     tell(world, trouble, FAR_GROUP)
     world.put(waiting("a"))
     assert world.round() == [(1, ["a"])]
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     tell(world, FREE, FAR_GROUP)
     world.put(waiting("b"))
     assert world.round() == [(0, ["b"])]
@@ -70,11 +70,11 @@ def test_a_failure_counts_for_as_long_as_the_autoscaler_says_and_no_longer() -> 
     world.put(waiting("a"))
     assert world.round() == [(0, ["a"])]
     # Its status may come a moment after its answer.
-    world.autoscaler.answer(Answer.FAILED)
+    world.autoscaler.answer(RequestPhase.FAILED)
     world.round()
     world.autoscaler.said = AutoscalerStatus("later", (STOCK_OUT, FAR_GROUP))
     assert world.round() == [(1, ["a"])]
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     tell(world, STOCK_OUT, FAR_GROUP)
     world.round()
     tell(world, FREE, FAR_GROUP)
@@ -99,10 +99,10 @@ def test_a_new_back_off_ends_the_halving() -> None:
     assert world.round() == [(0, ["a", "b", "c", "d"])]
     world.round()
     world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("g1", backoff="no stock"), NodeGroup("g2")))
-    assert world.answered(Answer.FAILED) == [(1, ["a", "b", "c", "d"])]
+    assert world.answered(RequestPhase.FAILED) == [(1, ["a", "b", "c", "d"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
     assert blocked
-    assert blocked.obstacle is Obstacle.BACK_OFF
+    assert blocked.obstacle is BlockReason.BACK_OFF
 
 
 def test_an_old_back_off_does_not_end_it() -> None:
@@ -112,7 +112,7 @@ def test_an_old_back_off_does_not_end_it() -> None:
     world.put(*map(waiting, "abcd"))
     world.round()
     world.round()
-    assert world.answered(Answer.FAILED) == [(0, ["a", "b"])]
+    assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b"])]
 
 
 def test_as_many_are_asked_for_as_a_group_may_still_grow() -> None:
@@ -121,7 +121,7 @@ def test_as_many_are_asked_for_as_a_group_may_still_grow() -> None:
     tell(world, replace(FREE, max_size=3), FAR_GROUP)
     world.put(*map(waiting, "abcd"))
     assert world.round() == [(0, ["a", "b", "c", "d"])]
-    assert world.answered(Answer.FAILED) == [(0, ["a", "b", "c"])]
+    assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b", "c"])]
 
 
 def test_a_pod_too_large_for_the_nodes_of_a_unit_does_not_close_it_to_others() -> None:
@@ -129,8 +129,8 @@ def test_a_pod_too_large_for_the_nodes_of_a_unit_does_not_close_it_to_others() -
     world = World(a_policy(NEAR, FAR))
     world.put(large("l"))
     assert world.round() == [(0, ["l"])]
-    assert world.answered(Answer.FAILED) == [(1, ["l"])]
-    world.answered(Answer.PROVISIONED)
+    assert world.answered(RequestPhase.FAILED) == [(1, ["l"])]
+    world.answered(RequestPhase.PROVISIONED)
     world.put(waiting("a"))
     assert world.round() == [(0, ["a"])]
 
@@ -141,7 +141,7 @@ def test_the_outlook_repeats_what_the_autoscaler_says_of_the_groups() -> None:
     tell(world, STOCK_OUT, FAR_GROUP)
     world.round()
     outlook = world.board.latest()
-    assert outlook.of("default/policy", 0).blocked == Blocked(Obstacle.BACK_OFF, "near-1: no stock")
+    assert outlook.of("default/policy", 0).blocked == Blocked(BlockReason.BACK_OFF, "near-1: no stock")
     assert outlook.of("default/policy", 1).growable
 
 
@@ -172,4 +172,4 @@ def test_a_unit_that_cannot_even_be_asked_for_is_passed_over() -> None:
     assert world.round() == []
     assert world.round() == [(1, ["a"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
-    assert blocked == Blocked(Obstacle.REFUSED, "exceeded quota", world.clock() - 0.2 + 60)
+    assert blocked == Blocked(BlockReason.REFUSED, "exceeded quota", world.clock() - 0.2 + 60)

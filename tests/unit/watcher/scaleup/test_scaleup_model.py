@@ -21,7 +21,7 @@ from policy.scheduling.accounting import recorded_unit
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 from tests.unit.watcher.fixtures import Recorder, World, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer, Request
+from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.request_manifests import bundle_of
 
 POOLS = ("near", "far", "last")
@@ -64,7 +64,7 @@ class Model(Recorder):
         for name in names:
             self.live[name] = replace(self.live[name], made_at=float(int(self.now)), sizes=status.sizes)
         if self.dice.random() < self.deadly:
-            self.mark(bundle_of(demands), Answer.UNSENT)
+            self.mark(bundle_of(demands), RequestPhase.UNSENT)
             self.live = {n: r for n, r in self.live.items() if n not in names[1:]}
             raise Crash
         self.perhaps()
@@ -73,7 +73,7 @@ class Model(Recorder):
     def settle(self, request: Request) -> None:
         self.perhaps()
         if self.dice.random() < self.deadly:
-            self.mark(request.bundle, Answer.BOUGHT)
+            self.mark(request.bundle, RequestPhase.BOUGHT)
             raise Crash
         super().settle(request)
         self.perhaps()
@@ -87,23 +87,23 @@ class Model(Recorder):
         """Serve one request that was not started yet; `spare` is room that no pending pod fills."""
         began = self.now
         self.backoff = {pool: until for pool, until in self.backoff.items() if until > began}
-        request = next((r for r in self.live.values() if r.answer is Answer.ASKED), None)
+        request = next((r for r in self.live.values() if r.answer is RequestPhase.ASKED), None)
         if request is not None:
             bundle = [r for r in self.live.values() if r.bundle == request.bundle]
             pool, missing = pool_of[request.name], sum(len(r.pods) for r in bundle)
             missing -= spare[pool]
-            answer = Answer.PROVISIONED
+            answer = RequestPhase.PROVISIONED
             if missing > 0 and (pool == self.out_of_stock or pool in self.backoff):
                 self.backoff.setdefault(pool, began + 5)
-                answer = Answer.FAILED
+                answer = RequestPhase.FAILED
             elif missing > 0 and pool == self.of_one_size and len(bundle) > 1:
-                answer = Answer.FAILED
+                answer = RequestPhase.FAILED
             elif missing > 0:
                 self.target[pool] += missing
                 self.bought += [(pool, began + self.dice.choice((0, 1, 3)))] * missing
             lost = self.dice.random() < self.lossy
             for each in bundle:
-                accepted = replace(each, answer=Answer.ACCEPTED, accepted_at=float(int(began)))
+                accepted = replace(each, answer=RequestPhase.ACCEPTED, accepted_at=float(int(began)))
                 self.live[each.name] = accepted if lost else replace(accepted, answer=answer)
         self.tell(registered)
 

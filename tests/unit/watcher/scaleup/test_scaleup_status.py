@@ -6,8 +6,8 @@ from cluster.settings import Backend, Settings, WatcherSettings
 from tests.builders import a_node, a_policy
 from tests.unit.watcher.fixtures import DC, FAR, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Answer
-from watcher.scaleup.scaleup_status import Blocked, Growth, Obstacle, Presence
+from watcher.provisioner.interface import RequestPhase
+from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, UnitScaleUp
 
 
 def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
@@ -16,17 +16,17 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     world.put(*map(waiting, "ab"))
     world.round()
     asked_at = world.clock()
-    world.answered(Answer.PROVISIONED)
+    world.answered(RequestPhase.PROVISIONED)
     outlook = world.board.latest()
-    assert outlook.presence is Presence.SERVING
+    assert outlook.presence is AutoscalerHealth.SERVING
     assert outlook.units == {
-        ("default/policy", 1): Growth(asked=2, pods=frozenset("ab"), since=asked_at),
-        ("default/policy", 2): Growth(),
+        ("default/policy", 1): UnitScaleUp(asked=2, pods=frozenset("ab"), since=asked_at),
+        ("default/policy", 2): UnitScaleUp(),
     }
     world.put(room("new", "near"))
     world.bind("a", "new")
     world.round()
-    assert world.board.latest().of("default/policy", 1) == Growth(
+    assert world.board.latest().of("default/policy", 1) == UnitScaleUp(
         asked=1, pods=frozenset("b"), since=asked_at
     )
 
@@ -37,22 +37,23 @@ def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
     world.put(waiting("a"))
     world.round()
     world.autoscaler.said = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
-    world.autoscaler.answer(Answer.FAILED)
+    world.autoscaler.answer(RequestPhase.FAILED)
     world.round()
     failed_at = world.clock()
     world.round()
-    blocked = Blocked(Obstacle.BACK_OFF, "near: no stock", failed_at + 60)
-    assert world.board.latest().of("default/policy", 0) == Growth(blocked=blocked)
+    blocked = Blocked(BlockReason.BACK_OFF, "near: no stock", failed_at + 60)
+    assert world.board.latest().of("default/policy", 0) == UnitScaleUp(blocked=blocked)
     assert not world.board.latest().of("default/policy", 0).growable
 
 
 @pytest.mark.parametrize(
-    ("backend", "presence"), [(Backend.NONE, Presence.OFF), (Backend.AUTO, Presence.NOT_SERVED)]
+    ("backend", "presence"),
+    [(Backend.NONE, AutoscalerHealth.OFF), (Backend.AUTO, AutoscalerHealth.NOT_SERVED)],
 )
-def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: Presence) -> None:
+def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: AutoscalerHealth) -> None:
     """W5."""
     world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    assert world.board.latest().presence is Presence.UNKNOWN
+    assert world.board.latest().presence is AutoscalerHealth.UNKNOWN
     world.autoscaler.serves = False
     world.round()
     assert world.board.latest().presence is presence

@@ -11,13 +11,13 @@ import pytest
 
 from cluster.kube.client import connect
 from tests.fake_apiserver import FakeApiServer, Manifest
-from watcher.status.event_recorder import Events
-from watcher.status.event_rules import About, Notice, Severity
+from watcher.status.event_recorder import EventRecorder
+from watcher.status.event_rules import About, EventSpec, EventType
 
 EVENTS = "/apis/events.k8s.io/v1/events"
 ABOUT = About("v1", "Pod", "default", "web-1", "uid")
-ASKED = Notice(ABOUT, Severity.NORMAL, "WaitingForNodes", "nodes were asked for", "asked")
-REFUSED = replace(ASKED, severity=Severity.WARNING, note="none come", cause="refused")
+ASKED = EventSpec(ABOUT, EventType.NORMAL, "WaitingForNodes", "nodes were asked for", "asked")
+REFUSED = replace(ASKED, severity=EventType.WARNING, note="none come", cause="refused")
 
 
 class Stage:
@@ -29,10 +29,10 @@ class Stage:
         self.connection = connect(api.kubeconfig(directory))
         self.events = self.another()
 
-    def another(self) -> Events:
-        return Events(self.connection, lambda: self.now, "watcher-1")
+    def another(self) -> EventRecorder:
+        return EventRecorder(self.connection, lambda: self.now, "watcher-1")
 
-    def tell(self, *notices: Notice, after: float = 0.0) -> None:
+    def tell(self, *notices: EventSpec, after: float = 0.0) -> None:
         self.now += after
         self.events.tell(notices)
 

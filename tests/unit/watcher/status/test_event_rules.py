@@ -8,24 +8,26 @@ import pytest
 from policy.api.objects import Pod
 from policy.status.conditions import Condition, ConditionType, accepted
 from tests.builders import a_pod, a_policy, a_unit
-from watcher.scaleup.scaleup_status import Blocked, Growth, Obstacle, Outlook, Presence
-from watcher.status.builder import Report, Status
-from watcher.status.event_rules import Notice, Severity, notices
+from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus, UnitScaleUp
+from watcher.status.builder import PolicyStatus, StatusReport
+from watcher.status.event_rules import EventSpec, EventType, event_specs
 
 ELASTIC = a_policy(a_unit("dc"), *(a_unit(pool, resource="elastic") for pool in ("near", "far")), uid="p")
 WAITS = a_pod("a", unschedulable=True)
-STOCK_OUT = Growth(blocked=Blocked(Obstacle.BACK_OFF, "no stock"))
-FULL = Growth(blocked=Blocked(Obstacle.AT_MAXIMUM, ""))
-ASKED = Growth(asked=1, pods=frozenset({"a"}))
+STOCK_OUT = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "no stock"))
+FULL = UnitScaleUp(blocked=Blocked(BlockReason.AT_MAXIMUM, ""))
+ASKED = UnitScaleUp(asked=1, pods=frozenset({"a"}))
 
 
 def told(
-    *conditions: Condition, growth: dict[int, Growth] | None = None, waiting: tuple[Pod, ...] = (WAITS,)
-) -> list[Notice]:
+    *conditions: Condition, growth: dict[int, UnitScaleUp] | None = None, waiting: tuple[Pod, ...] = (WAITS,)
+) -> list[EventSpec]:
     units = {(ELASTIC.key, unit): found for unit, found in (growth or {}).items()}
-    status = Status(1, conditions, uid="p", waiting=waiting)
-    report = Report({ELASTIC.key: status}, {ELASTIC.key: ELASTIC}, Outlook(Presence.SERVING, units))
-    return list(notices(report))
+    status = PolicyStatus(1, conditions, uid="p", waiting=waiting)
+    report = StatusReport(
+        {ELASTIC.key: status}, {ELASTIC.key: ELASTIC}, ScaleUpStatus(AutoscalerHealth.SERVING, units)
+    )
+    return list(event_specs(report))
 
 
 def condition(kind: ConditionType, message: str = "so it is", *, status: bool = True) -> Condition:
@@ -78,7 +80,7 @@ def test_another_example_is_no_other_cause_and_another_label_is() -> None:
 
 def test_a_unit_that_fails_again_in_other_words_is_no_other_cause_and_another_unit_is() -> None:
     """W4: the autoscaler names the node that it could not make."""
-    again = Growth(blocked=Blocked(Obstacle.BACK_OFF, "still no stock"))
+    again = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "still no stock"))
     found = condition(ConditionType.NOT_GROWABLE)
     first, second, third = (
         {(notice.about.kind, notice.cause) for notice in told(found, growth=growth)}
@@ -115,12 +117,12 @@ def test_a_unit_that_fails_again_in_other_words_is_no_other_cause_and_another_un
         ),
     ],
 )
-def test_a_pod_that_waits_is_told_for_what(growth: dict[int, Growth], expected: str | None) -> None:
+def test_a_pod_that_waits_is_told_for_what(growth: dict[int, UnitScaleUp], expected: str | None) -> None:
     notes = told(growth=growth)
     assert [note.note for note in notes] == ([] if expected is None else [expected])
     assert {(note.about.kind, note.about.name) for note in notes} <= {("Pod", "a")}
     assert {note.severity for note in notes} <= {
-        Severity.NORMAL if expected and expected.startswith("nodes") else Severity.WARNING
+        EventType.NORMAL if expected and expected.startswith("nodes") else EventType.WARNING
     }
 
 

@@ -7,23 +7,23 @@ import pytest
 
 from policy.api.resourcepolicy import Unit
 from policy.scheduling.reasons import Reason, Refusal
-from policy.status.unit_capacity import Occupancy
+from policy.status.unit_capacity import UnitCapacity
 from tests.builders import a_policy, a_unit
-from watcher.scaleup.scaleup_status import Blocked, Growth, Obstacle, Outlook, Presence
-from watcher.status.unit_status import State, growth_conditions, states
+from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus, UnitScaleUp
+from watcher.status.unit_status import UnitStateName, growth_conditions, states
 
 ELASTIC = a_unit("cloud", resource="elastic", max=3)
 FIXED = a_unit("dc", max=3, max_resources={"nvidia.com/gpu": "8"})
-SERVING = Presence.SERVING
-IDLE, ASKED = Growth(), Growth(asked=2)
-STOCK_OUT = Growth(blocked=Blocked(Obstacle.BACK_OFF, "ResourceExhausted: no GPU left", 99.0))
-AT_MAXIMUM = Growth(blocked=Blocked(Obstacle.AT_MAXIMUM, ""))
-NO_ROOM, ROOM, BARE = Occupancy(nodes=2), Occupancy(nodes=2, room=True), Occupancy()
+SERVING = AutoscalerHealth.SERVING
+IDLE, ASKED = UnitScaleUp(), UnitScaleUp(asked=2)
+STOCK_OUT = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "ResourceExhausted: no GPU left", 99.0))
+AT_MAXIMUM = UnitScaleUp(blocked=Blocked(BlockReason.AT_MAXIMUM, ""))
+NO_ROOM, ROOM, BARE = UnitCapacity(nodes=2), UnitCapacity(nodes=2, room=True), UnitCapacity()
 POLICY = a_policy(FIXED, ELASTIC)
 
 
-def capped(reason: Reason, named: str = "") -> Occupancy:
-    return Occupancy(nodes=2, exhausted=Refusal(reason, POLICY, 0, named))
+def capped(reason: Reason, named: str = "") -> UnitCapacity:
+    return UnitCapacity(nodes=2, exhausted=Refusal(reason, POLICY, 0, named))
 
 
 @pytest.mark.parametrize(
@@ -54,42 +54,66 @@ def capped(reason: Reason, named: str = "") -> Occupancy:
         pytest.param(
             ELASTIC, NO_ROOM, AT_MAXIMUM, SERVING, ("NotGrowable", "AtMaximum"), id="W4: at maximum"
         ),
-        pytest.param(ELASTIC, BARE, IDLE, Presence.OFF, ("NotGrowable", "BackendOff"), id="W5: switched off"),
         pytest.param(
-            ELASTIC, BARE, IDLE, Presence.NOT_SERVED, ("NotGrowable", "NoAutoscaler"), id="W5: no autoscaler"
+            ELASTIC, BARE, IDLE, AutoscalerHealth.OFF, ("NotGrowable", "BackendOff"), id="W5: switched off"
         ),
         pytest.param(
-            ELASTIC, BARE, IDLE, Presence.SILENT, ("NotGrowable", "AutoscalerSilent"), id="W5: a dead one"
+            ELASTIC,
+            BARE,
+            IDLE,
+            AutoscalerHealth.NOT_SERVED,
+            ("NotGrowable", "NoAutoscaler"),
+            id="W5: no autoscaler",
         ),
         pytest.param(
-            ELASTIC, BARE, IDLE, Presence.DEAF, ("NotGrowable", "AutoscalerDeaf"), id="W5: a deaf one"
+            ELASTIC,
+            BARE,
+            IDLE,
+            AutoscalerHealth.SILENT,
+            ("NotGrowable", "AutoscalerSilent"),
+            id="W5: a dead one",
         ),
-        pytest.param(ELASTIC, BARE, IDLE, Presence.UNKNOWN, ("Empty", "NoNodes"), id="not looked yet"),
-        pytest.param(FIXED, NO_ROOM, IDLE, Presence.OFF, ("Full", "NoRoom"), id="U4: it waits for no nodes"),
+        pytest.param(
+            ELASTIC, BARE, IDLE, AutoscalerHealth.DEAF, ("NotGrowable", "AutoscalerDeaf"), id="W5: a deaf one"
+        ),
+        pytest.param(
+            ELASTIC, BARE, IDLE, AutoscalerHealth.UNKNOWN, ("Empty", "NoNodes"), id="not looked yet"
+        ),
+        pytest.param(
+            FIXED, NO_ROOM, IDLE, AutoscalerHealth.OFF, ("Full", "NoRoom"), id="U4: it waits for no nodes"
+        ),
     ],
 )
 def test_the_state_of_a_unit(
-    unit: Unit, occupancy: Occupancy, growth: Growth, presence: Presence, expected: tuple[str, str]
+    unit: Unit,
+    occupancy: UnitCapacity,
+    growth: UnitScaleUp,
+    presence: AutoscalerHealth,
+    expected: tuple[str, str],
 ) -> None:
     policy = a_policy(unit)
-    (found,) = states(policy, [occupancy], Outlook(presence, {(policy.key, 0): growth}))
+    (found,) = states(policy, [occupancy], ScaleUpStatus(presence, {(policy.key, 0): growth}))
     assert (found.state, found.reason) == expected
     assert found.message
 
 
 def test_the_limit_is_named_and_for_whom_it_holds() -> None:
     grouped = a_policy(FIXED, match_label_keys=["job"])
-    (found,) = states(grouped, [Occupancy(exhausted=Refusal(Reason.MAX_REACHED, grouped, 0))], Outlook())
+    (found,) = states(
+        grouped, [UnitCapacity(exhausted=Refusal(Reason.MAX_REACHED, grouped, 0))], ScaleUpStatus()
+    )
     assert found.message == "its max of 3 pod(s) is reached by every group of job"
-    (found,) = states(a_policy(FIXED), [capped(Reason.MAX_RESOURCES_REACHED, "nvidia.com/gpu")], Outlook())
+    (found,) = states(
+        a_policy(FIXED), [capped(Reason.MAX_RESOURCES_REACHED, "nvidia.com/gpu")], ScaleUpStatus()
+    )
     assert found.message == "its maxResources leave too little nvidia.com/gpu (limit 8)"
 
 
 def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
-    outlook = Outlook(SERVING, {(POLICY.key, 1): STOCK_OUT})
+    outlook = ScaleUpStatus(SERVING, {(POLICY.key, 1): STOCK_OUT})
     assert "(ResourceExhausted: no GPU left)" in states(POLICY, [ROOM, NO_ROOM], outlook)[1].message
-    endless = Growth(blocked=Blocked(Obstacle.REFUSED, "x" * 100_000))
-    _, told, _ = growth_conditions(POLICY, Outlook(SERVING, {(POLICY.key, 1): endless}))
+    endless = UnitScaleUp(blocked=Blocked(BlockReason.REFUSED, "x" * 100_000))
+    _, told, _ = growth_conditions(POLICY, ScaleUpStatus(SERVING, {(POLICY.key, 1): endless}))
     assert len(told.message) < 1024
 
 
@@ -99,29 +123,41 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
         pytest.param(IDLE, SERVING, "NothingAsked", "NoObstacle", id="quiet"),
         pytest.param(ASKED, SERVING, "NodesAsked", "NoObstacle", id="W1: asked"),
         pytest.param(STOCK_OUT, SERVING, "NothingAsked", "BackOff", id="W4: a stock-out"),
-        pytest.param(IDLE, Presence.NOT_SERVED, "NothingAsked", "NoAutoscaler", id="W5: nobody to ask"),
+        pytest.param(
+            IDLE, AutoscalerHealth.NOT_SERVED, "NothingAsked", "NoAutoscaler", id="W5: nobody to ask"
+        ),
     ],
 )
-def test_the_conditions_about_growth(growth: Growth, presence: Presence, waiting: str, obstacle: str) -> None:
-    *found, _ = growth_conditions(POLICY, Outlook(presence, {(POLICY.key, 1): growth}))
+def test_the_conditions_about_growth(
+    growth: UnitScaleUp, presence: AutoscalerHealth, waiting: str, obstacle: str
+) -> None:
+    *found, _ = growth_conditions(POLICY, ScaleUpStatus(presence, {(POLICY.key, 1): growth}))
     assert [condition.reason for condition in found] == [waiting, obstacle]
     assert [condition.status for condition in found] == [waiting == "NodesAsked", obstacle != "NoObstacle"]
     assert all("units[1]" in condition.message for condition in found if condition.status)
 
 
 def test_a_policy_without_elastic_units_has_no_obstacle() -> None:
-    for outlook in (Outlook(Presence.NOT_SERVED), Outlook(SERVING, lost_gpus=("dc-1",))):
+    for outlook in (ScaleUpStatus(AutoscalerHealth.NOT_SERVED), ScaleUpStatus(SERVING, lost_gpus=("dc-1",))):
         assert not any(told.status for told in growth_conditions(a_policy(), outlook))
 
 
 def test_nodes_that_lost_their_gpu_are_named() -> None:
     """kubernetes/autoscaler#10301."""
     names = tuple(f"dc-{index}" for index in range(1000))
-    *_, told = growth_conditions(POLICY, Outlook(SERVING, lost_gpus=names))
+    *_, told = growth_conditions(POLICY, ScaleUpStatus(SERVING, lost_gpus=names))
     assert told.status
     assert "dc-0, dc-1, " in told.message
     assert len(told.message) < 1024
 
 
 def test_every_state_is_one_that_the_table_shows() -> None:
-    assert {*State} == {"Open", "Exhausted", "Full", "Empty", "Growable", "WaitingForNodes", "NotGrowable"}
+    assert {*UnitStateName} == {
+        "Open",
+        "Exhausted",
+        "Full",
+        "Empty",
+        "Growable",
+        "WaitingForNodes",
+        "NotGrowable",
+    }

@@ -12,12 +12,12 @@ import pytest
 from cluster.cache.cache import Cache
 from cluster.kube.client import connect
 from policy.api.options import Kinds, OnConflict
-from policy.api.resourcepolicy import Rejected
-from policy.podmetadata.desired_metadata import NotWritten
+from policy.api.resourcepolicy import RejectedPolicy
+from policy.podmetadata.desired_metadata import SkippedLabel
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.fake_apiserver import FakeApiServer
-from watcher.scaleup.scaleup_status import Growth, Outlook, Presence
-from watcher.status.builder import Surveyor
+from watcher.scaleup.scaleup_status import AutoscalerHealth, ScaleUpStatus, UnitScaleUp
+from watcher.status.builder import StatusBuilder
 from watcher.status.writer import StatusWriter
 
 POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
@@ -32,10 +32,10 @@ class Stage:
         self.now = 1_000_000_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
-        self.surveyor = Surveyor(self.cache, [GPU], on_conflict)
+        self.surveyor = StatusBuilder(self.cache, [GPU], on_conflict)
         self.writer = StatusWriter(self.connection, lambda: self.now)
-        self.outlook = Outlook()
-        self.not_written: list[NotWritten] = []
+        self.outlook = ScaleUpStatus()
+        self.not_written: list[SkippedLabel] = []
 
     def write(self) -> None:
         self.writer.write(self.surveyor.report(self.outlook, self.not_written))
@@ -47,7 +47,7 @@ class Stage:
 
     def reject(self, name: str, *errors: str) -> None:
         with self.cache.lock:
-            self.cache.upsert_policy(Rejected(f"default/{name}", 2, errors))
+            self.cache.upsert_policy(RejectedPolicy(f"default/{name}", 2, errors))
 
     def add(self, name: str, **requests: str) -> None:
         with self.cache.lock:
@@ -124,7 +124,7 @@ def test_a_policy_that_was_never_valid_governs_nothing_and_says_so(stage: Stage)
     ("on_conflict", "reason", "says"),
     [
         pytest.param(OnConflict.OLDEST, "OlderPolicyGoverns", "governs them", id="M4: the oldest governs"),
-        pytest.param(OnConflict.REJECT, "Rejected", "such pods are refused", id="M4: both are refused"),
+        pytest.param(OnConflict.REJECT, "RejectedPolicy", "such pods are refused", id="M4: both are refused"),
     ],
 )
 def test_the_loser_names_the_winner_and_a_pod_of_both(
@@ -199,7 +199,7 @@ def test_conditions_of_others_are_kept(stage: Stage) -> None:
 def test_each_unit_is_told_with_what_it_holds_and_may_hold(stage: Stage) -> None:
     """L5: sums over all nodes and pods of the unit, in Kubernetes' own spelling."""
     stage.store("policy", units=[a_unit("dc", max=2), a_unit("cloud", resource="elastic")])
-    stage.outlook = Outlook(Presence.SERVING, {("default/policy", 1): Growth(asked=1)})
+    stage.outlook = ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", 1): UnitScaleUp(asked=1)})
     with stage.cache.lock:
         stage.cache.upsert_node(a_node("dc-1", "dc", allocatable={GPU: "4", "cpu": "8"}))
         stage.cache.upsert_pod(a_pod("a", on="dc-1", requests={GPU: "1"}))
@@ -249,7 +249,7 @@ def test_a_rejected_policy_keeps_telling_of_the_form_that_is_in_force(stage: Sta
 def test_labels_that_are_not_written_are_told(stage: Stage) -> None:
     """L1."""
     stage.store("policy")
-    stage.not_written = [NotWritten("default/policy", 1, "tier", "the workload of the pods selects by it")]
+    stage.not_written = [SkippedLabel("default/policy", 1, "tier", "the workload of the pods selects by it")]
     stage.write()
     assert stage.conditions("policy")["LabelsRefused"] == ("True", "KeyInUse")
     assert "units[1].podLabels: tier" in stage.message("policy", "LabelsRefused")

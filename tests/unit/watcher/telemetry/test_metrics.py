@@ -16,12 +16,12 @@ from policy.api.options import Kinds, OnConflict
 from policy.scaleup.demand import Demand
 from tests.builders import a_node, a_pod, a_policy
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
-from watcher.provisioner.instrumented import Counted
-from watcher.provisioner.interface import Answer, Request
-from watcher.scaleup.scaleup_status import Growth, Outlook, OutlookBoard, Presence
-from watcher.status.builder import Surveyor
+from watcher.provisioner.instrumented import InstrumentedProvisioner
+from watcher.provisioner.interface import Request, RequestPhase
+from watcher.scaleup.scaleup_status import AutoscalerHealth, LatestScaleUpStatus, ScaleUpStatus, UnitScaleUp
+from watcher.status.builder import StatusBuilder
 from watcher.telemetry.metrics import WatcherMetrics, serve_metrics
-from watcher.telemetry.pod_latency import Waits
+from watcher.telemetry.pod_latency import PodLatency
 
 GPU = "nvidia.com/gpu"
 ONE = {GPU: "1"}
@@ -56,9 +56,9 @@ class Stage:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
-        self.board = OutlookBoard()
+        self.board = LatestScaleUpStatus()
         self.metrics = WatcherMetrics(lambda: self.now)
-        self.waits = Waits(self.cache, self.board, lambda: self.now, self.metrics)
+        self.waits = PodLatency(self.cache, self.board, lambda: self.now, self.metrics)
         with self.cache.lock:
             self.cache.upsert_policy(a_policy())
             self.cache.upsert_node(a_node("dc-1", "dc"))
@@ -74,12 +74,12 @@ class Stage:
 
     def ask(self, unit: int, after: float = 0.0) -> None:
         self.now += after
-        growth = Growth(asked=1, pods=frozenset({"a"}))
-        self.board.publish(Outlook(Presence.SERVING, {("default/policy", unit): growth}))
+        growth = UnitScaleUp(asked=1, pods=frozenset({"a"}))
+        self.board.publish(ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth}))
         self.waits.round()
 
     def show(self) -> None:
-        surveyor = Surveyor(self.cache, [GPU], OnConflict.OLDEST)
+        surveyor = StatusBuilder(self.cache, [GPU], OnConflict.OLDEST)
         self.metrics.show(surveyor.report(self.board.latest(), ()))
 
     def value(self, name: str, **labels: str) -> float | None:
@@ -146,9 +146,9 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
-    autoscaler = Counted(StillAutoscaler(), stage.metrics.request)
+    autoscaler = InstrumentedProvisioner(StillAutoscaler(), stage.metrics.request)
     autoscaler.ask([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
-    for answer in (Answer.PROVISIONED, Answer.FAILED, Answer.FAILED):
+    for answer in (RequestPhase.PROVISIONED, RequestPhase.FAILED, RequestPhase.FAILED):
         autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]

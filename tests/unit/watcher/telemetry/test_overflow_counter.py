@@ -14,7 +14,7 @@ from policy.api.objects import Phase, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit, recorded_in
-from watcher.telemetry.overflow_counter import Overflow
+from watcher.telemetry.overflow_counter import OverflowCounter
 
 GPU = "nvidia.com/gpu"
 TWICE = a_policy(a_unit("dc"), a_unit())
@@ -32,7 +32,7 @@ class Stage:
         self.cache.replace_policies([policy])
         for name in ("dc-1", "cloud-1", "attic-1"):
             self.cache.upsert_node(a_node(name, name.partition("-")[0]))
-        self.overflow = Overflow(self.cache, [GPU], lambda: self.now, self.count)
+        self.overflow = OverflowCounter(self.cache, [GPU], lambda: self.now, self.count)
 
     def count(self, policy: str, place: str) -> None:
         self.counts[policy, place] += 1
