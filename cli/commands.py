@@ -87,9 +87,9 @@ def lint(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
 
     Example: resourcepolicy lint policy.yaml deployment.yaml --scheduler-config kube-scheduler.yaml
     """
-    from cli.lint.command import StatusOptions, run  # noqa: PLC0415  only what is run is loaded
+    from cli.lint.command import LintOptions, run  # noqa: PLC0415  only what is run is loaded
 
-    run(StatusOptions(**asked))
+    run(LintOptions(**asked))
 
 
 @click.command()
@@ -135,9 +135,9 @@ def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pa
 
     Example: resourcepolicy simulate --policy web.yaml --snapshot cluster.yaml --scale web=12
     """
-    from cli.simulate.command import StatusOptions, run  # noqa: PLC0415  as in `lint`
+    from cli.simulate.command import SimulateOptions, run  # noqa: PLC0415  as in `lint`
 
-    run(StatusOptions(**asked))
+    run(SimulateOptions(**asked))
 
 
 @click.command()
@@ -165,9 +165,9 @@ def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has par
 
     Example: resourcepolicy explain web-7d9-x2x4z -n shop
     """
-    from cli.explain.command import StatusOptions, run  # noqa: PLC0415  as in `lint`
+    from cli.explain.command import ExplainOptions, run  # noqa: PLC0415  as in `lint`
 
-    run(StatusOptions(**asked))
+    run(ExplainOptions(**asked))
 
 
 @click.command()

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from policy.api.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
 from policy.api.resourcepolicy import ResourceKind
 
-__all__ = ["Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
+__all__ = ["RENAMED", "Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
 
 
 class InvalidSettings(ValueError):  # noqa: N818  named for the state of the file
@@ -56,6 +56,25 @@ _LEASE = "^([a-z0-9-]+/[a-z0-9.-]+)?$"
 _Labels = Annotated[Mapping[str, str], Field(min_length=1)]
 
 
+RENAMED = {
+    "reservation": "reservation_ttl_seconds",
+    "settle": "handover_grace_seconds",
+    "staleness": "max_cache_staleness_seconds",
+    "unknown_node": "unknown_node_wait_seconds",
+    "lease_duration": "lease_duration_seconds",
+    "body_limit": "body_limit_bytes",
+    "resources": "virtual_node_labels",
+    "watcher.period": "sync_period_seconds",
+    "watcher.hold": "hold_ttl_seconds",
+    "watcher.retry_first": "initial_backoff_seconds",
+    "watcher.retry_longest": "max_backoff_seconds",
+    "watcher.answer_longest": "request_timeout_seconds",
+    "watcher.arrival_longest": "max_node_provision_seconds",
+    "watcher.gpu_longest": "gpu_ready_timeout_seconds",
+}
+"""Names of settings that are refused, with the name to write instead."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -74,7 +93,7 @@ class WatcherSettings(_Part):
         "accelerator",
         "cluster-api/accelerator",
     )
-    gpu_longest: float = Field(default=120.0, ge=0)
+    gpu_ready_timeout_seconds: float = Field(default=120.0, ge=0)
     node_groups: Mapping[_Expression, _Labels] = Field(default_factory=dict)
     node_group_labels: Mapping[str, _Expression] = Field(
         default_factory=lambda: {
@@ -84,15 +103,15 @@ class WatcherSettings(_Part):
             "kubernetes.azure.com/agentpool": "aks-{}-[0-9]+-vmss",
         }
     )
-    period: float = Field(default=0.2, gt=0)
+    sync_period_seconds: float = Field(default=0.2, gt=0)
     managed_resources: tuple[str, ...] = ("nvidia.com/gpu",)
     """As in config/kube-scheduler.yaml; empty: every pod is sent to the extender (M8)."""
-    hold: float = Field(default=1800.0, ge=60)
-    retry_first: float = Field(default=60.0, gt=0)
-    retry_longest: float = Field(default=600.0, gt=0)
-    answer_longest: float = Field(default=60.0, gt=0)
+    hold_ttl_seconds: float = Field(default=1800.0, ge=60)
+    initial_backoff_seconds: float = Field(default=60.0, gt=0)
+    max_backoff_seconds: float = Field(default=600.0, gt=0)
+    request_timeout_seconds: float = Field(default=60.0, gt=0)
     """A live autoscaler that leaves a request unanswered for so long does not serve requests (A8)."""
-    arrival_longest: float = Field(default=900.0, gt=0)
+    max_node_provision_seconds: float = Field(default=900.0, gt=0)
     """Nodes that were bought and have not taken their pods by then count as not coming (A6)."""
 
 
@@ -103,22 +122,22 @@ class Settings(_Part):
     outside_units: OutsideUnits = OutsideUnits.NEVER
     scored_nodes: ScoredNodes = ScoredNodes.ALL
     refused_nodes: RefusedNodes = RefusedNodes.ALL
-    resources: Mapping[_Special, _Labels] = Field(default_factory=lambda: Kinds().selectors)
-    reservation: float = Field(default=600.0, gt=0)
-    settle: float = Field(default=60.0, ge=0)
-    staleness: float = Field(default=30.0, ge=20)
+    virtual_node_labels: Mapping[_Special, _Labels] = Field(default_factory=lambda: Kinds().selectors)
+    reservation_ttl_seconds: float = Field(default=600.0, gt=0)
+    handover_grace_seconds: float = Field(default=60.0, ge=0)
+    max_cache_staleness_seconds: float = Field(default=30.0, ge=20)
     """At least the time that an idle watch needs to tell its place (cluster/reflector.py)."""
     lease: str = Field(default="", pattern=_LEASE)
-    lease_duration: int = Field(default=6, ge=3, le=60)
+    lease_duration_seconds: int = Field(default=6, ge=3, le=60)
     """The other times of a Lease follow from it (cluster/lease.py)."""
-    unknown_node: float = Field(default=0.5, ge=0, le=60)
-    body_limit: int = Field(default=64 * 1024 * 1024, gt=0)
+    unknown_node_wait_seconds: float = Field(default=0.5, ge=0, le=60)
+    body_limit_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     watcher: WatcherSettings = WatcherSettings()
 
     @property
     def kinds(self) -> Kinds:
         """How kinds of nodes are told (U2)."""
-        return Kinds({**Kinds().selectors, **self.resources})
+        return Kinds({**Kinds().selectors, **self.virtual_node_labels})
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -141,4 +160,8 @@ def load_settings(path: Path | None) -> Settings:
 
 def _fault(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     place = ".".join(map(str, error["loc"])) or "file"
+    if error["type"] == "extra_forbidden":
+        if place in RENAMED:
+            return f"{place}: is called {RENAMED[place]} now"
+        return f"{place}: there is no such setting"
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"

@@ -139,7 +139,7 @@ class Handover:
             return
         for unit in range(len(policy.units)):
             if pod.nominated_node in self._cache.nodes_in(policy, unit):
-                self._cache.reserve(pod, policy, unit, group)
+                self._cache.assume(pod, policy, unit, group)
                 return
 
     def _find(self) -> None:

@@ -18,14 +18,14 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         seconds = Histogram(
-            "resourcepolicy_request_duration_seconds",
+            "resourcepolicy_extender_request_duration_seconds",
             "Time to answer kube-scheduler, by verb.",
             ["verb"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         outcomes = Counter(
-            "resourcepolicy_requests_total",
+            "resourcepolicy_extender_requests_total",
             "Answers, by verb and outcome: passed, placed, or the reason of a refusal or error.",
             ["verb", "outcome"],
             registry=self.registry,
@@ -33,8 +33,8 @@ class Metrics:
         # To find the child of some labels costs more than to count. There are few, and they are kept.
         self._seconds_of = cache(seconds.labels)
         self._outcomes_of = cache(outcomes.labels)
-        self.pokes = Counter(
-            "resourcepolicy_pokes_total",
+        self.requeues = Counter(
+            "resourcepolicy_requeues_total",
             "Pods that were woken because only our state had changed.",
             registry=self.registry,
         )

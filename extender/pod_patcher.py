@@ -1,4 +1,4 @@
-"""Writes on pods: the poke that wakes one, the record of its unit.
+"""Writes on pods: the requeue that wakes one, the record of its unit.
 
 Owns the patches; must not know when they are due.
 """
@@ -7,14 +7,13 @@ import logging
 from collections.abc import Callable, Mapping
 
 from cluster.kube.client import ApiError, KubeClient, Unreachable
+from policy.api import wellknown
 from policy.api.objects import Pod
-from policy.scheduling.accounting import RECORD
 
-__all__ = ["POKED", "PodPatcher"]
+__all__ = ["PodPatcher"]
 
 log = logging.getLogger(__name__)
 
-POKED = "resourcepolicy.io/poked"
 _GONE = (404, 409)
 """The pod is deleted, or another one has its name."""
 
@@ -26,13 +25,13 @@ class PodPatcher:
         self._connection = connection
         self._clock = clock
 
-    def poke(self, pod: Pod) -> bool:
+    def requeue(self, pod: Pod) -> bool:
         """Touch a pod, so that kube-scheduler tries it again."""
-        return self._annotate(pod, {POKED: f"{self._clock():.3f}"})
+        return self._annotate(pod, {wellknown.REQUEUED_AT: f"{self._clock():.3f}"})
 
     def record(self, pod: Pod, record: str) -> bool:
         """Write down the unit that a pod was placed through (L3)."""
-        return self._annotate(pod, {RECORD: record})
+        return self._annotate(pod, {wellknown.UNIT: record})
 
     def _annotate(self, pod: Pod, annotations: Mapping[str, str]) -> bool:
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"

@@ -33,7 +33,7 @@ class Readiness:
         """Whether each first list has arrived."""
         return all(reflector.synced for reflector in self._reflectors)
 
-    def why_not(self) -> str:
+    def not_ready_reason(self) -> str:
         """Why the server may not answer now; empty if it may."""
         if not self.synced():
             return "the cache has not synced yet"

@@ -1,7 +1,7 @@
 """Waking pods whose answer has changed though nothing that kube-scheduler watches has (E9, E11, O5).
 
-Owns when a refused pod is poked; must not know how a refusal came about, nor HTTP. A poke is a patch of an
-annotation: for a pod that an extender refused, any change of the pod makes the scheduler try again.
+A requeue is a patch of an annotation: for a pod that an extender refused, any change of the pod makes
+kube-scheduler try again.
 """
 
 import math
@@ -30,26 +30,26 @@ _AT_ONCE = 50
 
 
 class Requeue:
-    """One thread. `poke` patches a pod and says whether that is done; a pod is poked once for one cause."""
+    """One thread. `requeue` patches a pod and returns whether it succeeded; one requeue for one cause."""
 
     def __init__(
         self,
         cache: Cache,
         clock: Callable[[], float],
-        poke: Callable[[Pod], bool],
-        why_not: Callable[[], str],
+        requeue: Callable[[Pod], bool],
+        not_ready_reason: Callable[[], str],
         metrics: Metrics,
         settle: Callable[[], Iterable[Pod]] = tuple,
     ) -> None:
         self._cache = cache
         self._clock = clock
-        self._poke = poke
-        self._why_not = why_not
+        self._requeue = requeue
+        self._not_ready_reason = not_ready_reason
         self._settle = settle
         self._metrics = metrics
-        self._poked: dict[str, float] = {}
+        self._requeued: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
-        """Pods to poke, by uid, in the order in which they are due."""
+        """Pods to requeue, by uid, in the order in which they are due."""
         self._causes: dict[str, tuple[str, float]] = {}
         """By uid of a pod that seemed to have a place: the policy whose change gave it, and when that was."""
         self._paused_until = 0.0
@@ -60,8 +60,8 @@ class Requeue:
         self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:
-        """Poke the pods that are due now. One that could not be poked stays due."""
-        if self._why_not():
+        """Requeue the pods that are due now. One that could not be requeued stays due."""
+        if self._not_ready_reason():
             self._adopted, self._unready_at = False, self._clock()
             return
         with self._cache.lock:
@@ -70,23 +70,23 @@ class Requeue:
             self._adopt()
             self._collect()
         if self._clock() >= self._paused_until:
-            self._poke_some()
+            self._requeue_some()
 
-    def _poke_some(self) -> None:
+    def _requeue_some(self) -> None:
         """A refused write goes to the end of the queue, and the rest of the queue waits a moment with it."""
         for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
             del self._owed[uid]
             # From before the write: the scheduler may ask again before we hear that it is done.
             at = self._clock()
-            if not self._poke(pod):
+            if not self._requeue(pod):
                 self._owed[uid] = pod
                 self._paused_until = self._clock() + _PAUSE
                 return
-            self._poked[uid] = at
-            self._metrics.pokes.inc()
+            self._requeued[uid] = at
+            self._metrics.requeues.inc()
 
     def _adopt(self) -> None:
-        """Owe a poke to pods that were refused before there was no answer, by whichever server.
+        """Owe a requeue to pods that were refused before there was no answer, by whichever server.
 
         Their timers were in that server (O9); or they are in doubt until the scheduler asks about them, and
         hold back others (C7).
@@ -108,7 +108,7 @@ class Requeue:
     def _collect(self) -> None:
         now = self._clock()
         attempts = self._cache.attempts
-        self._poked = {uid: at for uid, at in self._poked.items() if uid in attempts}
+        self._requeued = {uid: at for uid, at in self._requeued.items() if uid in attempts}
         refused = [a for a in attempts if a.refused and not self._answered(a)]
         due = {attempt.pod.uid for attempt in refused}
         self._owed = {
@@ -124,11 +124,11 @@ class Requeue:
         self._probe()
 
     def _fruitless(self) -> dict[str, float]:
-        """Changes for which a pod was poked that was refused all the same: the place is the next one's."""
+        """Changes for which a pod was requeued that was refused all the same: the place is the next one's."""
         changes: dict[str, float] = {}
         for uid, (key, at) in list(self._causes.items()):
             attempt = self._cache.attempts.get(uid)
-            if attempt is None or attempt.at > self._poked.get(uid, math.inf):
+            if attempt is None or attempt.at > self._requeued.get(uid, math.inf):
                 del self._causes[uid]
                 if attempt is not None and attempt.refused:
                     changes[key] = max(at, changes.get(key, -math.inf))
@@ -140,15 +140,15 @@ class Requeue:
         for uid, slot in self._cache.reservations().items():
             # A touch before then tells nothing, and no event has told since.
             tells = slot.made_at + SEEN_AFTER
-            if now >= tells and not self._cache.heard_by(tells) and self._poked.get(uid, 0.0) < tells:
+            if now >= tells and not self._cache.heard_by(tells) and self._requeued.get(uid, 0.0) < tells:
                 self._owed[uid] = slot.pod
 
     def _owe(self, pods: Iterable[Pod]) -> None:
         self._owed.update((pod.uid, pod) for pod in pods)
 
     def _answered(self, attempt: SchedulingAttempt) -> bool:
-        """Whether the pod was poked since it was last asked about: the scheduler's turn now."""
-        return self._poked.get(attempt.pod.uid, 0.0) > attempt.at
+        """Whether the pod was requeued since it was last asked about: the scheduler's turn now."""
+        return self._requeued.get(attempt.pod.uid, 0.0) > attempt.at
 
     def _freed(self, key: str, refused: Iterable[SchedulingAttempt], now: float) -> Iterable[Pod]:
         """Of the pods that this policy refused, or governs now, those that have a place."""

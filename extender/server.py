@@ -40,18 +40,18 @@ class Server:
         self._stop = Event()
         self._leading: Thread | None = None
         connection = connect(kubeconfig)
-        self._cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=clock())
+        self._cache = Cache(clock, settings.kinds, settings.reservation_ttl_seconds, remembers_since=clock())
         self._informers = Informers(connection, self._cache)
         self._metrics = Metrics()
         pods = self._informers.reflectors["pods"]
         self._lease = lease_named(
-            connection, settings.lease, settings.lease_duration, time.monotonic, pods.list_again
+            connection, settings.lease, settings.lease_duration_seconds, time.monotonic, pods.list_again
         )
         self._freshness = CacheStaleness(connection, self._informers.reflectors, time.monotonic)
         self._readiness = Readiness(
             self._informers.reflectors.values(),
             self._freshness.oldest,
-            staleness=settings.staleness,
+            staleness=settings.max_cache_staleness_seconds,
             pods=pods,
             lease=self._lease,
         )
@@ -60,21 +60,21 @@ class Server:
         extender = Extender(
             self._cache,
             clock,
-            self._readiness.why_not,
+            self._readiness.not_ready_reason,
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
             scored_nodes=settings.scored_nodes,
-            unknown_node_seconds=settings.unknown_node,
-            settle_seconds=settings.settle,
+            unknown_node_seconds=settings.unknown_node_wait_seconds,
+            settle_seconds=settings.handover_grace_seconds,
         )
         self._requeue = Requeue(
-            self._cache, clock, annotator.poke, extender.why_not, self._metrics, extender.settle
+            self._cache, clock, annotator.requeue, extender.not_ready_reason, self._metrics, extender.settle
         )
         self.application = Application(
             extender,
             self._metrics,
-            extender.why_not,
-            settings.body_limit,
+            extender.not_ready_reason,
+            settings.body_limit_bytes,
             self._refresh,
             settings.refused_nodes,
         )

@@ -61,14 +61,14 @@ class PreemptResult:
 class Extender:
     """Answers kube-scheduler from the cache; None: no policy governs the pod, it passes untouched (M5).
 
-    `why_not` says why there can be no answer now; empty if there can (E4).
+    `not_ready_reason` says why there can be no answer now; empty if there can (E4).
     """
 
     def __init__(
         self,
         cache: Cache,
         clock: Callable[[], float],
-        why_not: Callable[[], str],
+        not_ready_reason: Callable[[], str],
         *,
         on_conflict: OnConflict = OnConflict.OLDEST,
         outside_units: OutsideUnits = OutsideUnits.NEVER,
@@ -78,7 +78,7 @@ class Extender:
     ) -> None:
         self._cache = cache
         self._clock = clock
-        self._why_not = why_not
+        self._not_ready_reason = not_ready_reason
         self._unready = True
         self._decisions = DecisionLog(clock())
         self._settling = Handover(cache, clock, settle_seconds)
@@ -155,10 +155,10 @@ class Extender:
         """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
         return self._settling.look()
 
-    def why_not(self) -> str:
+    def not_ready_reason(self) -> str:
         """Why there is no answer now; empty if there is. Whoever asks first finds that it became ready."""
         with self._cache.lock:
-            reason = self._why_not()
+            reason = self._not_ready_reason()
             if not reason and self._unready:
                 self._settling.begin()
             self._unready = bool(reason)
@@ -181,7 +181,7 @@ class Extender:
         return found
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:
-        reason = self.why_not()
+        reason = self.not_ready_reason()
         if reason:
             raise NotReady(f"ResourcePolicy: {reason}")
         self._settling.asked(pod.uid)
@@ -228,7 +228,7 @@ class Extender:
             # Nobody is leaving for it, or it would not be asked: kube-scheduler does not end its nomination.
             self._cache.forget(pod.uid)
         if choice.unit is not None:
-            self._cache.reserve(pod, policy, choice.unit, choice.group)
+            self._cache.assume(pod, policy, choice.unit, choice.group)
             history = replace(history, promise=Nomination(choice.unit, frozenset(choice.nodes), now))
         elif walk is not None and walk.waits is not None:
             history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
@@ -243,7 +243,7 @@ class Extender:
         now = self._clock()
         held, refused = self._cache.reservations().get(pod.uid), decision.refused
         if decision.unit is not None:
-            self._cache.reserve(pod, policy, decision.unit, decision.group)
+            self._cache.assume(pod, policy, decision.unit, decision.group)
         elif not (held and refused and outlives(held, pod, refused, policy, self._cache, now)):
             self._cache.forget(pod.uid)
         attempt = SchedulingAttempt(pod, policy.key, now, not decision.nodes, decision.retry_at)

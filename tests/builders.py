@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from policy.api import wellknown
 from policy.api.objects import Node, Owner, Phase, Pod, Taint, Toleration
 from policy.api.options import Kinds
 from policy.api.quantity import parse_quantity
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
-from policy.scheduling.accounting import RECORD, group_of, record_of
+from policy.scheduling.accounting import group_of, record_of
 from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.snapshot import Reservation, Snapshot
 
@@ -144,7 +145,7 @@ def _as_in_a_manifest(model: type[BaseModel], fields: Mapping[str, object]) -> d
 
 def recorded_in(policy: ResourcePolicy, unit: int) -> dict[str, str]:
     """The annotations of a pod that was placed through this unit."""
-    return {RECORD: record_of(policy, unit)}
+    return {wellknown.UNIT: record_of(policy, unit)}
 
 
 def a_reservation(pod: Pod, policy: ResourcePolicy, unit: int = 0) -> Reservation:

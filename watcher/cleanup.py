@@ -14,19 +14,19 @@ from urllib.parse import quote
 import msgspec
 
 from cluster.kube.client import ApiError, KubeClient, Unreachable
+from policy.api import wellknown
 from policy.podmetadata.deletion_cost import correction
 from watcher.provisioner.request_manifests import OWNED
 from watcher.scaleup.pod_holds import hold_of
 
 __all__ = ["CleanupResult", "RemovalStep", "release", "removals"]
 
-_PREFIX = "resourcepolicy.io/"
 _PAGE = "500"
 _GONE = (404, 409)  # 409: another pod of that name
 
 
 def _marks_of(annotations: Mapping[str, str]) -> set[str]:
-    return {key for key in annotations if key.startswith(_PREFIX)}
+    return {key for key in annotations if key.startswith(wellknown.PREFIX)}
 
 
 def _cost_of(annotations: Mapping[str, str]) -> set[str]:

@@ -43,11 +43,11 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     # Three connections: closing the first, to wake its watches, must not cut off a write, and what is written
     # with the second, by whatever thread, ends with the lead that is kept with the third.
     watching, writing, leading = (connect(kubeconfig) for _ in range(3))
-    lease = lease_named(leading, own.lease, settings.lease_duration, time.monotonic)
+    lease = lease_named(leading, own.lease, settings.lease_duration_seconds, time.monotonic)
     if lease is not None:
         writing.write_only_while(lambda: lease.held)
     # No call of the scheduler's comes here: all timers are derived from the API (O9).
-    cache = Cache(clock, settings.kinds, settings.reservation, remembers_since=math.inf)
+    cache = Cache(clock, settings.kinds, settings.reservation_ttl_seconds, remembers_since=math.inf)
     news = PodChangeQueue()
     informers = Informers(watching, cache, news)
     autoscaler = InstrumentedProvisioner(make_provisioner(settings, writing), metrics.request)
@@ -56,10 +56,10 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
         cache, autoscaler, HoldWriter(writing, time.monotonic).write, clock, settings, board
     )
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
-    surveyor = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
+    builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), EventRecorder(writing, clock, identity())
     sinks = (metrics.show, status.write, lambda report: events.tell(event_specs(report)))
-    reporting = StatusController(surveyor, board, placement, sinks, status.forget)
+    reporting = StatusController(builder, board, placement, sinks, status.forget)
     waits = PodLatency(cache, board, time.monotonic, metrics)
     overflow = OverflowCounter(cache, own.managed_resources, clock, metrics.overflowed)
     informers.start()

@@ -12,6 +12,7 @@ import msgspec
 from cli.cluster.live import Session
 from cli.cluster.snapshot import ReportedCondition
 from cluster.kube.client import ApiError
+from policy.api import wellknown
 from policy.api.objects import Pod
 from watcher.provisioner.interface import Request
 from watcher.provisioner.placeholder_manifests import names_of, read_placeholders
@@ -65,7 +66,6 @@ class _Events(msgspec.Struct):
 
 
 _SCHEDULERS = ("FailedScheduling", "Scheduled", "Preempted")
-_WATCHER = "resourcepolicy.io/watcher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def events_of(session: Session, pod: Pod, unread: list[str]) -> PodEvents:
     events = msgspec.json.decode(body, type=_Events).items or []
     return PodEvents(
         _newest(event for event in events if event.reason in _SCHEDULERS),
-        _newest(event for event in events if event.reporting_component == _WATCHER),
+        _newest(event for event in events if event.reporting_component == wellknown.WATCHER),
     )
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from cli.cluster.snapshot import ReportedCondition
 from cli.explain.gather import ExplainInput
 from cluster.settings import Settings
+from policy.api import wellknown
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.explain.pod_summary import PodStage, PodSummary, summarize_pod
 from policy.explain.types import Explanation, Verb
 from policy.scheduling.accounting import recorded_unit
 from watcher.provisioner.interface import Request, RequestPhase
-from watcher.scaleup.pod_holds import DELAY, MARK
 
 __all__ = ["ExplainReport", "NodeRequestReport", "explain_report"]
 
@@ -181,10 +181,10 @@ def _autoscaler_notes(inquiry: ExplainInput, stands: PodSummary) -> Iterator[str
     pod = inquiry.pod
     if stands.phase is not PodStage.PENDING or stands.governor is None:
         return
-    if MARK in pod.annotations:
+    if wellknown.HELD in pod.annotations:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
-    elif DELAY in pod.annotations:
-        yield f"Its own annotation {DELAY} keeps cluster-autoscaler from it for {pod.annotations[DELAY]}."
+    elif wellknown.POD_SCALE_UP_DELAY in pod.annotations:
+        yield f"Its own annotation {wellknown.POD_SCALE_UP_DELAY} keeps cluster-autoscaler from it for {pod.annotations[wellknown.POD_SCALE_UP_DELAY]}."
     if inquiry.heard.watcher is not None:
         yield f"{inquiry.heard.watcher.message}."
     if inquiry.requests or inquiry.requests is None or inquiry.heard.watcher is not None:

@@ -133,7 +133,7 @@ def _unit(verdict: UnitExplanation) -> Iterator[str]:
     head = f"  units[{verdict.unit}]"
     state = click.style(str(verdict.state), fg=_COLOURS[verdict.state])
     rule = f" ({verdict.rule})" if verdict.rule else ""
-    yield f"{head:<{_LABEL}}{abridged(verdict.what, _WHAT)}: {state}{rule}"
+    yield f"{head:<{_LABEL}}{truncated(verdict.what, _WHAT)}: {state}{rule}"
     yield from _labelled("", [part for part in (verdict.why, _counted(verdict)) if part])
 
 

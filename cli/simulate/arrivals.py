@@ -12,18 +12,22 @@ from cli.cluster.snapshot import ClusterSnapshot
 from cli.errors import CommandError
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
+from policy.api import wellknown
 from policy.api.objects import Phase, Pod
 from policy.api.resourcepolicy import InvalidPolicyError, ResourcePolicy
-from policy.podmetadata.deletion_cost import COST, MARK
-from policy.scheduling.accounting import RECORD
 from policy.scheduling.matching import governing
 
 __all__ = ["Arrivals", "arrivals", "policies_in"]
 
 _NAMING = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app")
 _HASH = "pod-template-hash"
-_DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
-_OURS = (RECORD, COST, MARK, _DELAY, "resourcepolicy.io/held")
+_OURS = (
+    wellknown.UNIT,
+    wellknown.POD_DELETION_COST,
+    wellknown.DELETION_COST_WRITTEN,
+    wellknown.POD_SCALE_UP_DELAY,
+    wellknown.HELD,
+)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from policy.simulation.result import SimulationResult
 from policy.simulation.simulator import Scenario, Simulation
 from policy.simulation.summary import conclude, counts
 
-__all__ = ["SimulateOptions", "Progress", "run"]
+__all__ = ["Progress", "SimulateOptions", "run"]
 
 _PATIENCE = 1.0
 

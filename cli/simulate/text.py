@@ -98,7 +98,7 @@ def _table(outcome: SimulationResult) -> Iterator[str]:
 
 def _nodes(unit: UnitCount) -> str:
     waits = ", waits" if unit.waits_for_nodes else ""
-    return f"{unit.nodes} {unit.resource} {abridged(unit.selector, _SELECTOR)}".rstrip() + waits
+    return f"{unit.nodes} {unit.resource} {truncated(unit.selector, _SELECTOR)}".rstrip() + waits
 
 
 def _bar(unit: UnitCount, outcome: SimulationResult) -> str:

@@ -102,9 +102,9 @@ class Cache:
         """See `View`."""
         return self._indexes[policy.key].first_units()
 
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         """See `View`."""
-        return self._indexes[policy.key].usage(unit, group, but)
+        return self._indexes[policy.key].usage(unit, group, excluding)
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """See `View`."""
@@ -164,7 +164,7 @@ class Cache:
 
     # What decisions leave behind.
 
-    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+    def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
         """Hold a slot for a pod that is sent to a unit, in place of any it held (E6).
 
         Dead and bound pods get none.

@@ -8,8 +8,9 @@ written over. Part of the cache, and under its lock.
 from collections.abc import Collection, Iterator
 
 from cluster.cache.policy_index import PolicyIndex
+from policy.api import wellknown
 from policy.api.objects import Pod
-from policy.scheduling.accounting import RECORD, needs_record, record_of
+from policy.scheduling.accounting import needs_record, record_of
 from policy.scheduling.snapshot import Reservation
 
 __all__ = ["PlacementRecords"]
@@ -30,7 +31,7 @@ class PlacementRecords:
 
     def of(self, pod: Pod) -> str:
         """The record of a placed pod: what it carries, and until it does what is remembered; else empty."""
-        written = pod.annotations.get(RECORD, "")
+        written = pod.annotations.get(wellknown.UNIT, "")
         placed_since = written != self._copied.get(pod.uid, "")
         return written if placed_since else self._records.get(pod.uid, "")
 
@@ -65,7 +66,7 @@ class PlacementRecords:
     def _remember(self, pod: Pod, slot: Reservation, record: str) -> str:
         """What the pod carried already when it was sent off; empty if nothing."""
         self._records[pod.uid] = record
-        copied = slot.pod.annotations.get(RECORD, "")
+        copied = slot.pod.annotations.get(wellknown.UNIT, "")
         if copied:
             self._copied[pod.uid] = copied
         return copied

@@ -124,12 +124,12 @@ class PolicyIndex:
                 tally.add(share.requests)
         return before
 
-    def usage(self, unit: int, group: Group, but: str = "") -> Usage:
+    def usage(self, unit: int, group: Group, excluding: str = "") -> Usage:
         tally = self._tallies.get((unit, group))
         if tally is None:
             return Usage()
         usage = Usage(tally.pods, tally.requests)
-        own = self._shares.get(but)
+        own = self._shares.get(excluding)
         if own is None or not own.counted or (own.unit, own.group) != (unit, group):
             return usage
         return usage.without(Usage(1, own.requests))

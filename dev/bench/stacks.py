@@ -52,7 +52,7 @@ def kinds(peer: Path, directory: Path) -> tuple[Kind, Kind, Kind]:
 
 def ceiling() -> Kind:
     """One that does next to nothing: what a scheduler loses with any."""
-    return Kind("ceiling", [str(_PYTHON), "-m", "bench.ceiling"], {"PYTHONPATH": str(_ROOT)})
+    return Kind("ceiling", [str(_PYTHON), "-m", "dev.bench.ceiling"], {"PYTHONPATH": str(_ROOT)})
 
 
 def brief(directory: Path) -> Kind:
@@ -64,7 +64,7 @@ def ours(name: str, directory: Path, **settings: str) -> Kind:
     """Ours, with these settings."""
     file = directory / f"{name}.yaml"
     # Nothing was under way when it started.
-    file.write_text(json.dumps({"settle": 0, **settings}))
+    file.write_text(json.dumps({"handover_grace_seconds": 0, **settings}))
     return Kind(name, [str(_COMMAND), "serve", "--config", str(file)])
 
 
@@ -118,7 +118,7 @@ class Api:
         self.directory = directory
         self._port = free_ports(1)[0]
         numbers = map(str, (self._port, shape.nodes, shape.pods, shape.policies))
-        command = [str(_PYTHON), "-m", "bench.apiserver", *numbers]
+        command = [str(_PYTHON), "-m", "dev.bench.apiserver", *numbers]
         paths = {"PYTHONPATH": str(_ROOT)}
         self._process = Process("apiserver", command, directory / "apiserver.log", paths)
         wait_for(self._up, seconds=60, what="the static API server")

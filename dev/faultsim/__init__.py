@@ -1,5 +1,5 @@
 """A deterministic simulator of what goes wrong around the extender: `python -m faults --runs 1000`.
 
-Our real cache, verbs and pokes run in virtual time against models of the API server, its watches and
+Our real cache, verbs and requeues run in virtual time against models of the API server, its watches and
 kube-scheduler, while a schedule drawn from a seed disturbs them. Nothing here is shipped.
 """

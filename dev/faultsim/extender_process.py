@@ -1,4 +1,4 @@
-"""Our server as extender/server.py composes it: the real cache, verbs and pokes, on simulated watches.
+"""Our server as extender/server.py composes it: the real cache, verbs and requeues, on simulated watches.
 
 Owns when its threads run and what a restart loses; must not know schedulers.
 """
@@ -31,8 +31,8 @@ from policy.api.resourcepolicy import ResourcePolicy
 __all__ = ["RESERVATION_SECONDS", "REVIEWED", "STALENESS", "Build", "Server"]
 
 _SETTINGS = Settings()
-RESERVATION_SECONDS = _SETTINGS.reservation
-STALENESS = _SETTINGS.staleness
+RESERVATION_SECONDS = _SETTINGS.reservation_ttl_seconds
+STALENESS = _SETTINGS.max_cache_staleness_seconds
 _PERIOD = 0.1
 _RECORDER_PERIOD = 0.2
 _FRESHNESS_PERIOD = 2.0
@@ -50,7 +50,7 @@ class Build:
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
     freshness: type[CacheStaleness] = CacheStaleness
-    settle: float = _SETTINGS.settle
+    settle: float = _SETTINGS.handover_grace_seconds
 
 
 REVIEWED = Build()
@@ -84,7 +84,7 @@ class Server:
         loop: Loop,
         api: ApiServer,
         lags: tuple[float, float, float],
-        poke: Callable[[Pod], bool],
+        requeue: Callable[[Pod], bool],
         record: Callable[[Pod, str], bool],
         build: Build = REVIEWED,
         *,
@@ -108,18 +108,20 @@ class Server:
         readiness = build.readiness(
             reflectors,
             self._freshness.oldest,
-            staleness=_SETTINGS.staleness,
+            staleness=_SETTINGS.max_cache_staleness_seconds,
             pods=reflectors[1],
             lease=cast(Lease, self.lead),
         )
-        self.why_not = readiness.why_not
-        self._poke = poke
+        self.not_ready_reason = readiness.not_ready_reason
+        self._patch = requeue
         self._owes = False
         self._extender = build.extender(
-            self.cache, loop.clock, self.why_not, unknown_node_seconds=0, settle_seconds=build.settle
+            self.cache, loop.clock, self.not_ready_reason, unknown_node_seconds=0, settle_seconds=build.settle
         )
-        why_not, settle = self._extender.why_not, self._extender.settle
-        self._requeue = build.requeue(self.cache, loop.clock, self._poked, why_not, _METRICS, settle)
+        not_ready_reason, settle = self._extender.not_ready_reason, self._extender.settle
+        self._requeue = build.requeue(
+            self.cache, loop.clock, self._requeued, not_ready_reason, _METRICS, settle
+        )
         self._recorder = PlacementRecorder(self.cache, record)
         self._records_at = math.inf
         self._stopped = False
@@ -188,8 +190,8 @@ class Server:
             self._freshness.round()
             self._loop.after(_FRESHNESS_PERIOD, self._ask_how_far)
 
-    def _poked(self, pod: Pod) -> bool:
-        done = self._poke(pod)
+    def _requeued(self, pod: Pod) -> bool:
+        done = self._patch(pod)
         self._owes = not done
         return done
 

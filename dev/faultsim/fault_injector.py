@@ -15,12 +15,12 @@ from dev.faultsim.processes import Parts
 from dev.faultsim.scenario import Event, Kind, World
 from dev.faultsim.scheduler_cache import Binding
 from dev.faultsim.virtual_clock import Loop
+from policy.api import wellknown
 from policy.api.objects import Phase, Pod
-from policy.scheduling.accounting import RECORD
 
 __all__ = ["Outside"]
 
-_POKED = "faults/poked"
+_REQUEUED_AT = "faults/requeued"
 _LOST = "context deadline exceeded"
 
 
@@ -113,15 +113,15 @@ class Outside:
 
     # What the server writes.
 
-    def poke(self, pod: Pod) -> bool:
+    def requeue(self, pod: Pod) -> bool:
         if self._due(Kind.POKE_LOST, pod.uid) is not None:
             return False
         at = f"{self._loop.now:.3f}"
-        self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, _POKED, at))
+        self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, _REQUEUED_AT, at))
         return True
 
     def record(self, pod: Pod, record: str) -> bool:
-        self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, RECORD, record))
+        self._loop.after(self._world.patch, lambda: self._api.annotate(pod.uid, wellknown.UNIT, record))
         return True
 
     def _due(self, kind: Kind, name: str) -> Event | None:

@@ -17,11 +17,12 @@ from dev.faultsim.preemption_invariants import Promises
 from dev.faultsim.scheduler_cache import Binding, Ticket
 from dev.faultsim.snapshot import Still, own_view
 from dev.faultsim.violation import Invariant, Violation
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import plan
-from policy.scheduling.accounting import RECORD, Usage, record_of, total
+from policy.scheduling.accounting import Usage, record_of, total
 from policy.scheduling.matching import governing, units_of
 from policy.scheduling.snapshot import Reservation, Snapshot
 from policy.scheduling.unit_selection import limit_reached
@@ -29,7 +30,7 @@ from policy.scheduling.unit_selection import limit_reached
 __all__ = ["LONGEST_WAIT", "Accounts", "seated"]
 
 LONGEST_WAIT = 30.0
-"""Seconds: the longest backoff (10), a lost poke's successor, and what settles around them."""
+"""Seconds: the longest backoff (10), a lost requeue's successor, and what settles around them."""
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ class Accounts:
         for index, unit in enumerate(policy.units):
             if unit.fingerprint == ticket.unit:
                 return
-            usage = view.usage(policy, index, ticket.group, but=pod.uid)
+            usage = view.usage(policy, index, ticket.group, excluding=pod.uid)
             room = view.nodes_in(policy, index) & set(candidates)
             if room and limit_reached(policy, index, usage, pod.requests) is None:
                 detail = f"{pod.name} passed units[{index}], which has {usage.pods} and {min(room)}"
@@ -164,12 +165,12 @@ class Accounts:
         pods = dict(self._api.pods)
         for uid, record in self._left_on.items():
             if uid in pods:
-                pods[uid] = replace(pods[uid], annotations={RECORD: record})
+                pods[uid] = replace(pods[uid], annotations={wellknown.UNIT: record})
         for uid, ticket in self._placed.items():
             policy = self._api.policies.get(ticket.policy)
             if policy is not None and uid in pods and pods[uid].node_name not in self._api.nodes:
                 record = record_of(policy, _index(policy, ticket.unit))
-                pods[uid] = replace(pods[uid], annotations={RECORD: record})
+                pods[uid] = replace(pods[uid], annotations={wellknown.UNIT: record})
         for binding in sent:
             if binding.pod.uid in pods:
                 pods[binding.pod.uid] = self._bound_by(binding, pods[binding.pod.uid])
@@ -188,7 +189,7 @@ class Accounts:
         if ticket is None or policy is None or binding.node in self._api.nodes:
             return replace(pod, node_name=binding.node)
         record = record_of(policy, _index(policy, ticket.unit))
-        return replace(pod, node_name=binding.node, annotations={RECORD: record})
+        return replace(pod, node_name=binding.node, annotations={wellknown.UNIT: record})
 
     def truth_and_slots(self, view: Snapshot, cache: Cache, now: float) -> Snapshot:
         """The same, with slots held but for those whose pods have been in no attempt for long."""
@@ -228,7 +229,7 @@ class Accounts:
         policy = cache.policies.get(slot.policy)
         if pod is None or policy is None or pod.nominated_node not in cache.nodes_in(policy, slot.unit):
             return False
-        usage = cache.usage(policy, slot.unit, slot.group, but=pod.uid)
+        usage = cache.usage(policy, slot.unit, slot.group, excluding=pod.uid)
         return limit_reached(policy, slot.unit, usage, pod.requests) is None
 
 

@@ -26,7 +26,7 @@ __all__ = ["MUTANTS"]
 
 
 class _NoReservation(Cache):
-    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+    def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
         pass
 
 
@@ -45,17 +45,17 @@ class _NeverReleased(Cache):
 
 
 class _CountedTwice(Cache):
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
-        usage = super().usage(policy, unit, group, but)
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
+        usage = super().usage(policy, unit, group, excluding)
         shares = [self.share(policy, uid) for uid in self.origins]
         again = sum(1 for share in shares if share and (share.unit, share.group) == (unit, group))
         return Usage(usage.pods + again, usage.requests)
 
 
 class _DeadGetSlots(Cache):
-    def reserve(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
+    def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
         self._gone_pods.pop(pod.uid, None)
-        super().reserve(pod, policy, unit, group)
+        super().assume(pod, policy, unit, group)
 
 
 class _RelistIgnored(Cache):
@@ -132,7 +132,7 @@ class _EditIgnored(Cache):
 
 
 class _AnswersAtOnce(Readiness):
-    def why_not(self) -> str:
+    def not_ready_reason(self) -> str:
         return ""
 
 
@@ -211,7 +211,7 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "changes wake nobody": Build(cache=_EditIgnored),
         "it answers before it has synced": Build(readiness=_AnswersAtOnce),
         "it answers before old bindings are seen": Build(settle=0.0),
-        "refused pods are never poked": Build(requeue=_NeverPokes),
+        "refused pods are never requeued": Build(requeue=_NeverPokes),
         "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
         "preemption holds no slot": Build(extender=_PreemptsWithoutSlot),
         "a nomination does not keep its slot": Build(cache=_NominationsHoldNothing),

@@ -32,9 +32,9 @@ class Parts:
         self._dead: list[Scheduler] = []
         self.schedulers: dict[str, Scheduler] = {}
 
-    def start(self, calls: Calls, poke: Callable[[Pod], bool], record: Callable[[Pod, str], bool]) -> None:
+    def start(self, calls: Calls, requeue: Callable[[Pod], bool], record: Callable[[Pod, str], bool]) -> None:
         """Everybody at once."""
-        self._calls, self._poke, self._record = calls, poke, record
+        self._calls, self._requeue, self._record = calls, requeue, record
         self.server = self._new_server()
         if self._world.replicas > 1:
             self._start_standby()
@@ -44,7 +44,7 @@ class Parts:
     @property
     def ready(self) -> bool:
         """Whether everybody who should be there is, and answers."""
-        answers = self.server is not None and not self.server.why_not()
+        answers = self.server is not None and not self.server.not_ready_reason()
         return answers and len(self.schedulers) == self._world.schedulers
 
     def watches(self) -> list[Watch]:
@@ -99,7 +99,7 @@ class Parts:
 
     def _new_server(self, *, leads: bool = True) -> Server:
         lags = self._world.server_lags
-        return Server(self._loop, self._api, lags, self._poke, self._record, self._build, leads=leads)
+        return Server(self._loop, self._api, lags, self._requeue, self._record, self._build, leads=leads)
 
     def _start_scheduler(self, name: str) -> None:
         self.schedulers[name] = Scheduler(name, self._loop, self._api, self._world, self._calls)

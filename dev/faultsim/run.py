@@ -60,7 +60,7 @@ class _Run:
         self._parts = Parts(loop, api, world, build)
         self._outside = Outside(loop, api, world, accounts, self._parts)
         self._hands = Hands(loop, api, world, accounts, self._parts, self._outside)
-        self._parts.start(self._outside, self._outside.poke, self._outside.record)
+        self._parts.start(self._outside, self._outside.requeue, self._outside.record)
         self._calm_since = 0.0
         self._seated: list[str] = []
         self._seated_of: tuple[int, list[Binding]] = (-1, [])

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     FILTER_TIMEOUT = "filter answer lost"
     PREEMPT_TIMEOUT = "preempt answer lost"
     EVICTION_FAILED = "victims not deleted"
-    POKE_LOST = "poke failed"
+    POKE_LOST = "requeue failed"
     WATCH_LATE = "watch late"
     WATCH_TWICE = "watch events twice"
     WATCH_BROKEN = "watch broken, listed again"

@@ -57,7 +57,7 @@ class Application:
         self,
         extender: Extender,
         metrics: Metrics,
-        why_not: Callable[[], str],
+        not_ready_reason: Callable[[], str],
         body_limit: int,
         refresh: Callable[[], None] = lambda: None,
         refused_nodes: RefusedNodes = RefusedNodes.ALL,
@@ -71,7 +71,7 @@ class Application:
             "/prioritize": self._prioritize,
             "/preempt": self._preempt,
         }
-        self._rest = _rest(why_not, metrics, refresh, extender.decisions)
+        self._rest = _rest(not_ready_reason, metrics, refresh, extender.decisions)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -152,7 +152,7 @@ def _fault(status: int, message: str, outcome: str = "Malformed") -> Answer:
 
 
 def _rest(
-    why_not: Callable[[], str],
+    not_ready_reason: Callable[[], str],
     metrics: Metrics,
     refresh: Callable[[], None],
     decisions: Callable[[str, str], Sequence[Explanation]],
@@ -166,7 +166,7 @@ def _rest(
 
     @app.get("/readyz")
     def readyz() -> tuple[str, int]:
-        reason = why_not()
+        reason = not_ready_reason()
         return (reason, 503) if reason else ("ok", 200)
 
     @app.get("/metrics")

@@ -104,7 +104,7 @@ def record_preempt(
         walk,
         walk.waits if walk else None,
         walk.retry_at if walk else math.inf,
-        [_tally(policy, i, view.usage(policy, i, group, but=pod.uid), view) for i in reached],
+        [_tally(policy, i, view.usage(policy, i, group, excluding=pod.uid), view) for i in reached],
     )
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from policy.scheduling.reasons import Reason
 
-__all__ = ["Amount", "Explanation", "UnitOutcome", "Verb", "UnitExplanation"]
+__all__ = ["Amount", "Explanation", "UnitExplanation", "UnitOutcome", "Verb"]
 
 
 class Verb(StrEnum):

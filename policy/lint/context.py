@@ -7,14 +7,13 @@ its own (M6), and no other rule looks at it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policy.api import wellknown
 from policy.api.resourcepolicy import InvalidPolicyError, ResourcePolicy
 from policy.lint.documents import Document, LintInput, Path, PolicyDocument, Workload
 from policy.lint.findings import Code, Finding, Severity
 from policy.scheduling.matching import matches
 
 __all__ = ["LintContext", "context_of", "found"]
-
-_VERSION = "scheduling.alibabacloud.com/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,10 @@ def context_of(given: LintInput) -> LintContext:
 
 
 def _means_policy(document: Document) -> bool:
-    return (document.kind, document.content.get("apiVersion")) == ("ResourcePolicy", _VERSION)
+    return (document.kind, document.content.get("apiVersion")) == (
+        "ResourcePolicy",
+        wellknown.RESOURCEPOLICY_API,
+    )
 
 
 def _policy_of(document: Document) -> PolicyDocument | None:

@@ -15,8 +15,8 @@ from policy.scheduling.snapshot import Snapshot
 __all__ = [
     "Document",
     "LintInput",
-    "Path",
     "Location",
+    "Path",
     "PolicyDocument",
     "Position",
     "Workload",

@@ -7,12 +7,12 @@ Rules C2, L1, L2, L6, L7, M8.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from policy.api import wellknown
 from policy.api.objects import Effect, Taint
 from policy.api.resourcepolicy import ResourceKind, Unit
 from policy.lint.context import LintContext, found
 from policy.lint.documents import Document, Path, PolicyDocument, Workload, mappings
 from policy.lint.findings import Code, Finding, Severity
-from policy.podmetadata.deletion_cost import COST
 from policy.scheduling.matching import matches
 from policy.scheduling.node_fit import tolerated
 
@@ -94,13 +94,19 @@ def _own_selector(written: PolicyDocument) -> Iterator[Finding]:
 
 
 def _deletion_cost(written: PolicyDocument, workload: Workload) -> Iterator[Finding]:
-    if COST in workload.pod.annotations:
+    if wellknown.POD_DELETION_COST in workload.pod.annotations:
         why = (
             f"The cost is yours and stays, so {written.name} cannot lower it with the unit: scale-in does "
             "not empty the last unit first (L2)."
         )
-        path = (*workload.template, "metadata", "annotations", COST)
-        yield found(Code.DELETION_COST_SET, workload.document, path, why, f"no annotation {COST}")
+        path = (*workload.template, "metadata", "annotations", wellknown.POD_DELETION_COST)
+        yield found(
+            Code.DELETION_COST_SET,
+            workload.document,
+            path,
+            why,
+            f"no annotation {wellknown.POD_DELETION_COST}",
+        )
 
 
 def _opted_out(written: PolicyDocument, context: LintContext) -> Iterator[Finding]:

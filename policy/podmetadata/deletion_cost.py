@@ -7,11 +7,10 @@ costs 0 (kubernetes, pkg/controller/controller_utils.go, ActivePodsWithRanks).
 
 from collections.abc import Mapping
 
-__all__ = ["COST", "MARK", "correction", "cost_of", "is_foreign"]
+from policy.api import wellknown
 
-COST = "controller.kubernetes.io/pod-deletion-cost"
-MARK = "resourcepolicy.io/deletion-cost"
-"""Beside a cost of ours, with the same value: what was written over it since is another's."""
+__all__ = ["correction", "cost_of", "is_foreign"]
+
 _STEP = 100
 
 
@@ -26,14 +25,16 @@ def cost_of(place: int) -> int:
 
 def is_foreign(annotations: Mapping[str, str]) -> bool:
     """Whether a user, or another program, set the cost: it stays."""
-    return COST in annotations and annotations[COST] != annotations.get(MARK)
+    return wellknown.POD_DELETION_COST in annotations and annotations[
+        wellknown.POD_DELETION_COST
+    ] != annotations.get(wellknown.DELETION_COST_WRITTEN)
 
 
 def correction(annotations: Mapping[str, str], cost: int) -> Mapping[str, str | None]:
     """What to write for a pod to have this cost; None removes, and nothing is written for nothing."""
     if is_foreign(annotations):
-        wanted: Mapping[str, str | None] = {MARK: None}
+        wanted: Mapping[str, str | None] = {wellknown.DELETION_COST_WRITTEN: None}
     else:
         value = str(cost) if cost else None
-        wanted = {COST: value, MARK: value}
+        wanted = {wellknown.POD_DELETION_COST: value, wellknown.DELETION_COST_WRITTEN: value}
     return {key: value for key, value in wanted.items() if annotations.get(key) != value}

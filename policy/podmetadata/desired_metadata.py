@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.podmetadata.deletion_cost import MARK, correction, cost_of
-from policy.scheduling.accounting import RECORD, recorded_unit, was_bound_before
+from policy.podmetadata.deletion_cost import correction, cost_of
+from policy.scheduling.accounting import recorded_unit, was_bound_before
 from policy.scheduling.snapshot import ClusterView
 
 __all__ = [
@@ -19,8 +20,8 @@ __all__ = [
     "MetadataChange",
     "SkippedLabel",
     "allowed",
-    "metadata_changes",
     "lacks_record",
+    "metadata_changes",
     "unit_of_pod",
 ]
 
@@ -80,7 +81,10 @@ def metadata_changes(
         policy = governing(pod)
         if policy is None:
             change = MetadataChange(
-                pod, annotations=correction(pod.annotations, 0) if MARK in pod.annotations else {}
+                pod,
+                annotations=correction(pod.annotations, 0)
+                if wellknown.DELETION_COST_WRITTEN in pod.annotations
+                else {},
             )
         elif lacks_record(pod, policy, view) and may_be_recorded(pod):
             continue
@@ -104,7 +108,7 @@ def _change(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> MetadataChan
 
 def _was_placed_by(policy: ResourcePolicy, pod: Pod) -> bool:
     """Pods that only happen to be there get no labels: by these they would begin to count (C6)."""
-    recorded = recorded_unit(pod.annotations.get(RECORD, ""), policy) is not None
+    recorded = recorded_unit(pod.annotations.get(wellknown.UNIT, ""), policy) is not None
     return recorded or not was_bound_before(pod, policy)
 
 
@@ -122,7 +126,7 @@ def unit_of_pod(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> int | No
 
 def lacks_record(pod: Pod, policy: ResourcePolicy, view: ClusterView) -> bool:
     """Whether only a record tells the unit of a placed pod, and it has none (L3)."""
-    if RECORD in pod.annotations:
+    if wellknown.UNIT in pod.annotations:
         return False
     units = [i for i in range(len(policy.units)) if pod.node_name in view.nodes_in(policy, i)]
     return len(units) > 1 or any(any(policy.units[i].marks) for i in units)

@@ -17,7 +17,7 @@ from policy.scheduling.reasons import Refusal
 from policy.scheduling.snapshot import ClusterView, leaving_until
 from policy.scheduling.unit_selection import UnitQuery, limit_reached, select_unit
 
-__all__ = ["Plan", "free_nodes", "queue_order", "plan"]
+__all__ = ["Plan", "free_nodes", "plan", "queue_order"]
 
 _NOTHING = Usage()
 
@@ -148,7 +148,7 @@ class _Planner:
         return None
 
     def _closed(self, pod: Pod, group: Group, index: int, spare: Usage = _NOTHING) -> Refusal | None:
-        usage = self.view.usage(self.policy, index, group, but=pod.uid)
+        usage = self.view.usage(self.policy, index, group, excluding=pod.uid)
         planned = self.slots.get((index, group), _NOTHING)
         return limit_reached(self.policy, index, usage.plus(planned).plus(spare), pod.requests)
 

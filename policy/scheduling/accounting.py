@@ -11,23 +11,20 @@ from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.api.selectors import carries
 
 __all__ = [
-    "RECORD",
     "Group",
     "MissingLabelError",
     "PodUsage",
     "Usage",
     "group_of",
     "needs_record",
+    "pod_usage_of",
     "record_of",
     "recorded_unit",
-    "pod_usage_of",
     "total",
     "was_bound_before",
 ]
 
 Group = tuple[str, ...]
-RECORD = "resourcepolicy.io/unit"
-"""The annotation that records the unit a pod was placed through (L3)."""
 
 
 class MissingLabelError(LookupError):
@@ -92,7 +89,7 @@ def total(requests: Iterable[Mapping[str, int]]) -> Usage:
 
 
 def record_of(policy: ResourcePolicy, unit: int) -> str:
-    """The value of the annotation `RECORD` for a pod placed through this unit (L3)."""
+    """The value of the annotation `wellknown.UNIT` for a pod placed through this unit (L3)."""
     return f"{policy.name}/{unit}/{policy.units[unit].fingerprint}"
 
 

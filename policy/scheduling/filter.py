@@ -122,7 +122,7 @@ def decide(
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
         kept_from=asking.kept_from(outcome.waits),
         unknown=unknown,
-        select_unit=outcome,
+        walk=outcome,
         usages=asking.usages,
     )
 
@@ -153,7 +153,7 @@ class _FilterCycle:
         )
 
     def closed(self, index: int) -> Refusal | None:
-        usage = self.usages[index] = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
+        usage = self.usages[index] = self.view.usage(self.policy, index, self.group, excluding=self.pod.uid)
         return limit_reached(self.policy, index, usage, self.pod.requests)
 
     def has_room(self, index: int) -> bool:

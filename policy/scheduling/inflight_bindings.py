@@ -17,7 +17,7 @@ from policy.scheduling.node_fit import Shape, has_free, selects, shape_of
 from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["InflightBinding", "PessimisticView", "InflightBindings", "find_inflight_bindings", "has_room"]
+__all__ = ["InflightBinding", "InflightBindings", "PessimisticView", "find_inflight_bindings", "has_room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ class InflightBindings:
                 self._sums[place] = self._sums[place].without(_own(doubt))
         return doubt
 
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str) -> Usage:
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str) -> Usage:
         """What they come to in a unit and group, the pod with uid `but` left out."""
         place = policy.key, unit, group
-        usage, own = self._sums.get(place, Usage()), self._by_uid.get(but)
+        usage, own = self._sums.get(place, Usage()), self._by_uid.get(excluding)
         return usage.without(_own(own)) if own and place in _places(own) else usage
 
 
@@ -143,10 +143,10 @@ class PessimisticView(ClusterView):
         """See `ClusterView`."""
         return self.view.first_units(policy)
 
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         """See `ClusterView`."""
-        usage = self.view.usage(policy, unit, group, but)
-        return usage.plus(self.doubts.usage(policy, unit, group, but))
+        usage = self.view.usage(policy, unit, group, excluding)
+        return usage.plus(self.doubts.usage(policy, unit, group, excluding))
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """See `ClusterView`."""

@@ -5,6 +5,7 @@ Owns matching and precedence; must not know counts, order of use or verbs.
 
 from collections.abc import Collection, Iterable
 
+from policy.api import wellknown
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy, Unit
@@ -22,8 +23,6 @@ __all__ = [
     "units_of",
 ]
 
-_OPTED_OUT = "alibabacloud.com/eci"
-_BURST = "alibabacloud.com/burst-resource"
 _LEAVING = frozenset({"ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler"})
 
 
@@ -40,10 +39,10 @@ def matches(policy: ResourcePolicy, pod: Pod) -> bool:
 def opted_out(pod: Pod) -> bool:
     """Whether the pod says that no policy is to govern it (L6)."""
     return (
-        pod.labels.get(_OPTED_OUT) == "true"
-        or pod.annotations.get(_OPTED_OUT) == "true"
-        or _BURST in pod.labels
-        or _BURST in pod.annotations
+        pod.labels.get(wellknown.ECI) == "true"
+        or pod.annotations.get(wellknown.ECI) == "true"
+        or wellknown.BURST_RESOURCE in pod.labels
+        or wellknown.BURST_RESOURCE in pod.annotations
     )
 
 

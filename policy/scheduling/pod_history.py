@@ -11,7 +11,7 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import record_of, recorded_unit
 from policy.scheduling.reasons import Reason, Refusal
 
-__all__ = ["NO_HISTORY", "PodHistory", "Nomination", "refused_since_ungated"]
+__all__ = ["NO_HISTORY", "Nomination", "PodHistory", "refused_since_ungated"]
 
 
 _NOMINATION_GRACE = 10.0

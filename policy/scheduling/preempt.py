@@ -120,7 +120,7 @@ class _PreemptCycle:
         return self._limit(index, freed) is None
 
     def _limit(self, index: int, freed: Usage) -> Refusal | None:
-        usage = self.view.usage(self.policy, index, self.group, but=self.pod.uid)
+        usage = self.view.usage(self.policy, index, self.group, excluding=self.pod.uid)
         return limit_reached(self.policy, index, usage.without(freed), self.pod.requests)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from policy.api import wellknown
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import (
-    RECORD,
     Group,
     MissingLabelError,
     PodUsage,
@@ -29,7 +29,7 @@ from policy.scheduling.accounting import (
 from policy.scheduling.matching import governing, in_unit, is_leaving, units_of
 from policy.scheduling.pod_history import NO_HISTORY, PodHistory
 
-__all__ = ["Reservation", "Snapshot", "ClusterView", "leaving_until"]
+__all__ = ["ClusterView", "Reservation", "Snapshot", "leaving_until"]
 
 _SEEN_WITHIN = 1.0
 
@@ -79,7 +79,7 @@ class ClusterView(Protocol):
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
         """The first unit of every node that is in one, to be read at once: it goes on changing."""
 
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         """What the group uses of the unit, reservations included, the pod with uid `but` left out (C1)."""
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
@@ -150,13 +150,13 @@ class Snapshot:
         units = {name: units_of(node, policy, self.kinds) for name, node in self.nodes.items()}
         return {name: found[0] for name, found in units.items() if found}
 
-    def usage(self, policy: ResourcePolicy, unit: int, group: Group, but: str = "") -> Usage:
+    def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         """See `ClusterView`."""
         shares = self._shares(policy)
         return total(
             share.requests
             for uid, share in shares.items()
-            if share.counted and (share.unit, share.group) == (unit, group) and uid != but
+            if share.counted and (share.unit, share.group) == (unit, group) and uid != excluding
         )
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
@@ -199,7 +199,7 @@ class Snapshot:
             node = self.nodes.get(pod.node_name)
             if pod.node_name and governing(pod, self.policies) == policy:
                 units = units_of(node, policy, self.kinds) if node else ()
-                share = pod_usage_of(pod, policy, units, pod.annotations.get(RECORD, ""))
+                share = pod_usage_of(pod, policy, units, pod.annotations.get(wellknown.UNIT, ""))
                 shares.pop(pod.uid, None)
                 if share is not None:
                     shares[pod.uid] = share

@@ -15,7 +15,7 @@ from policy.api.objects import Node, Pod, Toleration
 from policy.scheduling.matching import is_leaving
 from policy.scheduling.node_fit import ONE, PODS, admits, selects
 
-__all__ = ["PodShape", "NodeCapacity"]
+__all__ = ["NodeCapacity", "PodShape"]
 
 _SCORED = ("cpu", "memory")
 

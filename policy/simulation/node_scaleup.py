@@ -20,8 +20,8 @@ from policy.simulation.node_capacity import NodeCapacity, PodShape
 
 __all__ = [
     "NodeOrder",
-    "Seeker",
     "NodeTemplate",
+    "Seeker",
     "closed",
     "most_common",
     "node_like",
@@ -74,7 +74,7 @@ class NodeTemplate:
 
 def closed(view: ClusterView, policy: ResourcePolicy, index: int, pod: Pod) -> Refusal | None:
     """Why a cap closes the unit to the pod (O2)."""
-    usage = view.usage(policy, index, group_of(pod.labels, policy), but=pod.uid)
+    usage = view.usage(policy, index, group_of(pod.labels, policy), excluding=pod.uid)
     return limit_reached(policy, index, usage, pod.requests)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 __all__ = [
     "TOTALS",
-    "SimulationResult",
-    "PendingPods",
-    "NodePurchase",
-    "ScaleDownStep",
-    "Overflow",
     "ArrivalStep",
+    "NodePurchase",
+    "Overflow",
+    "PendingPods",
+    "ScaleDownStep",
+    "SimulationResult",
     "UnitCount",
 ]
 

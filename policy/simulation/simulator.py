@@ -18,7 +18,7 @@ from policy.simulation.cluster import SimulatedCluster
 from policy.simulation.node_capacity import NodeCapacity, PodShape
 from policy.simulation.node_scaleup import NodeOrder, Seeker, closed, orders, packed, template
 
-__all__ = ["SimulatedAttempt", "Simulation", "Scenario"]
+__all__ = ["Scenario", "SimulatedAttempt", "Simulation"]
 
 _TERMINATION = 30.0
 """Kubernetes' default grace period: how long terminating pods are taken to stay."""

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
-from policy.podmetadata.deletion_cost import COST, is_foreign
+from policy.podmetadata.deletion_cost import is_foreign
 from policy.podmetadata.desired_metadata import SkippedLabel
 from policy.scheduling.matching import is_managed, matching
 
@@ -126,7 +127,7 @@ def _foreign_costs(pod: str | None) -> Condition:
             kind, status=False, reason="NoneForeign", message="no pod has a cost that is not ours"
         )
     message = (
-        f"{COST} was set by somebody else on some pods, for example {pod}, and is left alone: "
+        f"{wellknown.POD_DELETION_COST} was set by somebody else on some pods, for example {pod}, and is left alone: "
         "scale-in takes these pods by that value and not by their unit"
     )
     return Condition(kind, status=True, reason="LeftAlone", message=message)

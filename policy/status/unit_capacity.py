@@ -15,7 +15,7 @@ from policy.scheduling.reasons import Refusal
 from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import limit_reached
 
-__all__ = ["UnitCapacity", "FreeCapacity", "unit_capacities"]
+__all__ = ["FreeCapacity", "UnitCapacity", "unit_capacities"]
 
 _EXAMPLES = 50
 """Kinds of pods that are tried on a unit; with one group for each job there may be thousands."""

@@ -15,7 +15,7 @@ from policy.api.selectors import spelled
 from policy.scheduling.accounting import Group
 from policy.scheduling.snapshot import ClusterView
 
-__all__ = ["CapUsage", "UsageReport", "Period", "UnitUsage", "usage_report"]
+__all__ = ["CapUsage", "Period", "UnitUsage", "UsageReport", "usage_report"]
 
 _PERIODS = (("last 10m", 600.0), ("last hour", 3600.0), ("last day", 86_400.0), ("before", float("inf")))
 

@@ -117,11 +117,11 @@ class Extender:
 
     def asked(self) -> float:
         """How often the scheduler asked it, since its start."""
-        return self._sum("resourcepolicy_requests_total")
+        return self._sum("resourcepolicy_extender_requests_total")
 
     def outcome(self, outcome: str) -> float:
         """How often it gave this answer, since its start."""
-        return self._sum("resourcepolicy_requests_total", outcome=outcome)
+        return self._sum("resourcepolicy_extender_requests_total", outcome=outcome)
 
     def cached(self, resource: str) -> float:
         """How many objects of a resource it knows."""

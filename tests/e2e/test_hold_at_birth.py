@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from dev.controlplane import ControlPlane, Object
+from policy.api import wellknown
 from tests.e2e.objects import POLICY_API, pod_spec
-from watcher.scaleup.pod_holds import DELAY, MARK, hold_of
+from watcher.scaleup.pod_holds import hold_of
 
 MANIFEST = Path(__file__).parents[2] / "manifests/hold-at-birth.yaml"
 WAIT = {"k8s.aliyun.com/resource-policy-wait-for-ecs-scaling": "true"}
@@ -79,17 +80,19 @@ def test_a_pod_is_held_if_its_policy_waits_for_nodes(
     plane: ControlPlane, policies: str, labels: dict[str, str], gpus: int, *, held: bool
 ) -> None:
     annotations = born(plane, policies, gpus=gpus, labels=labels)
-    assert hold_of(annotations) == ({DELAY, MARK} if held else set())
+    assert hold_of(annotations) == ({wellknown.POD_SCALE_UP_DELAY, wellknown.HELD} if held else set())
 
 
 def test_a_delay_that_the_user_wrote_stays(plane: ControlPlane, policies: str) -> None:
-    annotations = born(plane, policies, labels=SELECTED, annotations={DELAY: "5m", "own": "too"})
-    assert annotations == {DELAY: "5m", "own": "too"}
+    annotations = born(
+        plane, policies, labels=SELECTED, annotations={wellknown.POD_SCALE_UP_DELAY: "5m", "own": "too"}
+    )
+    assert annotations == {wellknown.POD_SCALE_UP_DELAY: "5m", "own": "too"}
 
 
 def test_other_annotations_stay(plane: ControlPlane, policies: str) -> None:
     annotations = born(plane, policies, labels=SELECTED, annotations={"own": "too"})
-    assert annotations.keys() == {DELAY, MARK, "own"}
+    assert annotations.keys() == {wellknown.POD_SCALE_UP_DELAY, wellknown.HELD, "own"}
 
 
 def test_a_pod_of_another_namespace_is_not_held(plane: ControlPlane, policies: str) -> None:

@@ -43,7 +43,7 @@ def lost_from_sight(site: Site, proxy: ApiProxy, settle: float) -> int:
         with proxy.holding(lambda method, path: binds("first", method, path)) as held:
             create(site, "first")
             site.plane.wait(lambda: held.paths, what="the binding to be on its way")
-            site.extender.restart(settle=settle)
+            site.extender.restart(handover_grace_seconds=settle)
             create(site, "next")
             if not settle:
                 site.placed("next")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dev.controlplane import ControlPlane
-from policy.scheduling.accounting import RECORD
+from policy.api import wellknown
 from tests.e2e.conftest import install
 from tests.e2e.objects import Site
 from tests.e2e.programs import Extender
@@ -61,7 +61,7 @@ def test_units_of_the_same_nodes_are_told_apart_after_a_crash(site: Site) -> Non
     site.placed("a", "b", "c", "d")
     site.refused("e", "full: max 2 pod(s)")
     site.plane.wait(
-        lambda: all(RECORD in site.annotations(name) for name in "abcd"),
+        lambda: all(wellknown.UNIT in site.annotations(name) for name in "abcd"),
         what="the units of all to be recorded",
     )
     site.extender.restart()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from dev.controlplane import Object
-from policy.podmetadata.deletion_cost import COST, MARK
+from policy.api import wellknown
 from tests.e2e.objects import Site, condition, is_bound
 
 pytestmark = pytest.mark.usefixtures("watcher")
@@ -18,7 +18,7 @@ OURS = "-100"
 
 
 def cost(pod: Object) -> str:
-    return str(pod["metadata"].get("annotations", {}).get(COST, "0"))
+    return str(pod["metadata"].get("annotations", {}).get(wellknown.POD_DELETION_COST, "0"))
 
 
 def costs(site: Site) -> dict[str, set[str]]:
@@ -78,19 +78,28 @@ def test_pods_from_before_the_policy_follow_it_and_its_edits_and_are_left_as_the
     await_pools(site, {"cloud": 1, "dc": 3})
     site.api.delete(site.api.path_of(policy))
     await_costs(site, dc="0", cloud="0")
-    assert not [pod for pod in site.pods() if MARK in pod["metadata"].get("annotations", {})]
+    assert not [
+        pod
+        for pod in site.pods()
+        if wellknown.DELETION_COST_WRITTEN in pod["metadata"].get("annotations", {})
+    ]
 
 
 def test_a_users_cost_is_left_alone(site: Site) -> None:
     """L2: that of the template, and one that was set over ours."""
     site.add_nodes("cloud", 3, gpus=1)
     site.create_policy(site.unit("dc"), site.unit("cloud"))
-    site.create_pod("users", annotations={COST: "7"})
+    site.create_pod("users", annotations={wellknown.POD_DELETION_COST: "7"})
     site.create_pod("ours")
     site.placed("users", "ours")
     site.plane.wait(lambda: cost(site.pod("ours")) == OURS, what="our cost")
-    site.api.patch(f"{site.pods_path}/ours", {"metadata": {"annotations": {COST: "9"}}})
-    site.plane.wait(lambda: MARK not in site.annotations("ours"), what="our mark to be taken off")
+    site.api.patch(
+        f"{site.pods_path}/ours", {"metadata": {"annotations": {wellknown.POD_DELETION_COST: "9"}}}
+    )
+    site.plane.wait(
+        lambda: wellknown.DELETION_COST_WRITTEN not in site.annotations("ours"),
+        what="our mark to be taken off",
+    )
     assert (cost(site.pod("users")), cost(site.pod("ours"))) == ("7", "9")
     assert "left alone" in site.told("policy", "ForeignDeletionCosts")["note"]
 

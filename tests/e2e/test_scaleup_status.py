@@ -164,7 +164,7 @@ def test_a_node_that_lost_its_gpu_is_named_until_it_has_one_again(world: World) 
     """
     world.plane.create_node("dc-dead", {"pool": "dc", GPU_LABEL: "A10"}, gpus=0)
     world.policy(ecs("dc"), elastic("slow"))
-    with Watcher(world.plane, "watcher: {gpu_longest: 2}") as watcher:
+    with Watcher(world.plane, "watcher: {gpu_ready_timeout_seconds: 2}") as watcher:
         told = await_condition(world, "GpuLost", "True")
         assert told.startswith("dc-dead: labelled as having a GPU, and offering none")
         assert "kubernetes/autoscaler#10301" in told

@@ -30,7 +30,7 @@ def test_a_slow_api_server_costs_time_and_no_rule(site: Site, extender: Extender
     with ApiProxy(upstream, site.plane.directory) as proxy, census(site, "dc") as counted:
         proxy.slow = SLOW
         proxy.late = dict.fromkeys(WATCHED, SLOW)
-        extender.restart(kubeconfig=proxy.kubeconfig, staleness=STALENESS, lease=LEASE)
+        extender.restart(kubeconfig=proxy.kubeconfig, max_cache_staleness_seconds=STALENESS, lease=LEASE)
         slow = [f"slow-{i}" for i in range(4)]
         site.create_pods(*slow)
         site.placed(*slow)

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from dev.controlplane import ControlPlane
-from policy.podmetadata.deletion_cost import COST
+from policy.api import wellknown
 from tests.e2e.objects import Site
 from tests.e2e.scaleup import Watcher
 
 LEASE = "watcher: {lease: resourcepolicy/resourcepolicy-watcher}"
-WRITES = f"{COST}=-100"
+WRITES = f"{wellknown.POD_DELETION_COST}=-100"
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def place(site: Site, name: str) -> None:
     """A pod in the second unit, and wait until its cost is written."""
     site.create_pod(name)
     site.placed(name)
-    site.plane.wait(lambda: site.annotations(name).get(COST) == "-100", what=f"the cost of {name}")
+    site.plane.wait(
+        lambda: site.annotations(name).get(wellknown.POD_DELETION_COST) == "-100", what=f"the cost of {name}"
+    )
 
 
 def test_one_writes_and_when_it_dies_the_other(site: Site, watchers: list[Watcher]) -> None:

@@ -125,7 +125,7 @@ def ends_with(site: Site, progress: Progress, **pools: int) -> None:
 
 @pytest.mark.timeout(900)
 def test_ten_crashes_of_the_server_and_three_of_the_scheduler_in_a_burst(site: Site) -> None:
-    """C7: never above max, and all that may run run, with the default `settle`."""
+    """C7: never above max, and all that may run run, with the default `handover_grace_seconds`."""
     site.add_nodes("dc", 4, gpus=8)
     site.add_nodes("cloud", 20, gpus=64)
     site.create_policy(site.unit("dc", max=20), site.unit("cloud"))

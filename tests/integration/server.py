@@ -50,13 +50,13 @@ class Site:
     """An application over a world, without a server."""
 
     world: World = field(default_factory=lambda: World(DC, CLOUD, CAPPED))
-    why_not: str = ""
+    not_ready_reason: str = ""
     refresh: Callable[[], None] = lambda: None
     metrics: Metrics = field(default_factory=Metrics)
 
     def request(self, method: str, path: str, body: bytes = b"", query: str = "") -> Answer:
         app = Application(
-            self.world.extender, self.metrics, lambda: self.why_not, LIMIT, refresh=self.refresh
+            self.world.extender, self.metrics, lambda: self.not_ready_reason, LIMIT, refresh=self.refresh
         )
         given: list[Any] = []
         environ = {
@@ -142,7 +142,16 @@ def exchange(
 def serving(api: FakeApiServer, directory: Path, **settings: object) -> Iterator[Live]:
     port = free_port()
     config = directory / "extender.yaml"
-    config.write_text(json.dumps({"body_limit": LIMIT, "settle": 0, "unknown_node": 0.1, **settings}))
+    config.write_text(
+        json.dumps(
+            {
+                "body_limit_bytes": LIMIT,
+                "handover_grace_seconds": 0,
+                "unknown_node_wait_seconds": 0.1,
+                **settings,
+            }
+        )
+    )
     command: list[str | Path] = [
         Path(sys.executable).with_name("resourcepolicy"), "serve", "--kubeconfig", api.kubeconfig(directory),
         "--config", config, "--bind", f"127.0.0.1:{port}",

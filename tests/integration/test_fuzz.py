@@ -43,7 +43,9 @@ class Asked:
 
     def __init__(self, *, synced: bool = True) -> None:
         self.world = World(DC, CLOUD, CAPPED, synced=synced)
-        self._application = Application(self.world.extender, Metrics(), self.world.extender.why_not, LIMIT)
+        self._application = Application(
+            self.world.extender, Metrics(), self.world.extender.not_ready_reason, LIMIT
+        )
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         statuses: list[int] = []

@@ -26,7 +26,7 @@ from extender.serving import serve
 from cluster.settings import Settings
 
 kubeconfig, bind, file = sys.argv[1:]
-serve(lambda: Server(Path(kubeconfig), Settings(settle=0)), bind, Path(file))
+serve(lambda: Server(Path(kubeconfig), Settings(handover_grace_seconds=0)), bind, Path(file))
 """
 
 

@@ -143,12 +143,12 @@ def test_other_requests_are_refused_in_json(method: str, path: str, status: int)
         assert answer.json["Error"]
 
 
-@pytest.mark.parametrize(("why_not", "status"), [("", 200), ("the cache has not synced yet", 503)])
-def test_readiness_says_why_not(why_not: str, status: int) -> None:
-    site = Site(why_not=why_not)
+@pytest.mark.parametrize(("not_ready_reason", "status"), [("", 200), ("the cache has not synced yet", 503)])
+def test_readiness_says_why_not(not_ready_reason: str, status: int) -> None:
+    site = Site(not_ready_reason=not_ready_reason)
     answer = site.request("GET", "/readyz")
     assert answer.status == status
-    assert why_not in answer.body.decode()
+    assert not_ready_reason in answer.body.decode()
     assert site.request("GET", "/healthz").status == 200
 
 
@@ -164,7 +164,7 @@ def test_every_answer_is_counted_by_outcome() -> None:
         (sample.labels["verb"], sample.labels["outcome"]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == "resourcepolicy_requests_total"
+        if sample.name == "resourcepolicy_extender_requests_total"
     }
     assert samples == {
         ("filter", "placed"): 2,

@@ -27,7 +27,7 @@ def replicas(tmp_path: Path) -> Iterator[tuple[Live, Live]]:
         both = []
         for name in ("one", "other"):
             (tmp_path / name).mkdir()
-            live = serving(api, tmp_path / name, lease="resourcepolicy/extender", lease_duration=3)
+            live = serving(api, tmp_path / name, lease="resourcepolicy/extender", lease_duration_seconds=3)
             both.append(running.enter_context(live))
         await_true(lambda: any(ready(each) for each in both))
         yield (both[0], both[1]) if ready(both[0]) else (both[1], both[0])

@@ -12,6 +12,7 @@ import msgspec
 import yaml
 
 from cluster.kube.client import ApiError, KubeClient
+from policy.api import wellknown
 
 __all__ = ["UNKNOWN", "AutoscalerStatus", "NodeGroup", "Size", "decode_status", "read_status"]
 
@@ -19,7 +20,6 @@ Size = tuple[int, int]
 """How many nodes a group was told to have, and how many of them were still to come."""
 
 _NAME = "cluster-autoscaler-status"
-_UPDATED = "cluster-autoscaler.kubernetes.io/last-updated"
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 
@@ -176,7 +176,7 @@ def decode_status(body: bytes) -> AutoscalerStatus:
         status = msgspec.convert(text or {}, _Status, strict=False)
     except (yaml.YAMLError, msgspec.ValidationError):
         return UNKNOWN
-    updated = (written.metadata.annotations or {}).get(_UPDATED, "")
+    updated = (written.metadata.annotations or {}).get(wellknown.AUTOSCALER_LAST_UPDATED, "")
     return AutoscalerStatus(updated, tuple(_group(group) for group in status.node_groups or ()))
 
 

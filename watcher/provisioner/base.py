@@ -16,7 +16,7 @@ from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import OWNED
 from watcher.provisioner.request_store import RequestStore
 
-__all__ = ["ProvisionerBase", "AvailabilityCheck"]
+__all__ = ["AvailabilityCheck", "ProvisionerBase"]
 
 
 class ProvisionerBase(ABC):

@@ -16,7 +16,7 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
 
-__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "RequestPhase", "Provisioner", "Request", "shape_of"]
+__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Provisioner", "Request", "RequestPhase", "shape_of"]
 
 MOST_TOGETHER = 32
 """Demands that one request may hold: the podSets of a ProvisioningRequest."""
@@ -35,9 +35,9 @@ class RequestPhase(StrEnum):
     ASKED = "asked"
     ACCEPTED = "accepted"
     SHOWN = "shown"
-    """In the sight of an autoscaler that answers by deeds alone: its group grows, or it does not."""
+    """In the state of an autoscaler that answers by deeds alone: its group grows, or it does not."""
     BOUGHT = "bought"
-    """Known to be bought, not yet out of the autoscaler's sight, which might buy again (A5)."""
+    """Known to be bought, not yet out of the autoscaler's state, which might buy again (A5)."""
     PROVISIONED = "provisioned"
     """The resize was accepted, or room was found: not that a node is ready (A7)."""
     FAILED = "failed"
@@ -105,7 +105,7 @@ class Provisioner(Protocol):
         """Ask for no more than so many places, if what was asked can still be changed."""
 
     def settle(self, request: Request) -> None:
-        """Take a request out of the autoscaler's sight and keep it on record as provisioned, as granted."""
+        """Take a request out of the autoscaler's state and keep it on record as provisioned, as granted."""
 
     def withdraw(self, request: Request) -> None:
         """Remove every trace of a request."""

@@ -11,13 +11,12 @@ from typing import Any
 
 import msgspec
 
+from policy.api import wellknown
 from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.request_manifests import OWNED, read_records
 
-__all__ = ["PRIORITY_CLASS", "REQUEST", "UNSCHEDULABLE", "names_of", "placeholders", "read_placeholders"]
+__all__ = ["PRIORITY_CLASS", "UNSCHEDULABLE", "names_of", "placeholders", "read_placeholders"]
 
-REQUEST = "resourcepolicy.io/request"
-"""The label that names the request that a placeholder belongs to."""
 PRIORITY_CLASS = "resourcepolicy-placeholder"
 """Above all governed pods, and preempting none: the autoscaler seats placeholders first, and buys once."""
 
@@ -31,7 +30,7 @@ def placeholders(template: Mapping[str, Any], count: int) -> Iterator[Mapping[st
     name, uid, pod = template["metadata"]["name"], template["metadata"]["uid"], template["template"]
     owner = {"apiVersion": "v1", "kind": "PodTemplate", "name": name, "uid": uid}
     for number in range(count):
-        labels = {**(pod["metadata"].get("labels") or {}), **OWNED, REQUEST: name}
+        labels = {**(pod["metadata"].get("labels") or {}), **OWNED, wellknown.REQUEST: name}
         yield {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -57,7 +56,7 @@ UNSCHEDULABLE: Mapping[str, Any] = {
 
 def read_placeholders(pods: bytes, templates: bytes) -> list[Request]:
     """Every request of ours: its placeholders in a list of the API, and its record in another."""
-    shown = Counter(p.metadata.labels[REQUEST] for p in _items(pods) if p.shown)
+    shown = Counter(p.metadata.labels[wellknown.REQUEST] for p in _items(pods) if p.shown)
     in_sight = {RequestPhase.UNSENT: RequestPhase.SHOWN, RequestPhase.PROVISIONED: RequestPhase.BOUGHT}
     return [
         replace(record, answer=in_sight[record.answer], shown=shown[record.name])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from cluster.kube.client import ApiError
+from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
 from watcher.provisioner.base import ProvisionerBase
@@ -16,7 +17,6 @@ from watcher.provisioner.interface import Request
 from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.placeholder_manifests import (
     PRIORITY_CLASS,
-    REQUEST,
     UNSCHEDULABLE,
     names_of,
     placeholders,
@@ -57,7 +57,7 @@ class PlaceholderPodBackend(ProvisionerBase):
 
     def shrink(self, request: Request, places: int) -> None:
         """Remove the placeholders that nobody needs any more."""
-        for name in names_of(self._pods.list(**{REQUEST: request.name}))[places:]:
+        for name in names_of(self._pods.list(**{wellknown.REQUEST: request.name}))[places:]:
             self._pods.delete(name)
 
     def settle(self, request: Request) -> None:

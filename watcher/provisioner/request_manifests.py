@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from watcher.provisioner.autoscaler_status import Size
@@ -34,7 +35,6 @@ OWNED = {"app.kubernetes.io/managed-by": "resourcepolicy-watcher"}
 BOUGHT = "-bought"
 """Ends the name of the PodTemplate that keeps a bought bundle on record once its request is deleted."""
 
-_CLASS = "best-effort-atomic-scale-up.autoscaling.x-k8s.io"
 _WITHOUT_TEMPLATES = "FailedToCreatePods"
 """The autoscaler follows requests and templates by two watches, and saw the request first."""
 _LABEL_LENGTH = 63
@@ -47,13 +47,6 @@ _DECISIVE = (
     "topologySpreadConstraints",
 )
 """Fields of a pod's spec that decide about nodes, containers and nodeSelector aside."""
-_POLICY = "resourcepolicy.io/policy"
-_UNIT = "resourcepolicy.io/unit"
-_PODS = "resourcepolicy.io/pods"
-_SHAPE = "resourcepolicy.io/shape"
-_BUNDLE = "resourcepolicy.io/bundle"
-_SIZES = "resourcepolicy.io/sizes"
-_GRANTED = "resourcepolicy.io/granted"
 
 _Json = dict[str, Any]
 
@@ -107,13 +100,13 @@ def provisioning_request(demands: Sequence[Demand], sizes: Mapping[str, Size]) -
         "apiVersion": "autoscaling.x-k8s.io/v1",
         "kind": "ProvisioningRequest",
         "metadata": _metadata(_joined(demands), sizes),
-        "spec": {"provisioningClassName": _CLASS, "podSets": sets},
+        "spec": {"provisioningClassName": wellknown.BEST_EFFORT_ATOMIC, "podSets": sets},
     }
 
 
 def granted(request: Request) -> Mapping[str, str]:
     """The annotation of a record that only some of the pods were granted a place; empty if all were."""
-    return {} if request.granted is None else {_GRANTED: str(request.granted)}
+    return {} if request.granted is None else {wellknown.REQUEST_GRANTED: str(request.granted)}
 
 
 def read_requests(requests: bytes, templates: bytes) -> list[Request]:
@@ -219,15 +212,15 @@ def _request(written: _Written, answer: RequestPhase) -> Request:
     told, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
     return Request(
         name=name,
-        policy=told.get(_POLICY, ""),
-        record=told.get(_UNIT, ""),
-        pods=frozenset(told.get(_PODS, "").split()),
-        shape=told.get(_SHAPE, ""),
-        bundle=told.get(_BUNDLE, name),
+        policy=told.get(wellknown.REQUEST_POLICY, ""),
+        record=told.get(wellknown.UNIT, ""),
+        pods=frozenset(told.get(wellknown.REQUEST_PODS, "").split()),
+        shape=told.get(wellknown.REQUEST_SHAPE, ""),
+        bundle=told.get(wellknown.REQUEST_BUNDLE, name),
         answer=answer,
         made_at=written.metadata.creation_timestamp.timestamp(),
-        granted=int(told[_GRANTED]) if _GRANTED in told else None,
-        sizes=msgspec.json.decode(told.get(_SIZES) or "{}", type=dict[str, Size]),
+        granted=int(told[wellknown.REQUEST_GRANTED]) if wellknown.REQUEST_GRANTED in told else None,
+        sizes=msgspec.json.decode(told.get(wellknown.REQUEST_SIZES) or "{}", type=dict[str, Size]),
     )
 
 
@@ -238,14 +231,17 @@ def _joined(demands: Sequence[Demand]) -> Demand:
 def _metadata(demand: Demand, sizes: Mapping[str, Size], bundle: str = "") -> _Json:
     # Labels are for people and selectors: what is read back may be too long for one, and is annotated.
     name = name_of(demand)
-    labels = {_POLICY: demand.policy.name[:_LABEL_LENGTH].rstrip(".-"), _UNIT: str(demand.unit)}
+    labels = {
+        wellknown.REQUEST_POLICY: demand.policy.name[:_LABEL_LENGTH].rstrip(".-"),
+        wellknown.UNIT: str(demand.unit),
+    }
     annotations = {
-        _POLICY: demand.policy.key,
-        _UNIT: record_of(demand.policy, demand.unit),
-        _PODS: " ".join(sorted(pod.uid for pod in demand.pods)),
-        _SHAPE: shape_of(demand.pods[0]),
-        _SIZES: json.dumps(dict(sizes), sort_keys=True),
-        _BUNDLE: bundle or name,
+        wellknown.REQUEST_POLICY: demand.policy.key,
+        wellknown.UNIT: record_of(demand.policy, demand.unit),
+        wellknown.REQUEST_PODS: " ".join(sorted(pod.uid for pod in demand.pods)),
+        wellknown.REQUEST_SHAPE: shape_of(demand.pods[0]),
+        wellknown.REQUEST_SIZES: json.dumps(dict(sizes), sort_keys=True),
+        wellknown.REQUEST_BUNDLE: bundle or name,
     }
     return {"name": name, "labels": {**OWNED, **labels}, "annotations": annotations}
 

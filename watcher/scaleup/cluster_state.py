@@ -14,7 +14,7 @@ from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
 from watcher.provisioner.interface import Request
 from watcher.scaleup.node_groups import NodeGroups
 
-__all__ = ["PolicyState", "ClusterState"]
+__all__ = ["ClusterState", "PolicyState"]
 
 _NONE_KNOWN = NodeGroups()
 

@@ -1,8 +1,6 @@
 """The watcher's loop: look at the cluster, decide, hold, ask, tidy (W1 to W5).
 
-Owns the order of a round; must not know how anything is decided (`plan_actions`), how an autoscaler is told
-(`Provisioner`) or what is logged (`OperatorLog`). Ending it leaves holds and requests as they are: the next one
-goes on from them.
+Ending it leaves holds and requests as they are: the next watcher goes on from them.
 """
 
 import logging
@@ -71,13 +69,13 @@ class ScaleUpController:
         self._settings = settings
         self._board = board
         own = settings.watcher
-        self._memory = RequestTracker(
-            UnitBackoff(own.retry_first, own.retry_longest),
-            own.answer_longest,
-            own.arrival_longest,
-            own.gpu_longest,
+        self._tracker = RequestTracker(
+            UnitBackoff(own.initial_backoff_seconds, own.max_backoff_seconds),
+            own.request_timeout_seconds,
+            own.max_node_provision_seconds,
+            own.gpu_ready_timeout_seconds,
         )
-        self._journal = OperatorLog(clock)
+        self._operator_log = OperatorLog(clock)
         self._overlooked = SchedulablePods()
         self._groups = NodeGroups(own.node_groups, own.node_group_labels)
         self._requests: Sequence[Request] = ()
@@ -92,7 +90,7 @@ class ScaleUpController:
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
         self._stale = True  # another leader may have asked meanwhile
-        backoff = Backoff(first=self._settings.watcher.period)
+        backoff = Backoff(first=self._settings.watcher.sync_period_seconds)
         while not stop.is_set():
             began = self._clock()
             try:
@@ -117,7 +115,7 @@ class ScaleUpController:
         self._read_status(older_than=0 if works and self._in_flight() else _STATUS_EVERY)
         with self._cache.lock:
             self._look_at_nodes()
-            holds = self._holds(works=works and self._met and not self._memory.deaf)
+            holds = self._holds(works=works and self._met and not self._tracker.deaf)
         self._hold(holds)
         if works:
             self._grow()
@@ -127,7 +125,11 @@ class ScaleUpController:
     def _period(self) -> float:
         """Short while an answer is half there: what follows must come before the autoscaler's next loop."""
         urgent = any(request.answer is RequestPhase.ACCEPTED for request in self._requests)
-        return min(self._settings.watcher.period, _URGENT) if urgent else self._settings.watcher.period
+        return (
+            min(self._settings.watcher.sync_period_seconds, _URGENT)
+            if urgent
+            else self._settings.watcher.sync_period_seconds
+        )
 
     def _in_flight(self) -> bool:
         return self._stale or any(request.answer in IN_FLIGHT for request in self._requests)
@@ -140,14 +142,14 @@ class ScaleUpController:
             self._requests = self._autoscaler.requests()
             self._stale = False
         with self._cache.lock:
-            sight = self._sight()
-            self._memory.look(sight)
-            self._journal.look(sight, self._memory)
-            self._look_for_overlooked(sight)
-            todo = plan_actions(sight, self._memory)
+            state = self._sight()
+            self._tracker.look(state)
+            self._operator_log.look(state, self._tracker)
+            self._look_for_overlooked(state)
+            todo = plan_actions(state, self._tracker)
         for step in todo:
-            self._take(step, sight)
-        self._publish(sight, _presence(sight, self._memory) if self._met else AutoscalerHealth.NOT_SERVED)
+            self._take(step, state)
+        self._publish(state, _presence(state, self._tracker) if self._met else AutoscalerHealth.NOT_SERVED)
 
     def _read_status(self, older_than: float) -> None:
         now = self._clock()
@@ -165,26 +167,26 @@ class ScaleUpController:
             self._groups = self._groups.learning(self._cache.nodes.values(), self._status, keys)
             self._nodes_at = now
 
-    def _look_for_overlooked(self, sight: ClusterState) -> None:
-        if sight.now - self._overlooked_at >= _STATUS_EVERY:
-            self._overlooked_at = sight.now
-            self._journal.overlooked(self._overlooked.look(sight, self._memory))
+    def _look_for_overlooked(self, state: ClusterState) -> None:
+        if state.now - self._overlooked_at >= _STATUS_EVERY:
+            self._overlooked_at = state.now
+            self._operator_log.overlooked(self._overlooked.look(state, self._tracker))
 
-    def _publish(self, sight: ClusterState, presence: AutoscalerHealth) -> None:
-        outlook = build_scaleup_status(sight, self._memory, presence)
-        self._board.publish(outlook)
-        self._journal.prospects(outlook, self._status)
+    def _publish(self, state: ClusterState, presence: AutoscalerHealth) -> None:
+        scaleup_status = build_scaleup_status(state, self._tracker, presence)
+        self._board.publish(scaleup_status)
+        self._operator_log.prospects(scaleup_status, self._status)
 
     def _observe(self) -> None:
         with self._cache.lock:
-            sight = self._sight()
-            self._memory.look(sight)
-            found = wanted(sight, self._memory)
-        self._journal.would_ask(found)
+            state = self._sight()
+            self._tracker.look(state)
+            found = wanted(state, self._tracker)
+        self._operator_log.would_ask(found)
         off = self._settings.watcher.backend is Backend.NONE
-        self._publish(sight, AutoscalerHealth.OFF if off else AutoscalerHealth.NOT_SERVED)
+        self._publish(state, AutoscalerHealth.OFF if off else AutoscalerHealth.NOT_SERVED)
 
-    def _take(self, step: Action, sight: ClusterState) -> None:
+    def _take(self, step: Action, state: ClusterState) -> None:
         self._stale = True
         match step:
             case CreateRequest(demands):
@@ -193,16 +195,16 @@ class ScaleUpController:
                 self._autoscaler.shrink(request, places)
             case MarkProvisioned(request):
                 self._autoscaler.settle(request)
-                self._journal.settled(request)
+                self._operator_log.settled(request)
             case DeleteRequest(request, why):
                 self._autoscaler.withdraw(request)
                 said = ""
                 if why is DeleteReason.FAILED:
                     self._read_status(older_than=0)
                     said = " ".join(filter(None, (request.message, self._status.troubles)))
-                record_outcome(request, why, said, sight, self._memory, self._status)
-                self._memory.forget(request.name)
-                self._journal.withdrawn(request, why, said)
+                record_outcome(request, why, said, state, self._tracker, self._status)
+                self._tracker.forget(request.name)
+                self._operator_log.withdrawn(request, why, said)
 
     def _ask(self, demands: Sequence[Demand]) -> None:
         self._read_status(older_than=0)
@@ -213,12 +215,12 @@ class ScaleUpController:
                 raise
             # A quota, or an admission policy: another unit may fare better, and other policies do.
             for demand in demands:
-                record_refusal(demand, error.message, self._memory, self._clock())
-                self._journal.refused(demand, error.message)
+                record_refusal(demand, error.message, self._tracker, self._clock())
+                self._operator_log.refused(demand, error.message)
         else:
             for name, demand in zip(names, demands, strict=True):
-                self._memory.asked(name, self._status)
-                self._journal.asked(demand, name)
+                self._tracker.asked(name, self._status)
+                self._operator_log.asked(demand, name)
 
     def _sight(self) -> ClusterState:
         oldest = min((request.made_at for request in self._requests), default=math.inf)
@@ -232,7 +234,7 @@ class ScaleUpController:
             requests=self._requests,
             status=self._status,
             groups=self._groups,
-            unready_gpus=self._lost_gpus,
+            lost_gpus=self._lost_gpus,
         )
 
     def _by_policy(self, pods: Iterable[Pod]) -> dict[str, tuple[Pod, ...]]:
@@ -257,7 +259,7 @@ class ScaleUpController:
         return not rejects or len(self._cache.policies.matching(pod)) <= 1
 
     def _holds(self, *, works: bool) -> list[HoldChange]:
-        now, lasting = self._clock(), self._settings.watcher.hold
+        now, lasting = self._clock(), self._settings.watcher.hold_ttl_seconds
         if not works:
             return hold_changes(self._cache.pods(), (), now, lasting)
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_open(pod))
@@ -271,8 +273,8 @@ def _is_arrival(pod: Pod, asked: Collection[str], oldest: float) -> bool:
     return bool(pod.node_name) and (pod.uid in asked or (pod.bound_at or 0.0) >= oldest)
 
 
-def _presence(sight: ClusterState, memory: RequestTracker) -> AutoscalerHealth:
+def _presence(state: ClusterState, memory: RequestTracker) -> AutoscalerHealth:
     if memory.deaf:
-        return AutoscalerHealth.DEAF
-    unheard = any(memory.unanswered(request, sight) for request in sight.requests)
-    return AutoscalerHealth.SILENT if unheard or memory.silent(sight.now) else AutoscalerHealth.SERVING
+        return AutoscalerHealth.NOT_RESPONDING
+    unheard = any(memory.unanswered(request, state) for request in state.requests)
+    return AutoscalerHealth.DOWN if unheard or memory.silent(state.now) else AutoscalerHealth.SERVING

@@ -44,30 +44,30 @@ class OperatorLog:
     _lost_gpus: tuple[str, ...] = ()
     _would: tuple[str, ...] = ()
 
-    def look(self, sight: ClusterState, memory: RequestTracker) -> None:
+    def look(self, state: ClusterState, memory: RequestTracker) -> None:
         """Say what has changed by itself since the last round."""
-        self._note_pending(pod for governed in sight.governed.values() for pod in governed.open)
-        live = {request.name for request in sight.requests}
+        self._note_pending(pod for governed in state.governed.values() for pod in governed.open)
+        live = {request.name for request in state.requests}
         self._said = {(name, what) for name, what in self._said if name in live}
-        for request in sight.requests:
-            self._units[request.name] = _unit(request, sight)
+        for request in state.requests:
+            self._units[request.name] = _unit(request, state)
             self._answered(request)
-            self._unanswered(request, sight, memory)
-            self._refused(request, sight, memory)
+            self._unanswered(request, state, memory)
+            self._refused(request, state, memory)
 
-    def prospects(self, outlook: ScaleUpStatus, status: AutoscalerStatus) -> None:
+    def prospects(self, scaleup_status: ScaleUpStatus, status: AutoscalerStatus) -> None:
         """Say what has changed in what may be expected of the autoscaler."""
-        if outlook.presence is not self._presence:
-            self._tell_presence(self._presence, outlook.presence, status)
-            self._presence = outlook.presence
-        if outlook.lost_gpus != self._lost_gpus:
-            self._lost_gpus = outlook.lost_gpus
+        if scaleup_status.presence is not self._presence:
+            self._tell_presence(self._presence, scaleup_status.presence, status)
+            self._presence = scaleup_status.presence
+        if scaleup_status.lost_gpus != self._lost_gpus:
+            self._lost_gpus = scaleup_status.lost_gpus
             self._tell_lost_gpus()
-        blocked = {place: growth.blocked for place, growth in outlook.units.items() if growth.blocked}
+        blocked = {place: growth.blocked for place, growth in scaleup_status.units.items() if growth.blocked}
         for (policy, unit), why in blocked.items():
             if self._blocked.get((policy, unit)) is not why.obstacle:
                 self._tell_blocked(policy, unit, why)
-        for policy, unit in self._blocked.keys() - blocked.keys() & outlook.units.keys():
+        for policy, unit in self._blocked.keys() - blocked.keys() & scaleup_status.units.keys():
             log.info("unit %d of %s: no longer passed over", unit, policy)
         self._blocked = {place: why.obstacle for place, why in blocked.items()}
 
@@ -146,29 +146,29 @@ class OperatorLog:
             said = f"{request.answer} {request.message}".strip()
             log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
 
-    def _unanswered(self, request: Request, sight: ClusterState, memory: RequestTracker) -> None:
-        if memory.unanswered(request, sight) and self._once(request, "unanswered"):
+    def _unanswered(self, request: Request, state: ClusterState, memory: RequestTracker) -> None:
+        if memory.unanswered(request, state) and self._once(request, "unanswered"):
             log.warning(
                 "%s: no answer for %.0f s; %s",
                 request.name,
-                sight.now - request.made_at,
+                state.now - request.made_at,
                 "cluster-autoscaler works, but not on requests: is --enable-provisioning-requests on?"
-                if memory.alive(request, sight)
-                else f"cluster-autoscaler shows no life (last seen: {sight.status.updated or 'never'})",
+                if memory.alive(request, state)
+                else f"cluster-autoscaler shows no life (last seen: {state.status.updated or 'never'})",
             )
 
-    def _refused(self, request: Request, sight: ClusterState, memory: RequestTracker) -> None:
+    def _refused(self, request: Request, state: ClusterState, memory: RequestTracker) -> None:
         """Bought, up and free, and not used: it is we or the scheduler who refuse it (section 5, step 3)."""
-        meant = sight.of(request)
+        meant = state.of(request)
         if meant is None or request.answer is not RequestPhase.PROVISIONED:
             return
         for pod in memory.waiting(request, meant[0]):
-            free = next(free_nodes(sight.view, meant[0].policy, meant[1], pod), "")
+            free = next(free_nodes(state.view, meant[0].policy, meant[1], pod), "")
             if not free:
                 self._free_since.pop(pod.uid, None)
                 continue
-            since = self._free_since.setdefault(pod.uid, sight.now)
-            if sight.now - since > _LANDING and self._once(request, pod.uid):
+            since = self._free_since.setdefault(pod.uid, state.now)
+            if state.now - since > _LANDING and self._once(request, pod.uid):
                 log.warning(
                     "%s: %s/%s stays pending though node %s of %s is free: see the pod's events",
                     request.name,
@@ -181,9 +181,9 @@ class OperatorLog:
     def _tell_presence(
         self, before: AutoscalerHealth, now: AutoscalerHealth, status: AutoscalerStatus
     ) -> None:
-        if now is AutoscalerHealth.DEAF:
+        if now is AutoscalerHealth.NOT_RESPONDING:
             log.warning("holds are released until cluster-autoscaler answers a request")
-        elif now is AutoscalerHealth.SILENT:
+        elif now is AutoscalerHealth.DOWN:
             log.warning(
                 "cluster-autoscaler shows no life since %s; holds stay for when it is back", status.updated
             )
@@ -226,6 +226,6 @@ def _words(demand: Demand) -> str:
     return f"{len(demand.pods)} pod(s) in unit {demand.unit} ({where}) of {demand.policy.key}: {names}"
 
 
-def _unit(request: Request, sight: ClusterState) -> str:
-    meant = sight.of(request)
+def _unit(request: Request, state: ClusterState) -> str:
+    meant = state.of(request)
     return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"

@@ -12,14 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cluster.kube.client import ApiError, KubeClient
+from policy.api import wellknown
 from policy.api.objects import Pod
 
-__all__ = ["DELAY", "MARK", "HoldChange", "HoldWriter", "hold_changes", "hold_of"]
+__all__ = ["HoldChange", "HoldWriter", "hold_changes", "hold_of"]
 
 log = logging.getLogger(__name__)
 
-DELAY = "cluster-autoscaler.kubernetes.io/pod-scale-up-delay"
-MARK = "resourcepolicy.io/held"
 _AGAIN = 5.0
 """Seconds after which a patch is repeated that the watch does not show."""
 _GONE = (404, 409)  # 409: another pod of that name
@@ -47,25 +46,31 @@ def hold_changes(pods: Iterable[Pod], due: Collection[str], now: float, lasting:
     for pod in pods:
         if pod.node_name or pod.finished or pod.terminating:
             continue
-        if pod.uid in due and (DELAY not in pod.annotations or _left(pod, now) < lasting / 2):
+        if pod.uid in due and (
+            wellknown.POD_SCALE_UP_DELAY not in pod.annotations or _left(pod, now) < lasting / 2
+        ):
             # As the autoscaler reads it: the age of the pod from which on it may act.
             found.append(HoldChange(pod, f"{math.ceil(now - pod.created + lasting)}s"))
-        elif pod.uid not in due and MARK in pod.annotations:
+        elif pod.uid not in due and wellknown.HELD in pod.annotations:
             found.append(HoldChange(pod))
     return found
 
 
 def hold_of(annotations: Mapping[str, str]) -> set[str]:
     """The keys of a hold that is ours; a delay that the user changed since is theirs."""
-    if MARK not in annotations:
+    if wellknown.HELD not in annotations:
         return set()
-    return {MARK, DELAY} if annotations.get(DELAY) == annotations[MARK] else {MARK}
+    return (
+        {wellknown.HELD, wellknown.POD_SCALE_UP_DELAY}
+        if annotations.get(wellknown.POD_SCALE_UP_DELAY) == annotations[wellknown.HELD]
+        else {wellknown.HELD}
+    )
 
 
 def _left(pod: Pod, now: float) -> float:
     """Seconds until a hold of ours ends; without end if it is the user's."""
-    written = pod.annotations[DELAY].removesuffix("s")
-    if DELAY not in hold_of(pod.annotations) or not written.isdecimal():
+    written = pod.annotations[wellknown.POD_SCALE_UP_DELAY].removesuffix("s")
+    if wellknown.POD_SCALE_UP_DELAY not in hold_of(pod.annotations) or not written.isdecimal():
         return math.inf
     return int(written) - (now - pod.created)
 
@@ -92,7 +97,11 @@ class HoldWriter:
     def _patch(self, change: HoldChange) -> None:
         pod = change.pod
         released = dict.fromkeys(hold_of(pod.annotations))
-        values = {DELAY: change.delay, MARK: change.delay} if change.held else released
+        values = (
+            {wellknown.POD_SCALE_UP_DELAY: change.delay, wellknown.HELD: change.delay}
+            if change.held
+            else released
+        )
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
         try:
             self.connection.patch(path, {"metadata": {"uid": pod.uid, "annotations": values}})

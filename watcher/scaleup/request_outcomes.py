@@ -21,39 +21,39 @@ def record_outcome(
     request: Request,
     why: DeleteReason,
     said: str,
-    sight: ClusterState,
+    state: ClusterState,
     memory: RequestTracker,
     status: AutoscalerStatus,
 ) -> None:
     """Note what follows from a request that was just withdrawn; `status` is the autoscaler's latest."""
-    meant = sight.of(request)
+    meant = state.of(request)
     if meant is None:
         return
     policy, unit = meant[0].policy, meant[1]
     if why is DeleteReason.DONE:
-        memory.setbacks.succeeded(policy, unit, request.shape)
+        memory.backoff.succeeded(policy, unit, request.shape)
     elif why is DeleteReason.OVERDUE:
-        memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.NOT_ARRIVED, said)
+        memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.NOT_ARRIVED, said)
     elif why is DeleteReason.FAILED:
-        written, groups = policy.units[unit], sight.groups
+        written, groups = policy.units[unit], state.groups
         if groups.blocked(written, status):
             return  # for as long as the autoscaler says so, and no longer
         # Placeholders are served one by one: where none was, fewer of them would fare no better.
         batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
         if _backed_off(groups.candidates(written, status), memory.backed_off_before(request)):
-            memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.BACK_OFF, said)
-        elif sum(other.bundle == request.bundle for other in sight.requests) > 1:
-            memory.setbacks.split(policy, unit, sight.now)
+            memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.BACK_OFF, said)
+        elif sum(other.bundle == request.bundle for other in state.requests) > 1:
+            memory.backoff.split(policy, unit, state.now)
         elif batch:
-            memory.setbacks.smaller(policy, unit, request.shape, batch, sight.now)
+            memory.backoff.smaller(policy, unit, request.shape, batch, state.now)
         else:
-            memory.setbacks.failed(policy, unit, request.shape, sight.now, BlockReason.REFUSED, said)
+            memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.REFUSED, said)
 
 
 def record_refusal(demand: Demand, said: str, memory: RequestTracker, now: float) -> None:
     """Note that the API server took no request for this: it is as good as refused by the autoscaler."""
     shape = shape_of(demand.pods[0])
-    memory.setbacks.failed(demand.policy, demand.unit, shape, now, BlockReason.REFUSED, said)
+    memory.backoff.failed(demand.policy, demand.unit, shape, now, BlockReason.REFUSED, said)
 
 
 def _smaller(pods: int, left: int) -> int:

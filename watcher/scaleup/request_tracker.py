@@ -24,10 +24,10 @@ __all__ = ["RequestTracker", "full_since"]
 class RequestTracker:
     """`look` first, then ask."""
 
-    setbacks: UnitBackoff
-    answer_longest: float
-    arrival_longest: float
-    gpu_longest: float
+    backoff: UnitBackoff
+    request_timeout_seconds: float
+    max_node_provision_seconds: float
+    gpu_ready_timeout_seconds: float
     deaf: bool = False
     """The autoscaler lives and does not answer: it must not be kept from acting by itself (A1, A8)."""
     asked_since: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -53,31 +53,31 @@ class RequestTracker:
     idle_since: dict[str, float] = field(default_factory=dict)
     """Since when no pod wants what a request brings."""
 
-    def look(self, sight: ClusterState) -> None:
+    def look(self, state: ClusterState) -> None:
         """Note what only time or a comparison tells."""
         begun = self.accounted is None
-        for name in self.landed.keys() - {request.name for request in sight.requests}:
+        for name in self.landed.keys() - {request.name for request in state.requests}:
             self.forget(name)
-        for request in sight.requests:
+        for request in state.requests:
             self.landed.setdefault(request.name, set())
-            self._hear(request, sight)
-        self._land(sight)
-        for request in sight.requests:
-            if self.wanted(request, sight):
+            self._hear(request, state)
+        self._land(state)
+        for request in state.requests:
+            if self.wanted(request, state):
                 self.idle_since.pop(request.name, None)
             else:
                 self.idle_since.setdefault(
-                    request.name, _placed_since(request, sight) if begun else sight.now
+                    request.name, _placed_since(request, state) if begun else state.now
                 )
-            if self._is_barren(request, sight):
-                self.barren_since.setdefault(request.name, sight.now)
+            if self._is_barren(request, state):
+                self.barren_since.setdefault(request.name, state.now)
             else:
                 self.barren_since.pop(request.name, None)
-        self.deaf = self._is_deaf(sight)
-        if sight.status.updated != self.lively[0]:
-            self.lively = sight.status.updated, sight.now
-        self._lift(sight)
-        self.lost_gpus = {name: self.lost_gpus.get(name, sight.now) for name in sight.lost_gpus}
+        self.deaf = self._is_deaf(state)
+        if state.status.updated != self.lively[0]:
+            self.lively = state.status.updated, state.now
+        self._lift(state)
+        self.lost_gpus = {name: self.lost_gpus.get(name, state.now) for name in state.lost_gpus}
 
     def asked(self, name: str, status: AutoscalerStatus) -> None:
         """A request is made; whatever is bought for it is not in the status yet."""
@@ -124,9 +124,9 @@ class RequestTracker:
         """Places on their way that none of its own pods waits for any more."""
         return self.places(request) - len(self.waiting(request, governed))
 
-    def wanted(self, request: Request, sight: ClusterState) -> int:
+    def wanted(self, request: Request, state: ClusterState) -> int:
         """How many of its places any pod waits for."""
-        meant = sight.of(request)
+        meant = state.of(request)
         if meant is None or not self.places(request):
             return 0
         governed, _ = meant
@@ -134,7 +134,7 @@ class RequestTracker:
         if own == self.places(request):
             return own
         # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
-        covered = {pod.uid for other in sight.requests for pod in self.waiting(other, governed)}
+        covered = {pod.uid for other in state.requests for pod in self.waiting(other, governed)}
         others = [p for p in governed.open if p.uid not in covered and shape_of(p) == request.shape]
         return min(self.places(request), own + len(others))
 
@@ -148,158 +148,160 @@ class RequestTracker:
         known = self.baselines.get(request.name)
         return {group.name for group in known.groups if group.backoff} if known else None
 
-    def blocked(self, policy: ResourcePolicy, unit: int, sight: ClusterState) -> Blocked | None:
+    def blocked(self, policy: ResourcePolicy, unit: int, state: ClusterState) -> Blocked | None:
         """Why a unit is passed over, for pods of some shape at least (W4)."""
-        told = sight.groups.blocked(policy.units[unit], sight.status)
-        return told or self.setbacks.blocked(policy, unit, sight.now)
+        told = state.groups.blocked(policy.units[unit], state.status)
+        return told or self.backoff.blocked(policy, unit, state.now)
 
-    def stuck(self, policy: ResourcePolicy, sight: ClusterState) -> Callable[[Pod, int], bool]:
+    def stuck(self, policy: ResourcePolicy, state: ClusterState) -> Callable[[Pod, int], bool]:
         """Whether a unit cannot grow for a pod for now."""
-        barred = {i for i, unit in enumerate(policy.units) if sight.groups.blocked(unit, sight.status)}
-        failed = set(self.setbacks.known(policy))
+        barred = {i for i, unit in enumerate(policy.units) if state.groups.blocked(unit, state.status)}
+        failed = set(self.backoff.known(policy))
 
         def stuck(pod: Pod, unit: int) -> bool:
             if unit in barred or unit not in failed:
                 return unit in barred
-            return self.setbacks.blocked(policy, unit, sight.now, shape_of(pod)) is not None
+            return self.backoff.blocked(policy, unit, state.now, shape_of(pod)) is not None
 
         return stuck
 
     def lasting_lost_gpus(self, now: float) -> tuple[str, ...]:
         """Those that are not merely booting."""
-        return tuple(name for name, since in self.lost_gpus.items() if now - since >= self.gpu_longest)
+        return tuple(
+            name for name, since in self.lost_gpus.items() if now - since >= self.gpu_ready_timeout_seconds
+        )
 
     def silent(self, now: float) -> bool:
         """Whether the autoscaler was there and has shown no life for long."""
         updated, since = self.lively
-        return bool(updated) and now - since > self.answer_longest
+        return bool(updated) and now - since > self.request_timeout_seconds
 
-    def unanswered(self, request: Request, sight: ClusterState) -> bool:
+    def unanswered(self, request: Request, state: ClusterState) -> bool:
         """Whether it has waited too long for the first word of an answer."""
-        since, _ = self.asked_since.get(request.name, (sight.now, ""))
-        return request.answer is RequestPhase.ASKED and sight.now - since > self.answer_longest
+        since, _ = self.asked_since.get(request.name, (state.now, ""))
+        return request.answer is RequestPhase.ASKED and state.now - since > self.request_timeout_seconds
 
-    def alive(self, request: Request, sight: ClusterState) -> bool:
+    def alive(self, request: Request, state: ClusterState) -> bool:
         """Whether the autoscaler has done a loop since the request was asked."""
-        _, updated = self.asked_since.get(request.name, (sight.now, ""))
-        return sight.status.updated not in ("", updated)
+        _, updated = self.asked_since.get(request.name, (state.now, ""))
+        return state.status.updated not in ("", updated)
 
-    def _hear(self, request: Request, sight: ClusterState) -> None:
+    def _hear(self, request: Request, state: ClusterState) -> None:
         if request.answer is RequestPhase.PROVISIONED:
-            self.served.setdefault(request.name, sight.status.updated)
+            self.served.setdefault(request.name, state.status.updated)
         elif request.answer is RequestPhase.ACCEPTED:
-            self.accepted_at.setdefault(request.name, sight.now)
+            self.accepted_at.setdefault(request.name, state.now)
         elif request.answer in (RequestPhase.ASKED, RequestPhase.SHOWN):
-            self.asked_since.setdefault(request.name, (sight.now, sight.status.updated))
-            if sight.status.groups and (
+            self.asked_since.setdefault(request.name, (state.now, state.status.updated))
+            if state.status.groups and (
                 request.answer is RequestPhase.ASKED or not self.sizes_before(request)
             ):
-                self.baselines[request.name] = sight.status
+                self.baselines[request.name] = state.status
 
-    def _land(self, sight: ClusterState) -> None:
+    def _land(self, state: ClusterState) -> None:
         """Give each pod that was placed to one request of those whose nodes it may have found.
 
         That is its own, if that was served; else the oldest that was: alike pods take each other's nodes.
         Last, its own that has no answer yet: it found room elsewhere.
         """
-        placed = {pod.uid for governed in sight.governed.values() for pod in governed.placed}
+        placed = {pod.uid for governed in state.governed.values() for pod in governed.placed}
         if self.accounted is None:
-            theirs = {p.uid for request in sight.requests for p in self._arrivals(request, sight, own=True)}
+            theirs = {p.uid for request in state.requests for p in self._arrivals(request, state, own=True)}
             self.accounted = placed - theirs
-        if sight.requests:  # else nothing is looked for, and the next request may be of this very second
+        if state.requests:  # else nothing is looked for, and the next request may be of this very second
             self.accounted = self.accounted & placed
         taken = self.accounted.union(*self.landed.values())
-        requests = sorted(sight.requests, key=lambda request: (request.made_at, request.name))
+        requests = sorted(state.requests, key=lambda request: (request.made_at, request.name))
         served = [request for request in requests if request.answer is RequestPhase.PROVISIONED]
         for candidates, own in ((served, True), (served, False), (requests, True)):
             for request in candidates:
                 landed = self.landed[request.name]
-                for pod in self._arrivals(request, sight, own=own):
+                for pod in self._arrivals(request, state, own=own):
                     if pod.uid not in taken and self.places(request):
                         landed.add(pod.uid)
                         taken.add(pod.uid)
 
-    def _arrivals(self, request: Request, sight: ClusterState, *, own: bool) -> Iterable[Pod]:
+    def _arrivals(self, request: Request, state: ClusterState, *, own: bool) -> Iterable[Pod]:
         """The pods that were placed in the unit of a request and could have taken its places."""
-        meant = sight.of(request)
+        meant = state.of(request)
         if meant is None:
             return
         governed, unit = meant
         for pod in governed.placed:
-            share = sight.view.share(governed.policy, pod.uid)
+            share = state.view.share(governed.policy, pod.uid)
             if share is None or share.unit != unit:
                 continue
-            if pod.uid in request.pods if own else _is_on_its_node(pod, request, sight):
+            if pod.uid in request.pods if own else _is_on_its_node(pod, request, state):
                 yield pod
 
-    def _is_barren(self, request: Request, sight: ClusterState) -> bool:
+    def _is_barren(self, request: Request, state: ClusterState) -> bool:
         """Whether its nodes came and others have them: pods of other policies, of none, or of another size.
 
         Where nobody waits for it, nothing of it is on its way any more, at least.
         """
-        meant = sight.of(request)
-        if meant is None or not self._is_shown(request, sight):
+        meant = state.of(request)
+        if meant is None or not self._is_shown(request, state):
             return False
         governed, unit = meant
-        groups = sight.groups.candidates(governed.policy.units[unit], sight.status)
+        groups = state.groups.candidates(governed.policy.units[unit], state.status)
         if not (groups and all(group.settled for group in groups)):
             return False
         pod = next((pod for pod in governed.open if shape_of(pod) == request.shape), None)
-        return pod is None or not any(free_nodes(sight.view, governed.policy, unit, pod))
+        return pod is None or not any(free_nodes(state.view, governed.policy, unit, pod))
 
-    def _is_shown(self, request: Request, sight: ClusterState) -> bool:
+    def _is_shown(self, request: Request, state: ClusterState) -> bool:
         """Whether the autoscaler's status is of a loop after it served the request: nodes to come are in it.
 
         By its own times where it tells them, else by what we saw.
         """
-        if sight.status.loop_at is not None and request.served_at is not None:
-            return sight.status.is_of_a_loop_after(request.served_at)
-        return self.served.get(request.name, sight.status.updated) != sight.status.updated
+        if state.status.loop_at is not None and request.served_at is not None:
+            return state.status.is_of_a_loop_after(request.served_at)
+        return self.served.get(request.name, state.status.updated) != state.status.updated
 
-    def _lift(self, sight: ClusterState) -> None:
+    def _lift(self, state: ClusterState) -> None:
         """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
-        for governed in sight.governed.values():
+        for governed in state.governed.values():
             for index, unit in enumerate(governed.policy.units):
                 place = governed.policy.key, unit.fingerprint
-                if sight.groups.blocked(unit, sight.status):
+                if state.groups.blocked(unit, state.status):
                     self.barred.add(place)
                 elif place in self.barred:
                     self.barred.discard(place)
-                    self.setbacks.forget(governed.policy, index)
+                    self.backoff.forget(governed.policy, index)
 
-    def _is_deaf(self, sight: ClusterState) -> bool:
-        if any(self.unanswered(r, sight) and self.alive(r, sight) for r in sight.requests):
+    def _is_deaf(self, state: ClusterState) -> bool:
+        if any(self.unanswered(r, state) and self.alive(r, state) for r in state.requests):
             return True
         return self.deaf and all(
-            r.answer in (RequestPhase.UNSENT, RequestPhase.ASKED) for r in sight.requests
+            r.answer in (RequestPhase.UNSENT, RequestPhase.ASKED) for r in state.requests
         )
 
 
-def full_since(request: Request, sight: ClusterState) -> float:
+def full_since(request: Request, state: ClusterState) -> float:
     """Since when the unit of a request may have been full, at the earliest.
 
     By what the API tells of its nodes and pods, so that a watcher that was restarted does not wait anew.
     """
-    meant = sight.of(request)
+    meant = state.of(request)
     if meant is None:
-        return sight.now
-    names = sight.view.nodes_in(meant[0].policy, meant[1])
-    came = (sight.view.nodes[name].created for name in names)
-    taken = (pod.bound_at or pod.created for name in names for pod in sight.view.pods_on(name))
+        return state.now
+    names = state.view.nodes_in(meant[0].policy, meant[1])
+    came = (state.view.nodes[name].created for name in names)
+    taken = (pod.bound_at or pod.created for name in names for pod in state.view.pods_on(name))
     return max((request.made_at, *came, *taken))
 
 
-def _placed_since(request: Request, sight: ClusterState) -> float:
+def _placed_since(request: Request, state: ClusterState) -> float:
     """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
-    meant = sight.of(request)
-    placed = {pod.uid: pod.bound_at or sight.now for pod in meant[0].placed} if meant else {}
-    return max((placed.get(uid, sight.now) for uid in request.pods), default=sight.now)
+    meant = state.of(request)
+    placed = {pod.uid: pod.bound_at or state.now for pod in meant[0].placed} if meant else {}
+    return max((placed.get(uid, state.now) for uid in request.pods), default=state.now)
 
 
-def _is_on_its_node(pod: Pod, request: Request, sight: ClusterState) -> bool:
+def _is_on_its_node(pod: Pod, request: Request, state: ClusterState) -> bool:
     """Whether the pod is where one of the request could be: on a node that came after it was made.
 
     Both times are whole seconds of the API server. Older room was there for anybody.
     """
-    node = sight.view.nodes.get(pod.node_name)
+    node = state.view.nodes.get(pod.node_name)
     return shape_of(pod) == request.shape and node is not None and node.created >= request.made_at

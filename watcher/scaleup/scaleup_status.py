@@ -11,12 +11,12 @@ from enum import StrEnum
 from threading import Lock
 
 __all__ = [
-    "Blocked",
-    "UnitScaleUp",
-    "BlockReason",
-    "ScaleUpStatus",
-    "LatestScaleUpStatus",
     "AutoscalerHealth",
+    "BlockReason",
+    "Blocked",
+    "LatestScaleUpStatus",
+    "ScaleUpStatus",
+    "UnitScaleUp",
 ]
 
 
@@ -29,9 +29,9 @@ class AutoscalerHealth(StrEnum):
     """Switched off by the setting: only observed."""
     NOT_SERVED = "NotServed"
     """The back-end has nothing to speak to: the API is not served, or no autoscaler has ever said a word."""
-    SILENT = "Silent"
+    DOWN = "Down"
     """It was there and shows no life any more."""
-    DEAF = "Deaf"
+    NOT_RESPONDING = "NotResponding"
     """It lives, and leaves requests unanswered."""
     SERVING = "Serving"
 
@@ -97,16 +97,16 @@ class ScaleUpStatus:
 
 
 class LatestScaleUpStatus:
-    """Where the watcher's thread puts the outlook and others read it."""
+    """Where the watcher's thread puts the scaleup_status and others read it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._latest = ScaleUpStatus()
 
-    def publish(self, outlook: ScaleUpStatus) -> None:
+    def publish(self, scaleup_status: ScaleUpStatus) -> None:
         """Replace what was there."""
         with self._lock:
-            self._latest = outlook
+            self._latest = scaleup_status
 
     def latest(self) -> ScaleUpStatus:
         """What was published last."""

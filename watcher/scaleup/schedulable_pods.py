@@ -27,18 +27,18 @@ class SchedulablePods:
     uids: frozenset[str] = frozenset()
     _since: dict[str, float] = field(default_factory=dict)
 
-    def look(self, sight: ClusterState, memory: RequestTracker) -> list[Pod]:
+    def look(self, state: ClusterState, memory: RequestTracker) -> list[Pod]:
         """Note who has a free node now; those for whom it has been so too long since this look."""
-        seated = {pod.uid: pod for pod in _seated(sight, memory)}
-        self._since = {uid: self._since.get(uid, sight.now) for uid in seated}
+        seated = {pod.uid: pod for pod in _seated(state, memory)}
+        self._since = {uid: self._since.get(uid, state.now) for uid in seated}
         before = self.uids
-        self.uids = frozenset(uid for uid, since in self._since.items() if sight.now - since >= _LANDING)
+        self.uids = frozenset(uid for uid, since in self._since.items() if state.now - since >= _LANDING)
         return [seated[uid] for uid in sorted(self.uids - before)]
 
 
-def _seated(sight: ClusterState, memory: RequestTracker) -> Iterator[Pod]:
-    for governed in sight.governed.values():
+def _seated(state: ClusterState, memory: RequestTracker) -> Iterator[Pod]:
+    for governed in state.governed.values():
         pending = [pod for pod in governed.open if wants_nodes(pod)]
-        asked = memory.awaiting(governed, sight.requests)
-        found = plan(governed.policy, pending, sight.view, sight.now, asked, grows=lambda *_: False)
+        asked = memory.awaiting(governed, state.requests)
+        found = plan(governed.policy, pending, state.view, state.now, asked, grows=lambda *_: False)
         yield from (pod for pod, _ in found.seated)

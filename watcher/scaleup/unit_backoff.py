@@ -72,8 +72,8 @@ class UnitBackoff:
     ) -> Blocked | None:
         """Why the unit is passed over for pods of a shape, or, without one, for any that were refused."""
         found = self._of(policy, unit)
-        setbacks = found.values() if shape is None else filter(None, [found.get(shape)])
-        last = max((s for s in setbacks if s.until > now), key=lambda s: s.until, default=None)
+        backoff = found.values() if shape is None else filter(None, [found.get(shape)])
+        last = max((s for s in backoff if s.until > now), key=lambda s: s.until, default=None)
         return Blocked(last.obstacle, last.said, last.until) if last else None
 
     def batch(self, policy: ResourcePolicy, unit: int, shape: str) -> int | None:

@@ -20,7 +20,7 @@ from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacit
 from watcher.scaleup.scaleup_status import ScaleUpStatus
 from watcher.status.unit_status import UnitState, growth_conditions, states
 
-__all__ = ["StatusReport", "PolicyStatus", "StatusBuilder", "UnitStatus"]
+__all__ = ["PolicyStatus", "StatusBuilder", "StatusReport", "UnitStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class StatusReport:
     """By `namespace/name`."""
     policies: Mapping[str, ResourcePolicy]
     """Those in force, by `namespace/name`."""
-    outlook: ScaleUpStatus
+    scaleup_status: ScaleUpStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class StatusBuilder:
     managed_resources: Collection[str]
     on_conflict: OnConflict
 
-    def report(self, outlook: ScaleUpStatus, not_written: Collection[SkippedLabel]) -> StatusReport:
+    def report(self, scaleup_status: ScaleUpStatus, not_written: Collection[SkippedLabel]) -> StatusReport:
         """The status of every policy, and what it rests on."""
         with self.cache.lock:
             policies = list(self.cache.policies)
@@ -89,16 +89,16 @@ class StatusBuilder:
             conditions = (
                 accepted(),
                 *about_pods[policy.key],
-                *growth_conditions(policy, outlook),
+                *growth_conditions(policy, scaleup_status),
                 labels_refused(each for each in not_written if each.policy == policy.key),
             )
-            statuses[policy.key] = _status(policy, found[policy.key], conditions, outlook)
+            statuses[policy.key] = _status(policy, found[policy.key], conditions, scaleup_status)
         for key, invalid in refused.items():
             condition = rejected(invalid, in_force=key in statuses)
             last = statuses.get(key, PolicyStatus(0, ()))
             now = (condition, *last.conditions[1:])
             statuses[key] = replace(last, generation=invalid.generation, conditions=now, uid=invalid.uid)
-        return StatusReport(statuses, {policy.key: policy for policy in policies}, outlook)
+        return StatusReport(statuses, {policy.key: policy for policy in policies}, scaleup_status)
 
     def _found(self, policies: Iterable[ResourcePolicy], pods: Iterable[Pod]) -> dict[str, _Found]:
         governed: dict[str, list[Pod]] = {policy.key: [] for policy in policies}
@@ -138,12 +138,12 @@ class StatusBuilder:
 
 
 def _status(
-    policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], outlook: ScaleUpStatus
+    policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], scaleup_status: ScaleUpStatus
 ) -> PolicyStatus:
     units = tuple(
-        UnitStatus(unit, occupancy, outlook.of(policy.key, index).asked, state)
+        UnitStatus(unit, occupancy, scaleup_status.of(policy.key, index).asked, state)
         for index, (unit, occupancy, state) in enumerate(
-            zip(policy.units, found.units, states(policy, found.units, outlook), strict=True)
+            zip(policy.units, found.units, states(policy, found.units, scaleup_status), strict=True)
         )
     )
     return PolicyStatus(policy.generation, conditions, found.pending, units, policy.uid, found.waiting)

@@ -23,7 +23,7 @@ Sink = Callable[[StatusReport], None]
 class StatusController:
     """One thread's work."""
 
-    surveyor: StatusBuilder
+    builder: StatusBuilder
     board: LatestScaleUpStatus
     placement: PodMetadataController
     sinks: Sequence[Sink]
@@ -37,6 +37,6 @@ class StatusController:
 
     def round(self) -> None:
         """Look, and tell each sink."""
-        report = self.surveyor.report(self.board.latest(), self.placement.not_written)
+        report = self.builder.report(self.board.latest(), self.placement.not_written)
         for tell in self.sinks:
             tell(report)

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.kube.client import ApiError, KubeClient, Unreachable
+from policy.api import wellknown
 from watcher.status.event_rules import EventSpec
 
 __all__ = ["EventRecorder"]
 
 log = logging.getLogger(__name__)
 
-_CONTROLLER = "resourcepolicy.io/watcher"
 _AT_ONCE = 20
 """Requests in one round; what is left over is told in the next."""
 _PAUSE = 60.0
@@ -108,7 +108,7 @@ class EventRecorder:
             "kind": "Event",
             "metadata": {"name": name, "namespace": about.namespace},
             "eventTime": _moment(now),
-            "reportingController": _CONTROLLER,
+            "reportingController": wellknown.WATCHER,
             "reportingInstance": self.instance[:128],
             "action": "Watching",
             "type": str(notice.severity),

@@ -63,11 +63,11 @@ def event_specs(report: StatusReport) -> Iterator[EventSpec]:
     """Whatever is to be told now."""
     for key, status in report.statuses.items():
         policy = report.policies.get(key)
-        passed = list(obstacles(policy, report.outlook)) if policy else []
+        passed = list(obstacles(policy, report.scaleup_status)) if policy else []
         yield from _of_policy(key, status, passed)
         if policy is not None:
             for pod in status.waiting[:_PODS_TOLD]:
-                yield from _of_pod(pod, policy, report.outlook, passed)
+                yield from _of_pod(pod, policy, report.scaleup_status, passed)
 
 
 def _of_policy(key: str, status: PolicyStatus, passed: Sequence[_Passed]) -> Iterator[EventSpec]:
@@ -98,12 +98,12 @@ def _is_news(condition: Condition) -> bool:
 
 
 def _of_pod(
-    pod: Pod, policy: ResourcePolicy, outlook: ScaleUpStatus, passed: Sequence[_Passed]
+    pod: Pod, policy: ResourcePolicy, scaleup_status: ScaleUpStatus, passed: Sequence[_Passed]
 ) -> Iterator[EventSpec]:
     about = About("v1", "Pod", pod.namespace, pod.name, pod.uid)
     of = f"ResourcePolicy {policy.name}"
     units = range(len(policy.units))
-    asked = next((unit for unit in units if pod.uid in outlook.of(policy.key, unit).pods), None)
+    asked = next((unit for unit in units if pod.uid in scaleup_status.of(policy.key, unit).pods), None)
     if asked is not None:
         earlier = [each for each in passed if each[0] < asked]
         why = "".join(f"; units[{index}] is passed over: {why}" for index, _, why in earlier)

@@ -16,7 +16,7 @@ from policy.status.conditions import Condition, ConditionType
 from policy.status.unit_capacity import UnitCapacity
 from watcher.scaleup.scaleup_status import AutoscalerHealth, BlockReason, ScaleUpStatus, UnitScaleUp
 
-__all__ = ["UnitStateName", "UnitState", "growth_conditions", "obstacles", "states"]
+__all__ = ["UnitState", "UnitStateName", "growth_conditions", "obstacles", "states"]
 
 _LONGEST = 512
 _NAMED = 5
@@ -53,42 +53,50 @@ _OBSTACLES: Mapping[BlockReason, str] = {
 _ABSENT: Mapping[AutoscalerHealth, tuple[str, str]] = {
     AutoscalerHealth.OFF: ("BackendOff", "the setting watcher.backend is none, so nobody is asked for nodes"),
     AutoscalerHealth.NOT_SERVED: ("NoAutoscaler", "there is no autoscaler that could be asked for nodes"),
-    AutoscalerHealth.SILENT: ("AutoscalerSilent", "cluster-autoscaler shows no life any more"),
-    AutoscalerHealth.DEAF: (
-        "AutoscalerDeaf",
+    AutoscalerHealth.DOWN: ("AutoscalerUnavailable", "cluster-autoscaler shows no life any more"),
+    AutoscalerHealth.NOT_RESPONDING: (
+        "AutoscalerNotResponding",
         "cluster-autoscaler works and leaves requests unanswered; is --enable-provisioning-requests on?",
     ),
 }
 
 
 def states(
-    policy: ResourcePolicy, occupancies: Sequence[UnitCapacity], outlook: ScaleUpStatus
+    policy: ResourcePolicy, occupancies: Sequence[UnitCapacity], scaleup_status: ScaleUpStatus
 ) -> tuple[UnitState, ...]:
     """Of every unit, in order."""
-    return tuple(_state(policy, index, occupancy, outlook) for index, occupancy in enumerate(occupancies))
+    return tuple(
+        _state(policy, index, occupancy, scaleup_status) for index, occupancy in enumerate(occupancies)
+    )
 
 
-def obstacles(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Iterator[tuple[int, str, str]]:
+def obstacles(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Iterator[tuple[int, str, str]]:
     """The units that get no nodes for now, each with why: a word and a sentence (W4, W5)."""
     for index, unit in enumerate(policy.units):
-        obstacle = _obstacle(outlook.of(policy.key, index), outlook.presence)
+        obstacle = _obstacle(scaleup_status.of(policy.key, index), scaleup_status.presence)
         if unit.waits_for_nodes and obstacle is not None:
             yield index, *obstacle
 
 
-def growth_conditions(policy: ResourcePolicy, outlook: ScaleUpStatus) -> tuple[Condition, ...]:
+def growth_conditions(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> tuple[Condition, ...]:
     """WaitingForNodes, NotGrowable and GpuLost of one policy."""
-    return _waiting(policy, outlook), _not_growable(policy, outlook), _gpu_lost(policy, outlook)
+    return (
+        _waiting(policy, scaleup_status),
+        _not_growable(policy, scaleup_status),
+        _gpu_lost(policy, scaleup_status),
+    )
 
 
-def _state(policy: ResourcePolicy, index: int, occupancy: UnitCapacity, outlook: ScaleUpStatus) -> UnitState:
+def _state(
+    policy: ResourcePolicy, index: int, occupancy: UnitCapacity, scaleup_status: ScaleUpStatus
+) -> UnitState:
     if occupancy.exhausted is not None:
         refusal = occupancy.exhausted
         return UnitState(UnitStateName.EXHAUSTED, refusal.reason, _cap(refusal))
     if occupancy.room:
         return UnitState(UnitStateName.OPEN, "HasRoom", "a pod may use it now")
     if policy.units[index].waits_for_nodes:
-        found = _growing(outlook.of(policy.key, index), outlook.presence)
+        found = _growing(scaleup_status.of(policy.key, index), scaleup_status.presence)
         if found is not None:
             return found
     if not occupancy.nodes:
@@ -128,29 +136,29 @@ def _cap(refusal: Refusal) -> str:
     return f"its maxResources leave too little {refusal.named} (limit {limit}){by and ', reached' + by}"
 
 
-def _waiting(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
+def _waiting(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Condition:
     kind = ConditionType.WAITING_FOR_NODES
-    asked = [i for i in range(len(policy.units)) if outlook.of(policy.key, i).asked]
+    asked = [i for i in range(len(policy.units)) if scaleup_status.of(policy.key, i).asked]
     if not asked:
         return Condition(kind, status=False, reason="NothingAsked", message="no nodes are on their way")
     where = " and ".join(f"units[{index}]" for index in asked)
     return Condition(kind, status=True, reason="NodesAsked", message=f"nodes were asked for in {where}")
 
 
-def _not_growable(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
+def _not_growable(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Condition:
     kind = ConditionType.NOT_GROWABLE
-    found = list(obstacles(policy, outlook))
+    found = list(obstacles(policy, scaleup_status))
     if not found:
         return Condition(kind, status=False, reason="NoObstacle", message="no unit is kept from growing")
     message = "; ".join(f"units[{index}]: {sentence}" for index, _, sentence in found)
     return Condition(kind, status=True, reason=found[0][1], message=message)
 
 
-def _gpu_lost(policy: ResourcePolicy, outlook: ScaleUpStatus) -> Condition:
+def _gpu_lost(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Condition:
     kind = ConditionType.GPU_LOST
-    if not (outlook.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
+    if not (scaleup_status.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
         return Condition(kind, status=False, reason="NoneLost", message="no node keeps others from growing")
-    nodes = ", ".join(outlook.lost_gpus[:_NAMED])
+    nodes = ", ".join(scaleup_status.lost_gpus[:_NAMED])
     message = (
         f"{nodes}: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
         "nothing at all while there is such a node they do not manage (kubernetes/autoscaler#10301): mend "

@@ -29,14 +29,14 @@ class WatcherMetrics:
         self._now = _Now(clock)
         self.registry.register(self._now)
         self._asked = Histogram(
-            "resourcepolicy_asked_after_seconds",
+            "resourcepolicy_pod_scale_up_request_seconds",
             "Time from a pod's first refusal to the request for nodes, by policy and unit.",
             _UNIT,
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._bound = Histogram(
-            "resourcepolicy_bound_after_seconds",
+            "resourcepolicy_pod_scheduling_seconds",
             "Time from a pod's first refusal to its binding, by policy and unit ('outside' for none).",
             _UNIT,
             buckets=_SECONDS,
@@ -95,7 +95,7 @@ class _Now:
         )
         nodes = GaugeMetricFamily("resourcepolicy_unit_nodes", "Nodes, by policy and unit.", labels=_UNIT)
         asked = GaugeMetricFamily(
-            "resourcepolicy_unit_asked_pods",
+            "resourcepolicy_unit_requested_pods",
             "Pods that nodes were asked for and that have not arrived, by policy and unit.",
             labels=_UNIT,
         )

@@ -17,7 +17,7 @@ from dev.controlplane import ControlPlane, Object
 from dev.demo.programs import Programs
 from dev.soak.differential.model import GONE_AFTER, TIMEOUT, Arrival, World
 from dev.soak.differential.scheduler_log import Left, Tried, happened
-from policy.scheduling.accounting import RECORD
+from policy.api import wellknown
 
 __all__ = ["Live", "Photo", "Played"]
 
@@ -185,7 +185,7 @@ def _pods(world: World) -> str:
 def _state(pod: Object) -> tuple[str, str]:
     """Where it is, and through which unit."""
     annotations = pod["metadata"].get("annotations", {})
-    return pod["spec"].get("nodeName", ""), annotations.get(RECORD, "")
+    return pod["spec"].get("nodeName", ""), annotations.get(wellknown.UNIT, "")
 
 
 def _is_held(pod: Object) -> bool:

@@ -13,7 +13,7 @@ from typing import Self
 
 from dev.controlplane import Api, Object, Watch
 from dev.soak.scale_down.checks import Looked
-from policy.podmetadata.deletion_cost import COST
+from policy.api import wellknown
 
 __all__ = ["PODS", "Sight"]
 
@@ -104,5 +104,5 @@ def _ready(pod: Object) -> str:
 
 
 def _cost(pod: Object) -> str:
-    cost: str = pod["metadata"].get("annotations", {}).get(COST, "")
+    cost: str = pod["metadata"].get("annotations", {}).get(wellknown.POD_DELETION_COST, "")
     return cost

@@ -51,7 +51,7 @@ def main(
     """Random demand over three elastic units on the real autoscaler."""
     lanes = max(at_once, alone)
     known = {group.name: dict(group.labels) for group in node_groups(lanes)}
-    settings = {"watcher": {"backend": backend, "node_groups": known, "retry_first": 5}}
+    settings = {"watcher": {"backend": backend, "node_groups": known, "initial_backoff_seconds": 5}}
     with staged(settings, _PATIENCE[backend], lanes) as stage:
         before = _played(replace(stage, settings=None, patience=75), alone, seed, lanes)
         stage.programs.start_watcher(settings)

@@ -77,7 +77,7 @@ def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
         programs.install()
         for name in ("served-once", "placeholder"):
             plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
-        programs.start_extender({"settle": 0})
+        programs.start_extender({"handover_grace_seconds": 0})
         plane.start_autoscaler(node_groups(lanes), *_SHORT)
         plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")
         yield Stage(plane, programs, settings, patience)

@@ -16,7 +16,7 @@ from dev.controlplane.nodes import GPU
 from dev.soak.scale_up.environment import Stage
 from dev.soak.scale_up.generator import DC, POOLS, Policy, Round
 from dev.soak.scale_up.stockout import out_of_stock
-from watcher.scaleup.pod_holds import DELAY
+from policy.api import wellknown
 
 __all__ = ["create_pods", "namespaces", "placed", "world"]
 
@@ -125,7 +125,7 @@ def _create(stage: Stage, namespace: str, policy: Policy, dice: Random) -> None:
 def _is_born_held(stage: Stage, namespace: str) -> bool:
     path = f"/api/v1/namespaces/{namespace}/pods"
     born = stage.plane.api.request("POST", path, _pod(stage, namespace, "first"), query={"dryRun": "All"})
-    return DELAY in born["metadata"].get("annotations", {})
+    return wellknown.POD_SCALE_UP_DELAY in born["metadata"].get("annotations", {})
 
 
 def _pod(stage: Stage, namespace: str, name: str, cpu: int = 1) -> Object:

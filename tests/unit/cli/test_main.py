@@ -100,7 +100,11 @@ def test_no_kubeconfig_outside_a_cluster_is_a_users_mistake(
     ("settings", "said"),
     [
         pytest.param("speed: 9", "speed", id="an unknown key"),
-        pytest.param("on_conflict: newest\nreservation: -1", "reservation", id="wrong values, all at once"),
+        pytest.param(
+            "on_conflict: newest\nreservation_ttl_seconds: -1",
+            "reservation_ttl_seconds",
+            id="wrong values, all at once",
+        ),
         pytest.param("a: [", "expected the node content", id="no YAML"),
         pytest.param(b"\xff\xfe\xfd", "codec", id="no text"),
         pytest.param("- 1", "file", id="a list"),

@@ -120,7 +120,7 @@ def following(*faults: Fault) -> Iterator[Followed]:
 def test_a_list_is_as_old_as_its_question() -> None:
     with following() as followed:
         followed.becomes(0.0)
-        assert followed.readiness.why_not() == ""
+        assert followed.readiness.not_ready_reason() == ""
 
 
 def test_an_event_tells_how_far_the_watch_has_come() -> None:
@@ -158,12 +158,12 @@ def test_the_view_ages_while_nothing_arrives_and_is_then_too_old(fault: Callable
             followed.something_happens()
             followed.after(2)
         assert followed.freshness.oldest() == 30
-        assert followed.readiness.why_not() == ""
+        assert followed.readiness.not_ready_reason() == ""
         followed.after(2)
-        assert followed.readiness.why_not() == "what it knows of the cluster is too old"
+        assert followed.readiness.not_ready_reason() == "what it knows of the cluster is too old"
         followed.api.faults["list"].clear()
         followed.recovers()
-        assert followed.readiness.why_not() == ""
+        assert followed.readiness.not_ready_reason() == ""
 
 
 def test_one_resource_that_is_behind_is_enough() -> None:
@@ -189,14 +189,14 @@ def test_who_takes_the_lead_lists_the_pods_again_before_it_answers() -> None:
         readiness = Readiness(
             reflectors.values(), followed.freshness.oldest, staleness=STALENESS, pods=pods, lease=lease
         )
-        assert readiness.why_not() == "another replica leads"
+        assert readiness.not_ready_reason() == "another replica leads"
         clock.now += 1
         lease.try_once()
         lease.try_once()
         assert taken == [clock.now]
-        assert readiness.why_not() == "it has just taken the lead and lists the pods again"
+        assert readiness.not_ready_reason() == "it has just taken the lead and lists the pods again"
         pods.list_again()
-        wait_for(lambda: readiness.why_not() == "")
+        wait_for(lambda: readiness.not_ready_reason() == "")
 
 
 def test_what_was_not_reached_is_remembered_within_bounds() -> None:

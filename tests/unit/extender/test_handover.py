@@ -24,14 +24,14 @@ def restarted(*told: object) -> World:
 
 
 class Pokes:
-    """A requeue whose rounds are run by hand, and whom it poked."""
+    """A requeue whose rounds are run by hand, and whom it requeued."""
 
     def __init__(self, world: World) -> None:
         self.names: list[str] = []
         self._world = world
         extender = world.extender
         self._requeue = Requeue(
-            world.cache, world.clock, self._poke, extender.why_not, Metrics(), extender.settle
+            world.cache, world.clock, self._patch, extender.not_ready_reason, Metrics(), extender.settle
         )
 
     def run(self, seconds: float) -> None:
@@ -40,16 +40,16 @@ class Pokes:
             self._world.clock.now += 0.1
             self._requeue.round()
 
-    def _poke(self, pod: Pod) -> bool:
+    def _patch(self, pod: Pod) -> bool:
         self.names.append(pod.name)
         return True
 
 
 def woken(*told: object) -> tuple[World, Pokes]:
     world = restarted(CAPPED, *told)
-    pokes = Pokes(world)
-    pokes.run(1.0)  # what was told first has changed nothing for anybody
-    return world, pokes
+    requeues = Pokes(world)
+    requeues.run(1.0)  # what was told first has changed nothing for anybody
+    return world, requeues
 
 
 def test_a_slot_is_not_given_away_while_a_binding_from_before_may_need_it() -> None:
@@ -153,41 +153,41 @@ def test_a_server_that_leads_again_doubts_its_old_slots() -> None:
 
 
 def test_who_was_held_back_is_woken_when_the_doubt_ends() -> None:
-    world, pokes = woken(a_pod("before"))
+    world, requeues = woken(a_pod("before"))
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
-    pokes.run(1.0)
-    assert pokes.names == []
+    requeues.run(1.0)
+    assert requeues.names == []
     world.ask(a_pod("before"), ["cloud-1"])
-    pokes.run(1.0)
-    assert pokes.names == ["new"]
+    requeues.run(1.0)
+    assert requeues.names == ["new"]
 
 
 def test_who_was_held_back_by_many_is_woken_a_few_times_only() -> None:
     """E8: a storm of questions, each of which ends a doubt, is not answered by a storm of touches."""
     before = [a_pod(f"before-{number}") for number in range(64)]
-    world, pokes = woken(*before)
+    world, requeues = woken(*before)
     for pod in [a_pod("new"), *before]:
         world.ask(pod, ["cloud-1"])
-        pokes.run(0.5)
-        if pokes.names[-1:] == ["new"]:
+        requeues.run(0.5)
+        if requeues.names[-1:] == ["new"]:
             world.ask(a_pod("new"), ["cloud-1"])
-    pokes.run(2.0)
-    assert 1 <= pokes.names.count("new") <= 8
+    requeues.run(2.0)
+    assert 1 <= requeues.names.count("new") <= 8
 
 
 def test_in_a_silent_cluster_one_pod_is_touched_so_that_the_doubts_can_end() -> None:
     """A pod for which the room is gone is not on its way, once the watch has been heard to say so."""
-    world, pokes = woken(a_pod("before", requests={GPU: "1"}), a_pod("other", requests={GPU: "1"}))
+    world, requeues = woken(a_pod("before", requests={GPU: "1"}), a_pod("other", requests={GPU: "1"}))
     world.ask(a_pod("new"))
     for node in BOTH:
         guest = a_pod(f"guest of {node}", requests={GPU: "1"}, on=node)
         world.tell(replace(guest, namespace="elsewhere"))
-    pokes.run(10.0)
-    assert pokes.names == ["before"]
+    requeues.run(10.0)
+    assert requeues.names == ["before"]
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS, "the touch has not come back"
     world.tell(a_pod("before", requests={GPU: "1"}))
-    pokes.run(2.0)
-    assert pokes.names == ["before", "new"]
+    requeues.run(2.0)
+    assert requeues.names == ["before", "new"]
     assert world.ask(a_pod("new")) == 0
 
 
@@ -227,21 +227,21 @@ def test_doubts_follow_an_edit(edit: ResourcePolicy) -> None:
 def test_who_is_in_doubt_by_an_edit_is_touched_once() -> None:
     """C7, E9: its next attempt ends the doubt; no policy governed it at the start."""
     world = restarted(a_pod("before"))
-    pokes = Pokes(world)
-    pokes.run(1.0)
-    assert pokes.names == []
+    requeues = Pokes(world)
+    requeues.run(1.0)
+    assert requeues.names == []
     world.tell(CAPPED)
-    pokes.run(2.0)
-    assert pokes.names == ["before"]
+    requeues.run(2.0)
+    assert requeues.names == ["before"]
 
 
 def test_a_binding_from_before_may_be_to_a_node_that_was_lost_since() -> None:
     """C7: no node has room for the pod any more, and it is counted where its node was."""
-    world, pokes = woken(a_node("dc-2", "dc"), a_pod("before", requests={GPU: "1"}))
+    world, requeues = woken(a_node("dc-2", "dc"), a_pod("before", requests={GPU: "1"}))
     world.tell_gone(DC)
     world.clock.now += 5.0
     world.tell(a_pod("other", labels={"app": "other"}))
-    pokes.run(3.0)
+    requeues.run(3.0)
     assert world.ask(a_pod("new"), ["dc-2"]) == Reason.WAITING_FOR_BINDINGS
 
 

@@ -5,10 +5,11 @@ Owns what the recorder promises (L3); the writes are counted, not made.
 
 from cluster.cache.cache import Cache
 from extender.placement_recorder import PlacementRecorder
+from policy.api import wellknown
 from policy.api.objects import Node, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import RECORD, record_of, recorded_unit
+from policy.scheduling.accounting import record_of, recorded_unit
 from tests.builders import a_pod
 from tests.unit.extender.fixtures import CAPPED, CLOUD, DC, World
 
@@ -22,7 +23,7 @@ def a_cache_with_a_placed_pod(*units: object) -> tuple[Cache, ResourcePolicy]:
         cache.upsert_policy(policy)
         cache.upsert_node(Node("n", labels={"pool": "a"}))
         pod = Pod(uid="u", namespace="ns", name="pod", created=0.0)
-        cache.reserve(pod, policy, len(policy.units) - 1, ())
+        cache.assume(pod, policy, len(policy.units) - 1, ())
         cache.upsert_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0, node_name="n"))
     return cache, policy
 
@@ -74,7 +75,7 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
     """C7: a pod made from another one's manifest counts where it went, and the copy is written over."""
     world = World(DC, CLOUD, CAPPED)
     first, second = (record_of(CAPPED, unit) for unit in (0, 1))
-    copied = {RECORD: first}
+    copied = {wellknown.UNIT: first}
     assert world.ask(a_pod("copy", annotations=copied), ["cloud-1"]) == 1
     world.tell(a_pod("copy", on="cloud-1", annotations=copied))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
@@ -86,7 +87,7 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
 
     PlacementRecorder(world.cache, write).round()
     assert written == [("copy", second)]
-    world.tell(a_pod("copy", on="cloud-1", annotations={RECORD: second}))
+    world.tell(a_pod("copy", on="cloud-1", annotations={wellknown.UNIT: second}))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
     world.tell_gone(a_pod("copy"))
     assert not list(world.cache.origins)

@@ -1,6 +1,6 @@
 """Who is woken, when, and how often: rounds under a clock of ours.
 
-Owns the causes of a poke. Must not know: the patch, which is pods', and the rules that refused a pod.
+Owns the causes of a requeue. Must not know: the patch, which is pods', and the rules that refused a pod.
 """
 
 import logging
@@ -30,11 +30,13 @@ class Wakes:
         self.world = world
         self.woken: list[str] = []
         self.fails: Callable[[Pod], bool] = lambda _: False
-        self.why_not = ""
+        self.not_ready_reason = ""
         self.metrics = Metrics()
-        self.requeue = Requeue(world.cache, world.clock, self.poke, lambda: self.why_not, self.metrics)
+        self.requeue = Requeue(
+            world.cache, world.clock, self.patch, lambda: self.not_ready_reason, self.metrics
+        )
 
-    def poke(self, pod: Pod) -> bool:
+    def patch(self, pod: Pod) -> bool:
         if self.fails(pod):
             return False
         self.woken.append(pod.name)
@@ -322,9 +324,9 @@ def test_nobody_is_woken_while_the_server_may_not_answer() -> None:
     """E4: it would be asked, and could only say `Error`."""
     wakes = full(a_pod("a"))
     wakes.world.tell_gone(HOLDER)
-    wakes.why_not = "another replica leads"
+    wakes.not_ready_reason = "another replica leads"
     assert wakes.after(10) == []
-    wakes.why_not = ""
+    wakes.not_ready_reason = ""
     assert wakes.after(SETTLED) == ["a"]
 
 
@@ -339,9 +341,9 @@ def test_pods_that_a_former_server_refused_are_woken_once() -> None:
 def test_pods_that_were_refused_before_a_pause_are_woken_once_after_it() -> None:
     """C7, E9: until they are asked about again they are in doubt, and others wait for that."""
     wakes = full(a_pod("a", unschedulable=True), a_pod("asked", unschedulable=True))
-    wakes.why_not = "what it knows of the cluster is too old"
+    wakes.not_ready_reason = "what it knows of the cluster is too old"
     assert wakes.after(40) == []
-    wakes.why_not = ""
+    wakes.not_ready_reason = ""
     wakes.world.clock.now += 0.1
     wakes.world.ask(a_pod("asked"))
     assert wakes.after(0) == ["a"]
@@ -379,4 +381,4 @@ def test_pokes_are_counted() -> None:
     wakes = full(a_pod("a"))
     wakes.world.tell_gone(HOLDER)
     wakes.after(SETTLED)
-    assert wakes.metrics.registry.get_sample_value("resourcepolicy_pokes_total") == 1
+    assert wakes.metrics.registry.get_sample_value("resourcepolicy_requeues_total") == 1

@@ -27,7 +27,7 @@ __all__ = ["DC", "FAR", "GPU", "NEAR", "Recorder", "World", "room", "waiting"]
 
 GPU = {"nvidia.com/gpu": "1"}
 DC, NEAR, FAR = a_unit("dc"), a_unit("near", resource="elastic"), a_unit("far", resource="elastic")
-SETTINGS = Settings(watcher=WatcherSettings(retry_first=60, retry_longest=600))
+SETTINGS = Settings(watcher=WatcherSettings(initial_backoff_seconds=60, max_backoff_seconds=600))
 
 
 class Recorder:

@@ -10,11 +10,10 @@ import pytest
 
 from cli.release import leave
 from cluster.kube.client import ApiError, Unreachable, connect
-from policy.podmetadata.deletion_cost import COST
-from policy.podmetadata.deletion_cost import MARK as COST_MARK
+from policy.api import wellknown
 from tests.fake_apiserver import FakeApiServer
 from watcher.cleanup import RemovalStep, release
-from watcher.scaleup.pod_holds import DELAY, MARK, hold_of
+from watcher.scaleup.pod_holds import hold_of
 
 PODS = "/api/v1/pods"
 
@@ -22,9 +21,17 @@ PODS = "/api/v1/pods"
 @pytest.mark.parametrize(
     ("annotations", "keys"),
     [
-        pytest.param({DELAY: "90s", MARK: "90s"}, {DELAY, MARK}, id="ours"),
-        pytest.param({DELAY: "5m", MARK: "90s"}, {MARK}, id="the user changed it since"),
-        pytest.param({DELAY: "90s"}, set(), id="the user's own"),
+        pytest.param(
+            {wellknown.POD_SCALE_UP_DELAY: "90s", wellknown.HELD: "90s"},
+            {wellknown.POD_SCALE_UP_DELAY, wellknown.HELD},
+            id="ours",
+        ),
+        pytest.param(
+            {wellknown.POD_SCALE_UP_DELAY: "5m", wellknown.HELD: "90s"},
+            {wellknown.HELD},
+            id="the user changed it since",
+        ),
+        pytest.param({wellknown.POD_SCALE_UP_DELAY: "90s"}, set(), id="the user's own"),
         pytest.param({}, set(), id="none"),
     ],
 )
@@ -61,10 +68,17 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes() -> None:
 
 def test_the_users_annotations_stay(tmp_path: Path) -> None:
     """A10."""
-    annotations = {DELAY: "90s", MARK: "90s", "theirs": "x"}
-    written = {"resourcepolicy.io/poked": "1", COST: "-100", COST_MARK: "-100"}
+    annotations = {wellknown.POD_SCALE_UP_DELAY: "90s", wellknown.HELD: "90s", "theirs": "x"}
+    written = {
+        "resourcepolicy.io/requeued-at": "1",
+        wellknown.POD_DELETION_COST: "-100",
+        wellknown.DELETION_COST_WRITTEN: "-100",
+    }
     with FakeApiServer() as api:
-        for name, values in (("held", {**annotations, **written}), ("other", {COST: "7", "theirs": "x"})):
+        for name, values in (
+            ("held", {**annotations, **written}),
+            ("other", {wellknown.POD_DELETION_COST: "7", "theirs": "x"}),
+        ):
             metadata = {"namespace": "default", "name": name, "uid": name, "annotations": values}
             api.put(PODS, "default", name, metadata=metadata)
 
@@ -80,6 +94,6 @@ def test_the_users_annotations_stay(tmp_path: Path) -> None:
         assert leave(connection, "ours", said.append, everything=False, dry=False) == 0
         assert leave(connection, "ours", said.append, everything=True, dry=False) == 0
         assert on("held") == {"theirs": "x"}
-        assert on("other") == {COST: "7", "theirs": "x"}
+        assert on("other") == {wellknown.POD_DELETION_COST: "7", "theirs": "x"}
     one = "1 x pod's annotations"
     assert said == [f"there is: {one}", f"removed: {one}", "removed: nothing of ours", f"removed: {one}"]

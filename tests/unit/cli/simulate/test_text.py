@@ -146,7 +146,7 @@ class Terminal(io.StringIO):
 def test_that_yaml_takes_longer_is_told_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, stream: io.StringIO, *, told: bool
 ) -> None:
-    monkeypatch.setattr("author.chosen._LONG", 100)
+    monkeypatch.setattr("cli.cluster.source._LONG", 100)
     monkeypatch.setattr(sys, "stderr", stream)
     path = tmp_path / f"cluster.{form}"
     cluster = a_cluster(*ONE_EACH)
@@ -162,7 +162,7 @@ def test_a_long_play_shows_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPa
         (io.StringIO(), 0.0, False),
     ):
         monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setattr("author.simulating._PATIENCE", patience)
+        monkeypatch.setattr("cli.simulate.command._PATIENCE", patience)
         with Progress(200) as progress:
             for done in range(1, 201):
                 progress(done, 200)

@@ -16,18 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cluster.cache.cache import Cache
 from cluster.cache.scheduling_attempts import SchedulingAttempt
+from policy.api import wellknown
 from policy.api.objects import Node, Phase, Pod
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
-from policy.scheduling.accounting import (
-    RECORD,
-    Group,
-    MissingLabelError,
-    Usage,
-    group_of,
-    record_of,
-    recorded_unit,
-)
+from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of, record_of, recorded_unit
 from policy.scheduling.inflight_bindings import has_room
 from policy.scheduling.matching import governing
 from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
@@ -135,9 +128,9 @@ class EventsAndCalls(RuleBasedStateMachine):
         if self.nodes.pop(name, None):
             self.departed.add(name)
 
-    @rule(but=st.sampled_from(NODES), new=st.lists(nodes, max_size=2))
-    def list_nodes(self, but: str, new: list[Node]) -> None:
-        listed = [*(node for node in self.nodes.values() if node.name != but), *new]
+    @rule(excluding=st.sampled_from(NODES), new=st.lists(nodes, max_size=2))
+    def list_nodes(self, excluding: str, new: list[Node]) -> None:
+        listed = [*(node for node in self.nodes.values() if node.name != excluding), *new]
         self.cache.replace_nodes(listed)
         self._places_kept(self.nodes.keys() - {node.name for node in listed})
         self.departed |= self.nodes.keys()
@@ -162,9 +155,9 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.heard_at = self.now
         self._pod_died(pod.uid)
 
-    @rule(but=uids, new=st.lists(pods, max_size=2))
-    def list_pods(self, but: str, new: list[Pod]) -> None:
-        listed = [*(pod for pod in self.pods.values() if pod.uid != but), *new]
+    @rule(excluding=uids, new=st.lists(pods, max_size=2))
+    def list_pods(self, excluding: str, new: list[Pod]) -> None:
+        listed = [*(pod for pod in self.pods.values() if pod.uid != excluding), *new]
         self.cache.replace_pods(listed)
         self.heard_at = self.now
         for uid in self.pods.keys() - {pod.uid for pod in listed}:
@@ -183,9 +176,9 @@ class EventsAndCalls(RuleBasedStateMachine):
         self.cache.remove_policy(key)
         self._policy_gone(key)
 
-    @rule(but=st.sampled_from(KEYS), new=st.lists(written | rejected, max_size=2))
-    def list_policies(self, but: str, new: list[ResourcePolicy | RejectedPolicy]) -> None:
-        known = [policy for policy in self.policies.values() if policy.key != but]
+    @rule(excluding=st.sampled_from(KEYS), new=st.lists(written | rejected, max_size=2))
+    def list_policies(self, excluding: str, new: list[ResourcePolicy | RejectedPolicy]) -> None:
+        known = [policy for policy in self.policies.values() if policy.key != excluding]
         kept = {policy.key: policy for policy in [*known, *new]}
         self.cache.replace_policies(kept.values())
         for key in (self.policies.keys() | self.rejected.keys()) - kept.keys():
@@ -206,7 +199,7 @@ class EventsAndCalls(RuleBasedStateMachine):
         except MissingLabelError:
             return
         unit = min(unit, len(policy.units) - 1)
-        self.cache.reserve(pod, policy, unit, group)
+        self.cache.assume(pod, policy, unit, group)
         self.reservations.pop(pod.uid, None)
         self.adrift.pop(pod.uid, None)
         known = self.pods.get(pod.uid, pod)
@@ -259,11 +252,11 @@ class EventsAndCalls(RuleBasedStateMachine):
             slot, policy, nodes, _ = self.adrift.pop(pod.uid, (None, None, (), False))
             if slot and policy and pod.node_name in nodes:
                 self.records[pod.uid] = record_of(policy, slot.unit)
-                self.copied[pod.uid] = slot.pod.annotations.get(RECORD, "")
+                self.copied[pod.uid] = slot.pod.annotations.get(wellknown.UNIT, "")
             held = self.reservations.pop(pod.uid, None)
             if held and self._may_be_of(held, pod.node_name):
                 self.records[pod.uid] = record_of(self.policies[held.policy], held.unit)
-                self.copied[pod.uid] = held.pod.annotations.get(RECORD, "")
+                self.copied[pod.uid] = held.pod.annotations.get(wellknown.UNIT, "")
         self.pods[pod.uid] = pod
         self._held_anew(pod.uid)
 
@@ -396,8 +389,8 @@ class EventsAndCalls(RuleBasedStateMachine):
         Also for one that the pod carried before it was placed, a copy of another pod's.
         """
         recorded = {
-            uid: replace(pod, annotations={**pod.annotations, RECORD: self.records[uid]})
-            if uid in self.records and pod.annotations.get(RECORD, "") == self.copied.get(uid, "")
+            uid: replace(pod, annotations={**pod.annotations, wellknown.UNIT: self.records[uid]})
+            if uid in self.records and pod.annotations.get(wellknown.UNIT, "") == self.copied.get(uid, "")
             else pod
             for uid, pod in self.pods.items()
         }
@@ -431,9 +424,9 @@ class EventsAndCalls(RuleBasedStateMachine):
             for unit in range(len(policy.units)):
                 assert self.cache.nodes_in(policy, unit) == recount.nodes_in(policy, unit)
                 assert self.cache.terminating(policy, unit) == recount.terminating(policy, unit)
-                for group, but in product(GROUPS, ["", *UIDS]):
-                    counted = recount.usage(policy, unit, group, but)
-                    assert plain(self.cache.usage(policy, unit, group, but)) == plain(counted)
+                for group, excluding in product(GROUPS, ["", *UIDS]):
+                    counted = recount.usage(policy, unit, group, excluding)
+                    assert plain(self.cache.usage(policy, unit, group, excluding)) == plain(counted)
             for uid in UIDS:
                 assert self.cache.share(policy, uid) == recount.share(policy, uid)
 

@@ -88,7 +88,7 @@ def test_a_slot_for_which_there_is_no_room_any_more(change: Change, *, held: boo
         cache.replace_nodes([FREE, TAKEN])
         cache.replace_policies([POLICY])
         cache.replace_pods([POD, OTHER])
-        cache.reserve(POD, POLICY, 0, ())
+        cache.assume(POD, POLICY, 0, ())
         now += 1
         change(cache)
         now += SEEN_AFTER
@@ -107,7 +107,7 @@ def test_who_landed_without_a_policy_counts_where_its_node_was(policy: ResourceP
     with cache.lock:
         cache.replace_nodes([FREE])
         cache.replace_policies([POLICY])
-        cache.reserve(POD, POLICY, 0, ())
+        cache.assume(POD, POLICY, 0, ())
         cache.remove_policy(POLICY.key)
         cache.upsert_pod(a_pod("p", on="dc-1", requests={GPU: "1"}))
         cache.remove_node("dc-1")

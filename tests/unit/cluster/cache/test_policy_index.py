@@ -57,9 +57,9 @@ def test_a_pod_is_left_out_of_its_own_group_alone() -> None:
     index.put_share("pod", share())
     index.put_share("other", share())
     assert index.usage(0, ("g",)).pods == 2
-    assert index.usage(0, ("g",), but="pod") == Usage(1, GPU)
-    assert index.usage(1, ("g",), but="pod") == Usage()
-    assert index.usage(0, ("g",), but="unheard-of").pods == 2
+    assert index.usage(0, ("g",), excluding="pod") == Usage(1, GPU)
+    assert index.usage(1, ("g",), excluding="pod") == Usage()
+    assert index.usage(0, ("g",), excluding="unheard-of").pods == 2
 
 
 def test_only_a_change_of_units_is_a_change() -> None:

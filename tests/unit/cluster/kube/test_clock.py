@@ -24,7 +24,7 @@ def test_a_step_of_the_wall_clock_ends_no_slot(step: float, monkeypatch: pytest.
     with cache.lock:
         cache.upsert_node(a_node("dc-1", "dc"))
         cache.upsert_policy(policy)
-        cache.reserve(a_pod("a"), policy, 0, ())
+        cache.assume(a_pod("a"), policy, 0, ())
         monkeypatch.setattr(time, "time", lambda: began + step)
         cache.expire()
         assert cache.reservations().keys() == {"a"}

@@ -140,6 +140,6 @@ def test_all_answer_alike(tmp_path: Path) -> None:
 @pytest.mark.plane
 def test_a_wrong_answer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, peer = build()
-    monkeypatch.setattr("bench.rounds.kept", lambda *_: ["another"])
+    monkeypatch.setattr("dev.bench.rounds.kept", lambda *_: ["another"])
     with pytest.raises(DifferentAnswers):
         list(measure(quick_tables()[:1], client, kinds(peer, tmp_path), tmp_path, 1, lambda _: None))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from policy.api.objects import Phase as PodPhase
 from policy.api.objects import Pod
-from policy.api.objects import PodStage as PodPhase
 from policy.api.options import OnConflict
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.api.selectors import Operator, Requirement

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.api import wellknown
 from policy.api.objects import Phase, Pod
 from policy.api.resourcepolicy import WAIT_LABEL, ResourcePolicy
-from policy.podmetadata.deletion_cost import COST, MARK, correction, cost_of
+from policy.podmetadata.deletion_cost import correction, cost_of
 from policy.podmetadata.desired_metadata import MetadataChange, allowed, metadata_changes
 from policy.scheduling.matching import governing
 from policy.status.conditions import labels_refused
@@ -23,10 +24,10 @@ THREE_UNITS = a_policy(a_unit("dc"), a_unit("cloud"), a_unit("attic"))
 REORDERED = a_policy(a_unit("cloud"), a_unit("dc"))
 OVERLAPPING = a_policy(a_unit("dc"), a_unit())
 FOREIGN_UNITS = a_policy(a_unit("elsewhere"))
-OURS = {COST: "-100", MARK: "-100"}
-OURS_OF_THE_THIRD = {COST: "-200", MARK: "-200"}
+OURS = {wellknown.POD_DELETION_COST: "-100", wellknown.DELETION_COST_WRITTEN: "-100"}
+OURS_OF_THE_THIRD = {wellknown.POD_DELETION_COST: "-200", wellknown.DELETION_COST_WRITTEN: "-200"}
 NOTHING: dict[str, str | None] = {}
-REMOVED = {COST: None, MARK: None}
+REMOVED = {wellknown.POD_DELETION_COST: None, wellknown.DELETION_COST_WRITTEN: None}
 
 
 @pytest.mark.parametrize(
@@ -37,14 +38,37 @@ REMOVED = {COST: None, MARK: None}
         pytest.param({}, 0, NOTHING, id="L2: the cost of the first unit is the default, and not written"),
         pytest.param(OURS, -200, OURS_OF_THE_THIRD, id="L2: ours follows the unit"),
         pytest.param(OURS, 0, REMOVED, id="L2: ours goes where the default is right"),
-        pytest.param({COST: "7"}, -100, NOTHING, id="L2: a user's value stays"),
-        pytest.param({COST: "-100"}, -100, NOTHING, id="L2: a user's value is not claimed where it is right"),
-        pytest.param({COST: "7"}, 0, NOTHING, id="L2: a user's value stays in the first unit, too"),
+        pytest.param({wellknown.POD_DELETION_COST: "7"}, -100, NOTHING, id="L2: a user's value stays"),
         pytest.param(
-            {COST: "7", MARK: "-100"}, -100, {MARK: None}, id="L2: what a user wrote over ours is the user's"
+            {wellknown.POD_DELETION_COST: "-100"},
+            -100,
+            NOTHING,
+            id="L2: a user's value is not claimed where it is right",
         ),
-        pytest.param({MARK: "-100"}, -100, {COST: "-100"}, id="L2: ours comes back where it was removed"),
-        pytest.param({MARK: "-100"}, 0, {MARK: None}, id="L2: a mark without a cost goes"),
+        pytest.param(
+            {wellknown.POD_DELETION_COST: "7"},
+            0,
+            NOTHING,
+            id="L2: a user's value stays in the first unit, too",
+        ),
+        pytest.param(
+            {wellknown.POD_DELETION_COST: "7", wellknown.DELETION_COST_WRITTEN: "-100"},
+            -100,
+            {wellknown.DELETION_COST_WRITTEN: None},
+            id="L2: what a user wrote over ours is the user's",
+        ),
+        pytest.param(
+            {wellknown.DELETION_COST_WRITTEN: "-100"},
+            -100,
+            {wellknown.POD_DELETION_COST: "-100"},
+            id="L2: ours comes back where it was removed",
+        ),
+        pytest.param(
+            {wellknown.DELETION_COST_WRITTEN: "-100"},
+            0,
+            {wellknown.DELETION_COST_WRITTEN: None},
+            id="L2: a mark without a cost goes",
+        ),
     ],
 )
 def test_the_deletion_cost_of_a_pod(
@@ -54,17 +78,22 @@ def test_the_deletion_cost_of_a_pod(
 
 
 @given(
-    annotations=st.dictionaries(st.sampled_from([COST, MARK]), st.sampled_from(["0", "7", "-100", "-200"])),
+    annotations=st.dictionaries(
+        st.sampled_from([wellknown.POD_DELETION_COST, wellknown.DELETION_COST_WRITTEN]),
+        st.sampled_from(["0", "7", "-100", "-200"]),
+    ),
     place=st.integers(0, 3),
 )
 def test_one_write_is_enough_and_a_users_value_outlives_it(annotations: dict[str, str], place: int) -> None:
     written = correction(annotations, cost_of(place))
     after = {key: value for key, value in {**annotations, **written}.items() if value is not None}
     assert correction(after, cost_of(place)) == {}
-    if annotations.get(COST, annotations.get(MARK)) != annotations.get(MARK):
-        assert after.get(COST) == annotations.get(COST)
+    if annotations.get(
+        wellknown.POD_DELETION_COST, annotations.get(wellknown.DELETION_COST_WRITTEN)
+    ) != annotations.get(wellknown.DELETION_COST_WRITTEN):
+        assert after.get(wellknown.POD_DELETION_COST) == annotations.get(wellknown.POD_DELETION_COST)
     else:
-        assert int(after.get(COST, "0")) == cost_of(place)
+        assert int(after.get(wellknown.POD_DELETION_COST, "0")) == cost_of(place)
 
 
 @given(units=st.integers(1, 64))
@@ -116,7 +145,7 @@ def costs(pod: Pod, policy: ResourcePolicy, *, just_bound: bool = False) -> dict
             id="L2: ours goes with the policy",
         ),
         pytest.param(
-            a_pod(on="cloud-1", annotations={COST: "-100"}),
+            a_pod(on="cloud-1", annotations={wellknown.POD_DELETION_COST: "-100"}),
             a_policy(selector={"app": "other"}),
             NOTHING,
             id="L2: a user's value stays without a policy, too",
@@ -168,7 +197,11 @@ def metadata(pod: Pod, policy: ResourcePolicy) -> dict[str, str | None]:
     world = a_snapshot(policy, nodes=NODES, pods=[pod])
     found = list(metadata_changes([pod], lambda p: governing(p, [policy]), world, lambda _: False))
     written = {**found[0].labels, **found[0].annotations} if found else {}
-    return {key: value for key, value in written.items() if key not in (COST, MARK)}
+    return {
+        key: value
+        for key, value in written.items()
+        if key not in (wellknown.POD_DELETION_COST, wellknown.DELETION_COST_WRITTEN)
+    }
 
 
 @pytest.mark.parametrize(
@@ -242,7 +275,9 @@ def test_a_label_that_pods_are_selected_by_is_not_written(
 ) -> None:
     policy = a_policy(a_unit("dc"), a_unit("cloud"), **fields)
     labels = dict.fromkeys(keys, "new")
-    change = MetadataChange(a_pod(on="cloud-1", labels={"app": "web"}), policy, 1, labels, {COST: "-100"})
+    change = MetadataChange(
+        a_pod(on="cloud-1", labels={"app": "web"}), policy, 1, labels, {wellknown.POD_DELETION_COST: "-100"}
+    )
     rest, refused = allowed(change, selected)
     assert list(rest.labels) == expected
     assert rest.annotations == change.annotations
@@ -256,8 +291,8 @@ def test_a_label_that_pods_are_selected_by_is_not_written(
 
 def test_a_change_without_labels_asks_nobody_who_selects() -> None:
     """L1, L2: a cost alone, and what is taken off a pod that no policy governs any more."""
-    cost = MetadataChange(a_pod(on="cloud-1"), THREE_UNITS, 1, {}, {COST: "-100"})
-    orphan = MetadataChange(a_pod(on="cloud-1"), annotations={COST: None})
+    cost = MetadataChange(a_pod(on="cloud-1"), THREE_UNITS, 1, {}, {wellknown.POD_DELETION_COST: "-100"})
+    orphan = MetadataChange(a_pod(on="cloud-1"), annotations={wellknown.POD_DELETION_COST: None})
     assert allowed(cost, None) == (cost, ())
     assert allowed(orphan, None) == (orphan, ())
 

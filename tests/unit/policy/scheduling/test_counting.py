@@ -198,6 +198,6 @@ def test_assumed_pods_count_once(pods: list[Pod], reservations: list[Reservation
         ),
     ],
 )
-def test_requests_are_summed(pods: list[Pod], but: str, used: dict[str, str]) -> None:
+def test_requests_are_summed(pods: list[Pod], excluding: str, used: dict[str, str]) -> None:
     snapshot = a_snapshot(CAPPED, nodes=NODES, pods=pods)
-    assert snapshot.usage(CAPPED, 0, (), but).requests == amounts(used)
+    assert snapshot.usage(CAPPED, 0, (), excluding).requests == amounts(used)

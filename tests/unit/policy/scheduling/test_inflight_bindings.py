@@ -96,7 +96,7 @@ def test_a_unit_that_lost_a_node_is_in_doubt_without_room() -> None:
 def test_a_doubtful_pod_counts_in_each_unit_but_not_for_itself() -> None:
     view = view_of(WORLD, "a", "b")
     assert view.usage(POLICY, 0, ()).pods == 2
-    assert view.usage(POLICY, 1, (), but="a") == Usage(1, {GPU: 10**9})
+    assert view.usage(POLICY, 1, (), excluding="a") == Usage(1, {GPU: 10**9})
     assert view.usage(POLICY, 0, ("other",)).pods == 0
 
 

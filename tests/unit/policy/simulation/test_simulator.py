@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from cli.cluster.offline_extender import OfflineExtender
 from cluster.settings import Settings, WatcherSettings
+from policy.api import wellknown
 from policy.api.objects import Effect, Node, Phase, Pod, Taint
 from policy.api.resourcepolicy import WAIT_LABEL, NextUnits, ResourcePolicy
-from policy.scheduling.accounting import RECORD, record_of
+from policy.scheduling.accounting import record_of
 from policy.scheduling.filter import decide
 from policy.scheduling.matching import governing
 from policy.scheduling.node_fit import admits, has_free
@@ -79,7 +80,7 @@ def plainly(world: World) -> dict[str, int | None]:
         decision = decide(pod, room, world.policy, snapshot, NOW) if room else None
         if decision is None or not decision.nodes or decision.unit is None:
             continue
-        record = {RECORD: record_of(world.policy, decision.unit)}
+        record = {wellknown.UNIT: record_of(world.policy, decision.unit)}
         bound = replace(pod, node_name=decision.nodes[0], phase=Phase.RUNNING, bound_at=NOW)
         placed[pod.uid] = replace(bound, annotations=record)
         units[pod.uid] = decision.unit

@@ -2,10 +2,10 @@
 
 import pytest
 
+from policy.api import wellknown
 from policy.api.objects import Phase, Pod
 from policy.api.options import OnConflict
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
-from policy.podmetadata.deletion_cost import COST, MARK
 from policy.status.conditions import Condition, ConditionType, about_pods, accepted, rejected
 from tests.builders import a_pod, a_policy
 from tests.unit.policy.cases import GPU
@@ -111,13 +111,30 @@ def test_a_policy_whose_pods_are_not_sent_says_so(
 @pytest.mark.parametrize(
     ("pods", "expected"),
     [
-        pytest.param([a_pod("web-1", annotations={COST: "7"})], "web-1", id="L2: a cost of somebody else"),
         pytest.param(
-            [a_pod("web-1", annotations={COST: "-100", MARK: "-100"})], None, id="L2: a cost of ours"
+            [a_pod("web-1", annotations={wellknown.POD_DELETION_COST: "7"})],
+            "web-1",
+            id="L2: a cost of somebody else",
+        ),
+        pytest.param(
+            [
+                a_pod(
+                    "web-1",
+                    annotations={
+                        wellknown.POD_DELETION_COST: "-100",
+                        wellknown.DELETION_COST_WRITTEN: "-100",
+                    },
+                )
+            ],
+            None,
+            id="L2: a cost of ours",
         ),
         pytest.param([a_pod("web-1")], None, id="L2: no cost"),
         pytest.param(
-            [a_pod("b", annotations={COST: "7"}), a_pod("a", annotations={COST: "7"})],
+            [
+                a_pod("b", annotations={wellknown.POD_DELETION_COST: "7"}),
+                a_pod("a", annotations={wellknown.POD_DELETION_COST: "7"}),
+            ],
             "a",
             id="L2: of several foreign costs the first by name is the example",
         ),

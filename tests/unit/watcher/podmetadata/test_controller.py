@@ -14,17 +14,17 @@ import pytest
 from cluster.cache.cache import Cache
 from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import connect
+from policy.api import wellknown
 from policy.api.objects import Owner
 from policy.api.options import Kinds
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.podmetadata.deletion_cost import COST, MARK
 from tests.builders import a_node, a_pod, a_policy, a_unit, recorded_in
 from tests.fake_apiserver import FakeApiServer, Fault
 from watcher.podmetadata.controller import PodMetadataController
 
 PODS = "/api/v1/pods"
 GPU = "nvidia.com/gpu"
-OURS = {COST: "-100", MARK: "-100"}
+OURS = {wellknown.POD_DELETION_COST: "-100", wellknown.DELETION_COST_WRITTEN: "-100"}
 IN_TWO = a_policy(a_unit("dc"), a_unit())
 
 
@@ -163,7 +163,7 @@ def test_units_in_a_new_order_are_followed_at_once_though_the_last_write_is_not_
     stage.placement.round()
     stage.set_policy(a_policy(a_unit("dc"), a_unit("attic"), a_unit("cloud")))
     stage.placement.round()
-    assert stage.stored("b") == {COST: "-200", MARK: "-200"}
+    assert stage.stored("b") == {wellknown.POD_DELETION_COST: "-200", wellknown.DELETION_COST_WRITTEN: "-200"}
 
 
 def test_the_policy_goes_and_so_does_the_cost(stage: Stage) -> None:
@@ -179,7 +179,7 @@ def test_the_policy_goes_and_so_does_the_cost(stage: Stage) -> None:
 
 def test_a_users_value_is_never_patched(stage: Stage) -> None:
     stage.set_policy(a_policy())
-    stage.bind("b", "cloud-1", annotations={COST: "5"})
+    stage.bind("b", "cloud-1", annotations={wellknown.POD_DELETION_COST: "5"})
     stage.placement.round()
     assert stage.patches() == 0
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cluster.settings import Settings, WatcherSettings
+from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.unit.watcher.fixtures import DC, FAR, GPU, NEAR, World, room, waiting
@@ -18,7 +19,6 @@ from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.placeholder_manifests import UNSCHEDULABLE, names_of, placeholders, read_placeholders
 from watcher.provisioner.request_manifests import BOUGHT, OWNED, granted, name_of, pod_template
-from watcher.scaleup.pod_holds import DELAY
 from watcher.scaleup.scaleup_status import BlockReason
 
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 POLICY = a_policy(a_unit("far", resource="elastic"))
 DEMAND = Demand(POLICY, 0, (a_pod("a"), a_pod("b")))
 WRITTEN: Json = {
-    "metadata": {"name": "a", "labels": {"app": "x"}, "annotations": {DELAY: "8760h"}},
+    "metadata": {"name": "a", "labels": {"app": "x"}, "annotations": {wellknown.POD_SCALE_UP_DELAY: "8760h"}},
     "spec": {"containers": [{"name": "c", "image": "i", "resources": {"limits": GPU}}], "priority": 7},
 }
 TEMPLATE = pod_template(DEMAND, WRITTEN, {}, {})
@@ -55,7 +55,7 @@ def test_a_placeholder_needs_of_a_node_what_its_pod_needs() -> None:
     assert first["spec"]["nodeSelector"] == {"pool": "far"}
     assert first["spec"]["containers"] == TEMPLATE["template"]["spec"]["containers"]
     assert "priority" not in first["spec"]
-    assert DELAY not in json.dumps(PODS)
+    assert wellknown.POD_SCALE_UP_DELAY not in json.dumps(PODS)
     assert first["metadata"]["labels"].items() >= {"app": "x", **OWNED}.items()
     assert names_of(listed(second, first)) == [f"{name_of(DEMAND)}-0", f"{name_of(DEMAND)}-1"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from tests.builders import a_pod, a_policy, a_unit
@@ -23,7 +24,6 @@ from watcher.provisioner.request_manifests import (
     provisioning_request,
     read_requests,
 )
-from watcher.scaleup.pod_holds import DELAY
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ DEMAND = Demand(POLICY, 1, PODS)
 SIZES = {"far": (2, 1)}
 GPU = {"nvidia.com/gpu": "1"}
 WRITTEN: Json = {
-    "metadata": {"name": "a", "labels": {"app": "x"}, "annotations": {DELAY: "8760h"}},
+    "metadata": {"name": "a", "labels": {"app": "x"}, "annotations": {wellknown.POD_SCALE_UP_DELAY: "8760h"}},
     "spec": {
         "affinity": {"podAntiAffinity": {}},
         "containers": [
@@ -81,7 +81,7 @@ def test_the_template_keeps_what_decides_about_nodes_and_nothing_else() -> None:
 
 def test_the_hold_never_enters_the_template() -> None:
     """The trap of section 5: the request would be held as well, for ever."""
-    assert DELAY not in json.dumps(template())
+    assert wellknown.POD_SCALE_UP_DELAY not in json.dumps(template())
 
 
 def test_the_request_counts_its_pods_and_refers_to_the_template() -> None:

@@ -321,18 +321,18 @@ def test_nothing_is_asked_of_an_autoscaler_that_starts() -> None:
 
 def test_the_wait_of_a_stuck_unit_doubles_up_to_the_longest_and_starts_anew_after_success() -> None:
     """W4: as the autoscaler does."""
-    policy, setbacks, waits = a_policy(NEAR), UnitBackoff(60, 600), []
+    policy, backoff, waits = a_policy(NEAR), UnitBackoff(60, 600), []
     for _ in range(6):
-        setbacks.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
-        waits.append(retry_at(setbacks, policy) - NOW)
+        backoff.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
+        waits.append(retry_at(backoff, policy) - NOW)
     assert waits == [60, 120, 240, 480, 600, 600]
-    setbacks.succeeded(policy, 0, "shape")
-    setbacks.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
-    assert retry_at(setbacks, policy) == NOW + 60
+    backoff.succeeded(policy, 0, "shape")
+    backoff.failed(policy, 0, "shape", NOW, BlockReason.REFUSED)
+    assert retry_at(backoff, policy) == NOW + 60
 
 
-def retry_at(setbacks: UnitBackoff, policy: ResourcePolicy) -> float:
-    blocked = setbacks.blocked(policy, 0, NOW)
+def retry_at(backoff: UnitBackoff, policy: ResourcePolicy) -> float:
+    blocked = backoff.blocked(policy, 0, NOW)
     assert blocked
     return blocked.until
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from cluster.settings import Backend, Settings, WatcherSettings
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.options import OnConflict
 from tests.builders import LATER, NOW, a_pod, a_policy
 from tests.unit.watcher.fixtures import FAR, NEAR, World, room, waiting
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
 from watcher.provisioner.interface import RequestPhase
-from watcher.scaleup.pod_holds import DELAY, MARK, hold_changes
+from watcher.scaleup.pod_holds import hold_changes
 from watcher.scaleup.scaleup_status import AutoscalerHealth
 
 
@@ -110,10 +111,10 @@ def test_holds_stay_while_the_autoscaler_is_dead() -> None:
 def held_for(seconds: int) -> dict[str, str]:
     """The annotations of a pod of that age at NOW, and so much left of its hold."""
     value = f"{NOW - LATER + seconds:.0f}s"
-    return {DELAY: value, MARK: value}
+    return {wellknown.POD_SCALE_UP_DELAY: value, wellknown.HELD: value}
 
 
-OURS, THEIRS = held_for(1800), {DELAY: "5m"}
+OURS, THEIRS = held_for(1800), {wellknown.POD_SCALE_UP_DELAY: "5m"}
 
 
 @pytest.mark.parametrize(

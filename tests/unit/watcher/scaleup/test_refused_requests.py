@@ -140,9 +140,9 @@ def test_the_outlook_repeats_what_the_autoscaler_says_of_the_groups() -> None:
     world = mapped()
     tell(world, STOCK_OUT, FAR_GROUP)
     world.round()
-    outlook = world.board.latest()
-    assert outlook.of("default/policy", 0).blocked == Blocked(BlockReason.BACK_OFF, "near-1: no stock")
-    assert outlook.of("default/policy", 1).growable
+    scaleup_status = world.board.latest()
+    assert scaleup_status.of("default/policy", 0).blocked == Blocked(BlockReason.BACK_OFF, "near-1: no stock")
+    assert scaleup_status.of("default/policy", 1).growable
 
 
 @pytest.mark.parametrize(

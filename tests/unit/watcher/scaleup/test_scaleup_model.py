@@ -26,7 +26,7 @@ from watcher.provisioner.request_manifests import bundle_of
 
 POOLS = ("near", "far", "last")
 KNOWN = {pool: {"pool": pool} for pool in POOLS}
-SETTINGS = Settings(watcher=WatcherSettings(node_groups=KNOWN, retry_first=5))
+SETTINGS = Settings(watcher=WatcherSettings(node_groups=KNOWN, initial_backoff_seconds=5))
 TICK = 0.1
 LARGEST = {"nvidia.com/gpu": "1", "cpu": "2"}
 SIZES = [a_pod("p", requests={**LARGEST, "cpu": cpu}).requests for cpu in ("1", "2")]

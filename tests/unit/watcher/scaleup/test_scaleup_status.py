@@ -17,9 +17,9 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     world.round()
     asked_at = world.clock()
     world.answered(RequestPhase.PROVISIONED)
-    outlook = world.board.latest()
-    assert outlook.presence is AutoscalerHealth.SERVING
-    assert outlook.units == {
+    scaleup_status = world.board.latest()
+    assert scaleup_status.presence is AutoscalerHealth.SERVING
+    assert scaleup_status.units == {
         ("default/policy", 1): UnitScaleUp(asked=2, pods=frozenset("ab"), since=asked_at),
         ("default/policy", 2): UnitScaleUp(),
     }

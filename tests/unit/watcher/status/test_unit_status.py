@@ -69,12 +69,17 @@ def capped(reason: Reason, named: str = "") -> UnitCapacity:
             ELASTIC,
             BARE,
             IDLE,
-            AutoscalerHealth.SILENT,
-            ("NotGrowable", "AutoscalerSilent"),
+            AutoscalerHealth.DOWN,
+            ("NotGrowable", "AutoscalerUnavailable"),
             id="W5: a dead one",
         ),
         pytest.param(
-            ELASTIC, BARE, IDLE, AutoscalerHealth.DEAF, ("NotGrowable", "AutoscalerDeaf"), id="W5: a deaf one"
+            ELASTIC,
+            BARE,
+            IDLE,
+            AutoscalerHealth.NOT_RESPONDING,
+            ("NotGrowable", "AutoscalerNotResponding"),
+            id="W5: a deaf one",
         ),
         pytest.param(
             ELASTIC, BARE, IDLE, AutoscalerHealth.UNKNOWN, ("Empty", "NoNodes"), id="not looked yet"
@@ -110,8 +115,8 @@ def test_the_limit_is_named_and_for_whom_it_holds() -> None:
 
 
 def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
-    outlook = ScaleUpStatus(SERVING, {(POLICY.key, 1): STOCK_OUT})
-    assert "(ResourceExhausted: no GPU left)" in states(POLICY, [ROOM, NO_ROOM], outlook)[1].message
+    scaleup_status = ScaleUpStatus(SERVING, {(POLICY.key, 1): STOCK_OUT})
+    assert "(ResourceExhausted: no GPU left)" in states(POLICY, [ROOM, NO_ROOM], scaleup_status)[1].message
     endless = UnitScaleUp(blocked=Blocked(BlockReason.REFUSED, "x" * 100_000))
     _, told, _ = growth_conditions(POLICY, ScaleUpStatus(SERVING, {(POLICY.key, 1): endless}))
     assert len(told.message) < 1024
@@ -138,8 +143,11 @@ def test_the_conditions_about_growth(
 
 
 def test_a_policy_without_elastic_units_has_no_obstacle() -> None:
-    for outlook in (ScaleUpStatus(AutoscalerHealth.NOT_SERVED), ScaleUpStatus(SERVING, lost_gpus=("dc-1",))):
-        assert not any(told.status for told in growth_conditions(a_policy(), outlook))
+    for scaleup_status in (
+        ScaleUpStatus(AutoscalerHealth.NOT_SERVED),
+        ScaleUpStatus(SERVING, lost_gpus=("dc-1",)),
+    ):
+        assert not any(told.status for told in growth_conditions(a_policy(), scaleup_status))
 
 
 def test_nodes_that_lost_their_gpu_are_named() -> None:

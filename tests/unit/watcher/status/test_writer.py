@@ -32,13 +32,13 @@ class Stage:
         self.now = 1_000_000_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
-        self.surveyor = StatusBuilder(self.cache, [GPU], on_conflict)
+        self.builder = StatusBuilder(self.cache, [GPU], on_conflict)
         self.writer = StatusWriter(self.connection, lambda: self.now)
-        self.outlook = ScaleUpStatus()
+        self.scaleup_status = ScaleUpStatus()
         self.not_written: list[SkippedLabel] = []
 
     def write(self) -> None:
-        self.writer.write(self.surveyor.report(self.outlook, self.not_written))
+        self.writer.write(self.builder.report(self.scaleup_status, self.not_written))
 
     def store(self, name: str, **fields: Any) -> None:  # noqa: ANN401  a policy's fields
         self.api.put(POLICIES, "default", name, spec={"units": [{}]})
@@ -199,7 +199,9 @@ def test_conditions_of_others_are_kept(stage: Stage) -> None:
 def test_each_unit_is_told_with_what_it_holds_and_may_hold(stage: Stage) -> None:
     """L5: sums over all nodes and pods of the unit, in Kubernetes' own spelling."""
     stage.store("policy", units=[a_unit("dc", max=2), a_unit("cloud", resource="elastic")])
-    stage.outlook = ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", 1): UnitScaleUp(asked=1)})
+    stage.scaleup_status = ScaleUpStatus(
+        AutoscalerHealth.SERVING, {("default/policy", 1): UnitScaleUp(asked=1)}
+    )
     with stage.cache.lock:
         stage.cache.upsert_node(a_node("dc-1", "dc", allocatable={GPU: "4", "cpu": "8"}))
         stage.cache.upsert_pod(a_pod("a", on="dc-1", requests={GPU: "1"}))

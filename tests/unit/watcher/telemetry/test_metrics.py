@@ -79,8 +79,8 @@ class Stage:
         self.waits.round()
 
     def show(self) -> None:
-        surveyor = StatusBuilder(self.cache, [GPU], OnConflict.OLDEST)
-        self.metrics.show(surveyor.report(self.board.latest(), ()))
+        builder = StatusBuilder(self.cache, [GPU], OnConflict.OLDEST)
+        self.metrics.show(builder.report(self.board.latest(), ()))
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -161,4 +161,4 @@ def test_prometheus_reads_them_over_http(stage: Stage) -> None:
     serve_metrics(stage.metrics, f"127.0.0.1:{port}")
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         families = {family.name for family in text_string_to_metric_families(answer.read().decode())}
-    assert families >= {"resourcepolicy_unit_pods", "resourcepolicy_asked_after_seconds"}
+    assert families >= {"resourcepolicy_unit_pods", "resourcepolicy_pod_scale_up_request_seconds"}
