@@ -35,10 +35,11 @@ mutation: install  ## policy/scheduling/unit_selection.py and accounting.py with
 bench: install  ## ours against a Go peer, on this machine: a quarter of an hour, into dev/bench/RESULTS.md
 	$(BIN)/python -m dev.bench
 
-check: install  ## style, types
+check: install  ## style, types, layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 install: $(INSTALLED)  ## .venv with the locked dependencies and the command `resourcepolicy`
 
