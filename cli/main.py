@@ -187,5 +187,5 @@ def _prepare(config: Path | None, *, verbose: bool) -> Settings:
         format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
-    logging.getLogger("extender.app").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("extender.http.app").setLevel(logging.INFO if verbose else logging.WARNING)
     return load_settings(config)

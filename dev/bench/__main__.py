@@ -14,6 +14,7 @@ from dev.bench import live as live_run
 from dev.bench import spreading as spreading_run
 from dev.bench.cells import Cell, full_tables, quick_tables
 from dev.bench.cluster import Shape
+from dev.bench.compare import compare
 from dev.bench.machine import described, load
 from dev.bench.parts import parts
 from dev.bench.programs import build
@@ -65,6 +66,18 @@ def spreading(nodes: int, pods: int, output: Path) -> None:
     text = spreading_run.told(spreading_run.spreads(nodes, pods, _note), described(find_toolchain().version))
     output.write_text(text)
     click.echo(text)
+
+
+@main.command("compare")
+@click.option("--before", required=True, type=click.Path(path_type=Path, exists=True), help="A checkout.")
+@click.option("--before-settings", default="{}", show_default=True, help="Of its extender, as JSON.")
+@click.option("--rounds", default=3, show_default=True)
+def compare_versions(before: Path, before_settings: str, rounds: int) -> None:
+    """This version beside another checkout of it: filter alone, 100 to 15,000 names."""
+    client, _ = build()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        for line in compare(client, before, before_settings, Path(name), rounds, _note):
+            click.echo(line)
 
 
 def _run(output: Path | None, only: str, rounds: int, *, quick: bool) -> None:
