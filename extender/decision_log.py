@@ -9,8 +9,8 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from policy.explain.builder import explain
-from policy.explain.decision_record import DecisionRecord
 from policy.explain.types import Explanation
+from policy.scheduling.decision_record import DecisionRecord
 
 __all__ = ["DecisionLog"]
 

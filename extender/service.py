@@ -1,15 +1,10 @@
-"""The three verbs: look, decide, remember, in one critical section.
-
-Owns what a decision leaves behind (reservation, history) and when not to answer (E4, E11); must not know JSON
-or HTTP. The rules are in `policy`.
-"""
+"""The three verbs. Each looks at the cache, decides purely and applies the result, under one lock."""
 
 import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from time import monotonic
 
 from cluster.cache.cache import Cache
@@ -19,18 +14,13 @@ from extender.handover import Handover
 from policy.api.objects import Pod
 from policy.api.options import OnConflict, OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.explain.decision_record import record_filter, record_preempt
 from policy.explain.types import Explanation
-from policy.scheduling import filter as filter_verb
-from policy.scheduling import preempt as preempt_verb
 from policy.scheduling import prioritize as prioritize_verb
+from policy.scheduling.accounting import Group
+from policy.scheduling.cycle import CycleResult, PreemptionResult, SlotChange, cycle, preemption_cycle
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.node_sampling import sampled
-from policy.scheduling.pod_history import Nomination
 from policy.scheduling.preempt import PreemptDecision
-from policy.scheduling.reasons import Reason, Refusal
-from policy.scheduling.reservation_expiry import outlives
-from policy.scheduling.snapshot import ClusterView
 
 __all__ = ["Extender", "FilterResult", "NotReady", "PreemptResult"]
 
@@ -81,7 +71,7 @@ class Extender:
         self._not_ready_reason = not_ready_reason
         self._unready = True
         self._decisions = DecisionLog(clock())
-        self._settling = Handover(cache, clock, settle_seconds)
+        self._handover = Handover(cache, clock, settle_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
         self._scored_nodes = scored_nodes
@@ -100,19 +90,13 @@ class Extender:
                 policy = self._governing(pod)
                 if policy is None:
                     return None
-                decision = self._settled(pod, candidates, policy)
-                if not decision.unknown:
-                    self._leave(pod, policy, decision)
-                    taken = record_filter(pod, len(candidates), policy, decision, self._cache, self._clock())
-                    self._decisions.keep(taken)
-                    return FilterResult(policy, self._for_scoring(decision))
-                if not self._cache.changed.wait(deadline - monotonic()):
-                    log.warning(
-                        "%d node(s) not seen yet, such as %s",
-                        len(decision.unknown),
-                        next(iter(decision.unknown)),
-                    )
-                    raise NotReady("ResourcePolicy: node(s) not seen yet by the extender")
+                now = self._clock()
+                result = self._cycle(pod, candidates, policy, now)
+                self._handover.hold(pod.uid, held=result.in_doubt)
+                if not result.decision.unknown:
+                    self._apply(pod, policy, result, now)
+                    return FilterResult(policy, self._for_scoring(result.decision))
+                self._wait_for_nodes(result.decision.unknown, deadline)
 
     def prioritize(self, pod: Pod, candidates: Sequence[str]) -> Mapping[int, Collection[str]] | None:
         """The nodes by their score, in the order of the units (O1).
@@ -142,25 +126,22 @@ class Extender:
             if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
                 return PreemptResult(policy, PreemptDecision())  # nobody dies for a pod that will not come
             now = self._clock()
-            decide = partial(preempt_verb.decide, pod, victims, policy, now=now, protected=protected)
-            seen, doubting = decide(self._cache), self._settling.view(policy)
-            choice = preempt_verb.confirm(seen, decide(doubting)) if doubting else seen
-            if choice is None or self._settling.holds(pod.uid):
+            result = self._preemption_cycle(pod, victims, policy, now, protected)
+            if result is None or self._handover.holds(pod.uid):
                 raise NotReady("ResourcePolicy: bindings from before its start may be under way")
-            self._promise(pod, policy, choice, now)
-            self._decisions.keep(record_preempt(pod, len(victims), policy, choice, self._cache, now))
-            return PreemptResult(policy, choice)
+            self._apply_preemption(pod, policy, result, now)
+            return PreemptResult(policy, result.decision)
 
     def settle(self) -> Iterable[Pod]:
         """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
-        return self._settling.look()
+        return self._handover.look()
 
     def not_ready_reason(self) -> str:
         """Why there is no answer now; empty if there is. Whoever asks first finds that it became ready."""
         with self._cache.lock:
             reason = self._not_ready_reason()
             if not reason and self._unready:
-                self._settling.begin()
+                self._handover.begin()
             self._unready = bool(reason)
             return reason
 
@@ -184,7 +165,7 @@ class Extender:
         reason = self.not_ready_reason()
         if reason:
             raise NotReady(f"ResourcePolicy: {reason}")
-        self._settling.asked(pod.uid)
+        self._handover.asked(pod.uid)
         self._cache.expire()
         policy = self._cache.policies.governing(pod)
         if policy is None:
@@ -194,23 +175,44 @@ class Extender:
     def _is_refused_for_conflict(self, pod: Pod) -> bool:
         return self._on_conflict is OnConflict.REJECT and len(self._cache.policies.matching(pod)) > 1
 
-    def _decide(
-        self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: ClusterView
-    ) -> FilterDecision:
-        if self._is_refused_for_conflict(pod):
-            return filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
-        now = self._clock()
-        return filter_verb.decide(pod, candidates, policy, view, now, self._outside_units)
+    def _cycle(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, now: float) -> CycleResult:
+        return cycle(
+            pod,
+            candidates,
+            policy,
+            self._cache,
+            now,
+            slot=self._cache.reservations().get(pod.uid),
+            pessimistic=self._handover.view(policy),
+            doubts_end_at=self._handover.ends_at,
+            in_conflict=self._is_refused_for_conflict(pod),
+            outside_units=self._outside_units,
+        )
 
-    def _settled(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy) -> FilterDecision:
-        """While it hangs on doubtful pods a refusal, not an error, which would cost seconds of back-off."""
-        seen = self._decide(pod, candidates, policy, self._cache)
-        doubting = self._settling.view(policy)
-        feared = self._decide(pod, candidates, policy, doubting) if doubting else seen
-        decision = filter_verb.confirm(candidates, policy, seen, feared)
-        held = decision is not seen
-        self._settling.hold(pod.uid, held=held)
-        return replace(decision, retry_at=self._settling.ends_at) if held else decision
+    def _preemption_cycle(
+        self,
+        pod: Pod,
+        victims: Mapping[str, Sequence[str]],
+        policy: ResourcePolicy,
+        now: float,
+        protected: Collection[str],
+    ) -> PreemptionResult | None:
+        last = self._cache.attempts.get(pod.uid)
+        return preemption_cycle(
+            pod,
+            victims,
+            policy,
+            self._cache,
+            now,
+            protected=protected,
+            pessimistic=self._handover.view(policy),
+            retry_at=last.retry_at if last else math.inf,
+        )
+
+    def _wait_for_nodes(self, unknown: Collection[str], deadline: float) -> None:
+        if not self._cache.changed.wait(deadline - monotonic()):
+            log.warning("%d node(s) not seen yet, such as %s", len(unknown), next(iter(unknown)))
+            raise NotReady("ResourcePolicy: node(s) not seen yet by the extender")
 
     def _for_scoring(self, decision: FilterDecision) -> FilterDecision:
         if self._scored_nodes is ScoredNodes.ALL:
@@ -219,34 +221,26 @@ class Extender:
         self._turn += len(nodes)
         return replace(decision, nodes=nodes)
 
-    def _promise(self, pod: Pod, policy: ResourcePolicy, choice: PreemptDecision, now: float) -> None:
-        """A slot (E7), or what the pod has to wait for before victims further on (O5, P1)."""
-        history, walk = self._cache.history(pod.uid), choice.walk
-        last = self._cache.attempts.get(pod.uid)
-        retry_at = last.retry_at if last else math.inf
-        if choice.unit is None and not history.holds(pod.nominated_node, now):
-            # Nobody is leaving for it, or it would not be asked: kube-scheduler does not end its nomination.
-            self._cache.forget(pod.uid)
-        if choice.unit is not None:
-            self._cache.assume(pod, policy, choice.unit, choice.group)
-            history = replace(history, promise=Nomination(choice.unit, frozenset(choice.nodes), now))
-        elif walk is not None and walk.waits is not None:
-            history = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
-            retry_at = min(retry_at, walk.retry_at)
-        else:
-            return
-        self._cache.remember(
-            SchedulingAttempt(pod, policy.key, now, refused=True, retry_at=retry_at), history
-        )
-
-    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: FilterDecision) -> None:
-        now = self._clock()
-        held, refused = self._cache.reservations().get(pod.uid), decision.refused
-        if decision.unit is not None:
-            self._cache.assume(pod, policy, decision.unit, decision.group)
-        elif not (held and refused and outlives(held, pod, refused, policy, self._cache, now)):
-            self._cache.forget(pod.uid)
+    def _apply(self, pod: Pod, policy: ResourcePolicy, result: CycleResult, now: float) -> None:
+        decision = result.decision
+        self._apply_slot(pod, policy, result.slot, decision.unit, decision.group)
         attempt = SchedulingAttempt(pod, policy.key, now, not decision.nodes, decision.retry_at)
-        before = self._cache.history(pod.uid)
-        after = before.after(decision.waits, decision.waits_since, decision.kept_from)
-        self._cache.remember(attempt, after)
+        self._cache.remember(attempt, result.history)
+        self._decisions.keep(result.record)
+
+    def _apply_preemption(
+        self, pod: Pod, policy: ResourcePolicy, result: PreemptionResult, now: float
+    ) -> None:
+        self._apply_slot(pod, policy, result.slot, result.decision.unit, result.decision.group)
+        if result.history is not None:
+            attempt = SchedulingAttempt(pod, policy.key, now, refused=True, retry_at=result.retry_at)
+            self._cache.remember(attempt, result.history)
+        self._decisions.keep(result.record)
+
+    def _apply_slot(
+        self, pod: Pod, policy: ResourcePolicy, change: SlotChange, unit: int | None, group: Group
+    ) -> None:
+        if change is SlotChange.ASSUME and unit is not None:
+            self._cache.assume(pod, policy, unit, group)
+        elif change is SlotChange.FORGET:
+            self._cache.forget(pod.uid)

@@ -14,8 +14,9 @@ from cluster.settings import Settings
 from policy.api import wellknown
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.explain.pod_summary import PodStage, PodSummary, summarize_pod
-from policy.explain.types import Explanation, Verb
+from policy.explain.types import Explanation
 from policy.scheduling.accounting import recorded_unit
+from policy.scheduling.decision_record import Verb
 from watcher.provisioner.interface import Request, RequestPhase
 
 __all__ = ["ExplainReport", "NodeRequestReport", "explain_report"]

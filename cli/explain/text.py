@@ -15,7 +15,8 @@ from cli.explain.report import ExplainReport, NodeRequestReport
 from cli.truncate import truncated
 from policy.api.duration import format_duration
 from policy.explain.pod_summary import PodStage
-from policy.explain.types import Explanation, UnitExplanation, UnitOutcome, Verb
+from policy.explain.types import Explanation, UnitExplanation, UnitOutcome
+from policy.scheduling.decision_record import Verb
 from policy.scheduling.reasons import Reason
 
 __all__ = ["SHOWN"]

@@ -17,10 +17,9 @@ from extender.service import Extender, PreemptResult
 from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, PodUsage, Usage
-from policy.scheduling.filter import FilterDecision
+from policy.scheduling.cycle import CycleResult
 from policy.scheduling.preempt import PreemptDecision
 from policy.scheduling.reservation_expiry import SEEN_AFTER
-from policy.scheduling.snapshot import ClusterView
 
 __all__ = ["MUTANTS"]
 
@@ -142,22 +141,20 @@ class _NeverPokes(Requeue):
 
 
 class _SkipsWhenFirstIsFull(Extender):
-    def _decide(
-        self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, view: ClusterView
-    ) -> FilterDecision:
-        decision = super()._decide(pod, candidates, policy, view)
+    def _cycle(self, pod: Pod, candidates: Sequence[str], policy: ResourcePolicy, now: float) -> CycleResult:
+        result = super()._cycle(pod, candidates, policy, now)
         last = len(policy.units) - 1
-        nodes = [name for name in candidates if name in view.nodes_in(policy, last)]
-        if decision.unit == 1 and last > 1 and nodes:
-            return replace(decision, unit=last, nodes=nodes)
-        return decision
+        nodes = [name for name in candidates if name in self._cache.nodes_in(policy, last)]
+        if result.decision.unit == 1 and last > 1 and nodes:
+            return replace(result, decision=replace(result.decision, unit=last, nodes=nodes))
+        return result
 
 
 class _RefusalsTakeNominations(Extender):
-    def _leave(self, pod: Pod, policy: ResourcePolicy, decision: FilterDecision) -> None:
-        super()._leave(pod, policy, decision)
-        promise = self._cache.history(pod.uid).promise
-        if decision.refused and not (promise and promise.lives(pod.nominated_node, self._clock())):
+    def _apply(self, pod: Pod, policy: ResourcePolicy, result: CycleResult, now: float) -> None:
+        super()._apply(pod, policy, result, now)
+        nomination = self._cache.history(pod.uid).promise
+        if result.decision.refused and not (nomination and nomination.lives(pod.nominated_node, now)):
             self._cache.forget(pod.uid)
 
 

@@ -6,8 +6,8 @@ kube-scheduler compares, these name the numbers of the moment.
 
 from policy.api.duration import format_duration
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.explain.decision_record import DecisionRecord, UnitCounts
-from policy.explain.types import Amount, UnitOutcome, Verb
+from policy.explain.types import Amount, UnitOutcome
+from policy.scheduling.decision_record import DecisionRecord, UnitCounts, Verb
 from policy.scheduling.reasons import Reason, Refusal
 
 __all__ = ["again", "conclusion", "passed_by", "rule_of", "untried", "why"]

@@ -8,16 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.scheduling.decision_record import Verb
 from policy.scheduling.reasons import Reason
 
-__all__ = ["Amount", "Explanation", "UnitExplanation", "UnitOutcome", "Verb"]
-
-
-class Verb(StrEnum):
-    """What kube-scheduler asked."""
-
-    FILTER = "filter"
-    PREEMPT = "preempt"
+__all__ = ["Amount", "Explanation", "UnitExplanation", "UnitOutcome"]
 
 
 class UnitOutcome(StrEnum):

@@ -10,8 +10,8 @@ import pytest
 from extender.decision_codec import decode_explanations
 from extender.decision_log import DecisionLog
 from policy.api.objects import Pod
-from policy.explain.decision_record import record_filter
-from policy.explain.types import Explanation, Verb
+from policy.explain.types import Explanation
+from policy.scheduling.decision_record import Verb, record_filter
 from policy.scheduling.filter import decide
 from tests.builders import NOW, a_pod, a_policy, a_snapshot, a_unit
 from tests.integration.server import Answer, Site

@@ -17,8 +17,8 @@ from extender.decision_codec import encode_explanations
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits
 from policy.explain.builder import explain as told_by
-from policy.explain.decision_record import record_filter
 from policy.scaleup.demand import Demand
+from policy.scheduling.decision_record import record_filter
 from policy.scheduling.filter import decide
 from tests.builders import a_node as node
 from tests.builders import a_policy as policy

@@ -15,8 +15,8 @@ from policy.api.objects import Node, Pod
 from policy.api.options import OutsideUnits
 from policy.api.resourcepolicy import NextUnits, PreemptPolicy, ResourcePolicy
 from policy.explain.builder import explain
-from policy.explain.decision_record import DecisionRecord, record_filter, record_preempt
-from policy.explain.types import Explanation, UnitOutcome, Verb
+from policy.explain.types import Explanation, UnitOutcome
+from policy.scheduling.decision_record import DecisionRecord, Verb, record_filter, record_preempt
 from policy.scheduling.filter import FilterDecision, decide, refuse
 from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.preempt import decide as decide_preemption

@@ -179,7 +179,7 @@ def test_assumed_pods_count_once(pods: list[Pod], reservations: list[Reservation
 
 
 @pytest.mark.parametrize(
-    ("pods", "but", "used"),
+    ("pods", "excluding", "used"),
     [
         pytest.param(
             [

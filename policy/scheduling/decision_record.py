@@ -6,11 +6,11 @@ of it, nor where it is kept.
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 from policy.api.objects import EMPTY, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.explain.types import Verb
 from policy.scheduling.accounting import Group, Usage
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.preempt import PreemptDecision
@@ -18,7 +18,14 @@ from policy.scheduling.reasons import Reason, Refusal
 from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import UnitSelection
 
-__all__ = ["DecisionRecord", "UnitCounts", "record_filter", "record_preempt"]
+__all__ = ["DecisionRecord", "UnitCounts", "Verb", "record_filter", "record_preempt"]
+
+
+class Verb(StrEnum):
+    """What kube-scheduler asked."""
+
+    FILTER = "filter"
+    PREEMPT = "preempt"
 
 
 class UnitCounts(NamedTuple):
