@@ -1,4 +1,4 @@
-"""`python -m bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
+"""`python -m dev.bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
 
 Owns arguments, files and what is said meanwhile. Must not know how anything is measured.
 Facts: the whole takes a quarter of an hour on two idle cores, and means little where others use them.
@@ -114,4 +114,4 @@ def _note(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m bench")
+    main(prog_name="python -m dev.bench")

@@ -1,4 +1,4 @@
-"""An extender that does next to nothing: `python -m bench.ceiling --bind HOST:PORT`.
+"""An extender that does next to nothing: `python -m dev.bench.ceiling --bind HOST:PORT`.
 
 Owns an answer cut from the bytes of the question: every second name stays. Must not know pods, policies or
 nodes; it is told of a kubeconfig, as the others are, and reads none. What a scheduler loses with this one, it

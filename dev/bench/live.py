@@ -26,7 +26,7 @@ _SETTLE_SECONDS = 20.0
 _NONE, _WITH_MOST = "no extender", "ours, filter"
 _HEAD = """# Whole schedulers
 
-`python -m bench live` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
+`python -m dev.bench live` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
 after: {loads[1]:.2f} (its own share is about 2).
 
 A real kube-scheduler, apiserver and etcd with {nodes} KWOK nodes; {pods} pods are there when the scheduler

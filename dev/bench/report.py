@@ -34,7 +34,7 @@ def head(machine: str, loads: tuple[float, float], rounds: int) -> str:
     """What every number depends on."""
     return f"""# Benchmark
 
-`python -m bench` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
+`python -m dev.bench` wrote this: {machine}; load of the machine before: {loads[0]:.2f},
 after: {loads[1]:.2f} (its own share is about 1.5).
 
 Microseconds, p50 / p99 of {rounds} rounds in which the extenders took turns. The client does what

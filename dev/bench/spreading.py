@@ -25,7 +25,7 @@ _SERVICE = {
 }
 _HEAD = """# Spreading
 
-`python -m bench spreading` wrote this: {machine}.
+`python -m dev.bench spreading` wrote this: {machine}.
 
 A real kube-scheduler with {nodes} KWOK nodes in one unit and in three zones, and {pods} pods of one service,
 which it spreads by its default constraints. The last columns say on how many nodes there were so many pods.

@@ -1,4 +1,4 @@
-"""`python -m controlplane build | up`.
+"""`python -m dev.controlplane build | up`.
 
 Must not know: anything but which of the two was asked for.
 """

@@ -1,4 +1,4 @@
-"""`python -m demo [--keep]`.
+"""`python -m dev.demo [--keep]`.
 
 Owns: the arguments, the exit status, and what is said of a failure. Must not know: the story.
 Exit status: 0 as the guide tells it, 1 otherwise, 130 when interrupted.
@@ -30,7 +30,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m demo",
+        prog="python -m dev.demo",
         description="The story of the guide on a real control plane, there and back, in less than a minute.",
     )
     parser.add_argument("--keep", action="store_true", help="leave it up until Ctrl-C, for your own kubectl")

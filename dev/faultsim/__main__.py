@@ -1,4 +1,4 @@
-"""The command `python -m faults`: run, count, and tell the shortest story of what failed.
+"""The command `python -m dev.faultsim`: run, count, and tell the shortest story of what failed.
 
 Owns arguments and the exit code, 1 if an invariant was violated.
 """

@@ -1,4 +1,4 @@
-"""`python -m demo` as a user runs it: it ends well, and leaves nothing behind however it ends."""
+"""`python -m dev.demo` as a user runs it: it ends well, and leaves nothing behind however it ends."""
 
 import fcntl
 import json
@@ -36,7 +36,7 @@ PICTURE = "timeline.svg"
 def demo(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Its own directory for temporary files tells what it started, and what it left."""
     with subprocess.Popen(
-        [sys.executable, "-m", "demo", "--timeline", str(directory / PICTURE), *arguments],
+        [sys.executable, "-m", "dev.demo", "--timeline", str(directory / PICTURE), *arguments],
         cwd=ROOT,
         env=environ | {"TMPDIR": str(directory)},
         stdout=subprocess.PIPE,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.plane
 PODS = "/api/v1/namespaces/default/pods"
 RUN_UNTIL_KILLED = """
 import sys, time
-from controlplane import ControlPlane, PlaneOptions
+from dev.controlplane import ControlPlane, PlaneOptions
 plane = ControlPlane(PlaneOptions(extenders=()))
 print(plane.directory, flush=True)
 with plane:

@@ -76,7 +76,7 @@ def test_every_draw_is_the_same_again_and_some_of_each_kind_come() -> None:
 @pytest.mark.plane
 def test_three_rounds_on_the_real_autoscaler_are_right() -> None:
     """W1 to W4. Pods are born held: else the autoscaler may see one before the watcher does."""
-    command = [sys.executable, "-m", "campaigns", "growth", "--rounds", "3", "--seed", "1", "--held"]
+    command = [sys.executable, "-m", "dev.soak", "scale-up", "--rounds", "3", "--seed", "1", "--held"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     print(run.stdout, run.stderr)  # noqa: T201  shown when the test fails
     assert run.returncode == 0

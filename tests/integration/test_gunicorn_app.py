@@ -22,7 +22,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from extender.server import Server
-from extender.serving import serve
+from extender.http.gunicorn_app import serve
 from cluster.settings import Settings
 
 kubeconfig, bind, file = sys.argv[1:]

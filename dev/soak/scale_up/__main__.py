@@ -1,4 +1,4 @@
-"""`python -m campaigns growth`: rounds of random demand, and a table of what the autoscaler was made to do.
+"""`python -m dev.soak scale-up`: rounds of random demand, and a table of what the autoscaler was made to do.
 
 Owns arguments and the exit code, 1 if a unit was grown that no policy named, or by a node too many.
 """
@@ -100,4 +100,4 @@ def _parts(
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m campaigns growth")
+    main(prog_name="python -m dev.soak scale-up")

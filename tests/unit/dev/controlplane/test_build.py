@@ -18,8 +18,8 @@ from tests.unit.dev.controlplane.fake_go import FakeGo, fake_go
 BUILD_ONE = """
 import sys
 from pathlib import Path
-from controlplane.build import build
-from controlplane.programs import Program
+from dev.controlplane.build import build
+from dev.controlplane.programs import Program
 from tests.controlplane.fake_go import FakeGo
 root, module, go = map(Path, sys.argv[1:])
 print(build(FakeGo(go).toolchain, root, (Program("tool", module, "example.com/tool"),))["tool"])

@@ -2,7 +2,7 @@
 
 The model buys as cluster-autoscaler 1.33 does beside held pods, loses answers, and starts no request twice,
 as manifests/served-once.yaml sees to; the watcher dies at random, also between two writes. The real one is
-played by `python -m campaigns growth`. Rules: W1 to W4, A3 to A6.
+played by `python -m dev.soak scale-up`. Rules: W1 to W4, A3 to A6.
 """
 
 from collections import Counter
