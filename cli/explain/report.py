@@ -162,8 +162,8 @@ def _purchase(request: Request, governor: ResourcePolicy | None) -> NodeRequestR
         request.made_at,
         recorded_unit(request.record, governor) if governor else None,
         len(request.pods),
-        request.answer,
-        _ANSWERS[request.answer] + (f" ({request.message})" if request.message else ""),
+        request.phase,
+        _ANSWERS[request.phase] + (f" ({request.message})" if request.message else ""),
     )
 
 

@@ -60,7 +60,7 @@ class Request:
     shape: str
     bundle: str
     """Requests of one bundle were asked together, and one answer is for all of them."""
-    answer: RequestPhase
+    phase: RequestPhase
     made_at: float
     granted: int | None = None
     """How many of the pods it brings room for; None: for all."""
@@ -95,17 +95,17 @@ class Provisioner(Protocol):
     def requests(self) -> Sequence[Request]:
         """Every request of ours that still lives, those of an earlier process included."""
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """Put demands for one unit and return a name for each; asking twice for the same is asking once (A3).
 
         `status` is what the autoscaler tells at that time: what it buys for them is not in it yet.
         """
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         """Ask for no more than so many places, if what was asked can still be changed."""
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         """Take a request out of the autoscaler's state and keep it on record as provisioned, as granted."""
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         """Remove every trace of a request."""

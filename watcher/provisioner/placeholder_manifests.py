@@ -59,7 +59,7 @@ def read_placeholders(pods: bytes, templates: bytes) -> list[Request]:
     shown = Counter(p.metadata.labels[wellknown.REQUEST] for p in _items(pods) if p.shown)
     in_sight = {RequestPhase.UNSENT: RequestPhase.SHOWN, RequestPhase.PROVISIONED: RequestPhase.BOUGHT}
     return [
-        replace(record, answer=in_sight[record.answer], shown=shown[record.name])
+        replace(record, phase=in_sight[record.phase], shown=shown[record.name])
         if shown[record.name]
         else record
         for record in read_records(templates)

@@ -138,11 +138,11 @@ def read_records(templates: bytes) -> list[Request]:
 
 
 def _bought(request: Request, kept: "_Written") -> Request:
-    granted = _request(kept, request.answer).granted
+    granted = _request(kept, request.phase).granted
     said = "bought, as its group's size told"
     served_at = kept.metadata.creation_timestamp.timestamp()
     return replace(
-        request, answer=RequestPhase.PROVISIONED, granted=granted, message=said, served_at=served_at
+        request, phase=RequestPhase.PROVISIONED, granted=granted, message=said, served_at=served_at
     )
 
 
@@ -151,10 +151,10 @@ def _answered(record: Request, seen: "_Written | None") -> Request:
     if seen is None:
         return record
     conditions = seen.status.conditions
-    answer, message = _answer(conditions, bought=record.answer is RequestPhase.PROVISIONED)
+    answer, message = _answer(conditions, bought=record.phase is RequestPhase.PROVISIONED)
     served_at = _true_since("Provisioned", conditions) or record.served_at
     accepted_at = _true_since("Accepted", conditions)
-    return replace(record, answer=answer, message=message, accepted_at=accepted_at, served_at=served_at)
+    return replace(record, phase=answer, message=message, accepted_at=accepted_at, served_at=served_at)
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -217,7 +217,7 @@ def _request(written: _Written, answer: RequestPhase) -> Request:
         pods=frozenset(told.get(wellknown.REQUEST_PODS, "").split()),
         shape=told.get(wellknown.REQUEST_SHAPE, ""),
         bundle=told.get(wellknown.REQUEST_BUNDLE, name),
-        answer=answer,
+        phase=answer,
         made_at=written.metadata.creation_timestamp.timestamp(),
         granted=int(told[wellknown.REQUEST_GRANTED]) if wellknown.REQUEST_GRANTED in told else None,
         sizes=msgspec.json.decode(told.get(wellknown.REQUEST_SIZES) or "{}", type=dict[str, Size]),

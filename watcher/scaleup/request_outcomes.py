@@ -1,7 +1,6 @@
-"""What the end of a request teaches about its unit (A6, W4).
+"""What the end of a request tells about its unit (A6, W4).
 
-Owns how failures and successes are read: as a sign that fewer pods may do, or that the unit is to be passed
-over for a time. Must not know when that time is looked at (`memory`), nor what is asked then (`steps`).
+A failure means that fewer pods may do, or that the unit is passed over for a time.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,49 +10,46 @@ from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.provisioner.interface import Request, shape_of
 from watcher.scaleup.actions import DeleteReason
 from watcher.scaleup.cluster_state import ClusterState
-from watcher.scaleup.request_tracker import RequestTracker
 from watcher.scaleup.scaleup_status import BlockReason
+from watcher.scaleup.unit_backoff import UnitBackoff
 
 __all__ = ["record_outcome", "record_refusal"]
 
 
 def record_outcome(
-    request: Request,
-    why: DeleteReason,
-    said: str,
-    state: ClusterState,
-    memory: RequestTracker,
-    status: AutoscalerStatus,
+    request: Request, reason: DeleteReason, message: str, state: ClusterState, status: AutoscalerStatus
 ) -> None:
-    """Note what follows from a request that was just withdrawn; `status` is the autoscaler's latest."""
-    meant = state.of(request)
-    if meant is None:
+    """Note in the back-off what follows from a request that was just deleted.
+
+    `message` is the autoscaler's own, `status` its latest.
+    """
+    tracked = state.tracked(request.name)
+    if tracked is None or tracked.target is None:
         return
-    policy, unit = meant[0].policy, meant[1]
-    if why is DeleteReason.DONE:
-        memory.backoff.succeeded(policy, unit, request.shape)
-    elif why is DeleteReason.OVERDUE:
-        memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.NOT_ARRIVED, said)
-    elif why is DeleteReason.FAILED:
+    policy, unit, backoff = tracked.target.policy, tracked.target.index, state.backoff
+    if reason is DeleteReason.DONE:
+        backoff.succeeded(policy, unit, request.shape)
+    elif reason is DeleteReason.OVERDUE:
+        backoff.failed(policy, unit, request.shape, state.now, BlockReason.NOT_ARRIVED, message)
+    elif reason is DeleteReason.FAILED:
         written, groups = policy.units[unit], state.groups
         if groups.blocked(written, status):
             return  # for as long as the autoscaler says so, and no longer
         # Placeholders are served one by one: where none was, fewer of them would fare no better.
         batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
-        if _backed_off(groups.candidates(written, status), memory.backed_off_before(request)):
-            memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.BACK_OFF, said)
-        elif sum(other.bundle == request.bundle for other in state.requests) > 1:
-            memory.backoff.split(policy, unit, state.now)
+        if _backed_off(groups.candidates(written, status), tracked.backed_off_before):
+            backoff.failed(policy, unit, request.shape, state.now, BlockReason.BACK_OFF, message)
+        elif sum(other.request.bundle == request.bundle for other in state.requests) > 1:
+            backoff.split(policy, unit, state.now)
         elif batch:
-            memory.backoff.smaller(policy, unit, request.shape, batch, state.now)
+            backoff.smaller(policy, unit, request.shape, batch, state.now)
         else:
-            memory.backoff.failed(policy, unit, request.shape, state.now, BlockReason.REFUSED, said)
+            backoff.failed(policy, unit, request.shape, state.now, BlockReason.REFUSED, message)
 
 
-def record_refusal(demand: Demand, said: str, memory: RequestTracker, now: float) -> None:
+def record_refusal(demand: Demand, message: str, backoff: UnitBackoff, now: float) -> None:
     """Note that the API server took no request for this: it is as good as refused by the autoscaler."""
-    shape = shape_of(demand.pods[0])
-    memory.backoff.failed(demand.policy, demand.unit, shape, now, BlockReason.REFUSED, said)
+    backoff.failed(demand.policy, demand.unit, shape_of(demand.pods[0]), now, BlockReason.REFUSED, message)
 
 
 def _smaller(pods: int, left: int) -> int:

@@ -53,8 +53,8 @@ class BlockReason(StrEnum):
 class Blocked:
     """A unit that is passed over."""
 
-    obstacle: BlockReason
-    said: str
+    reason: BlockReason
+    message: str
     """In the autoscaler's own words; empty if it has none."""
     until: float = math.inf
     """When it is asked again; never earlier than the autoscaler lifts it, if that is what it waits for."""
@@ -64,7 +64,7 @@ class Blocked:
 class UnitScaleUp:
     """What is under way for one unit."""
 
-    asked: int = 0
+    requested: int = 0
     """Pods that nodes were asked for and that have not arrived."""
     pods: frozenset[str] = frozenset()
     """The uids of those that wait for them now: pods that were asked for may be gone."""
@@ -85,10 +85,10 @@ _NOTHING = UnitScaleUp()
 class ScaleUpStatus:
     """One round's findings. Times are in Unix seconds."""
 
-    presence: AutoscalerHealth = AutoscalerHealth.UNKNOWN
+    health: AutoscalerHealth = AutoscalerHealth.UNKNOWN
     units: Mapping[tuple[str, int], UnitScaleUp] = field(default_factory=dict)
     """By the policy's key and the index of the unit; units that wait for no nodes are not in it (U4)."""
-    lost_gpus: tuple[str, ...] = ()
+    unready_gpus: tuple[str, ...] = ()
     """Nodes that may keep the autoscaler from buying anything (kubernetes/autoscaler#10301)."""
 
     def of(self, policy: str, unit: int) -> UnitScaleUp:

@@ -51,10 +51,10 @@ class Recorder:
     def requests(self) -> Sequence[Request]:
         return list(self.live.values())
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         self.live[request.name] = replace(request, shown=places)
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         assert status == self.said
         if self.refusals:
             raise self.refusals.pop()
@@ -70,30 +70,30 @@ class Recorder:
             pods=frozenset(pods),
             shape=shape_of(demand.pods[0]),
             bundle=bundle,
-            answer=RequestPhase.ASKED,
+            phase=RequestPhase.ASKED,
             made_at=self.now,
         )
         return name
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         self.settled.append(request.name)
         self.live[request.name] = request
         self.mark(request.bundle, RequestPhase.PROVISIONED)
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         del self.live[request.name]
-        if request.answer is not RequestPhase.PROVISIONED:
+        if request.phase is not RequestPhase.PROVISIONED:
             self.mark(request.bundle, RequestPhase.UNSENT)
 
     def mark(self, bundle: str, answer: RequestPhase) -> None:
         """The requests of a bundle share what the autoscaler sees."""
         for name, request in self.live.items():
             if request.bundle == bundle:
-                self.live[name] = replace(request, answer=answer)
+                self.live[name] = replace(request, phase=answer)
 
     def answer(self, answer: RequestPhase) -> None:
         self.live = {
-            name: replace(r, answer=answer) if r.answer in (RequestPhase.ASKED, RequestPhase.ACCEPTED) else r
+            name: replace(r, phase=answer) if r.phase in (RequestPhase.ASKED, RequestPhase.ACCEPTED) else r
             for name, r in self.live.items()
         }
 
@@ -136,7 +136,7 @@ class World:
         """What was asked in it, as (unit, pods)."""
         self.autoscaler.now += seconds
         before = len(self.autoscaler.asked)
-        self.watcher.round()
+        self.watcher.reconcile()
         return self.autoscaler.asked[before:]
 
     def answered(self, answer: RequestPhase) -> list[tuple[int, list[str]]]:

@@ -40,7 +40,7 @@ def test_pods_of_different_sizes_are_asked_for_together() -> None:
     world.put(waiting("u"))
     assert world.round() == [(0, ["u"])]
     world.round()
-    assert world.board.latest().of("default/policy", 0).asked == 4
+    assert world.board.latest().of("default/policy", 0).requested == 4
 
 
 def test_what_was_asked_together_ends_size_by_size_once_it_is_served() -> None:
@@ -114,7 +114,7 @@ def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> N
     tell(world, NodeGroup("near", target=3))
     world.round()
     world.round()
-    assert {request.answer for request in world.live} == {RequestPhase.PROVISIONED}
+    assert {request.phase for request in world.live} == {RequestPhase.PROVISIONED}
     world.restart()
     assert [world.round(), world.round()] == [[], []]
 

@@ -85,7 +85,7 @@ def test_what_a_crash_leaves_tells_how_far_it_had_come(
 ) -> None:
     """W3: every order of writes can be cut off."""
     (request,) = read_placeholders(listed(*pods), listed(*map(record, kept)))
-    assert (request.name, request.answer, request.shown) == (name_of(DEMAND), answer, count)
+    assert (request.name, request.phase, request.shown) == (name_of(DEMAND), answer, count)
 
 
 def test_a_record_keeps_how_many_pods_were_granted_a_place() -> None:
@@ -101,13 +101,13 @@ class Silent(World):
 
     def show(self) -> None:
         self.autoscaler.live = {
-            name: replace(r, answer=RequestPhase.SHOWN, shown=len(r.pods))
-            if r.answer is RequestPhase.ASKED
+            name: replace(r, phase=RequestPhase.SHOWN, shown=len(r.pods))
+            if r.phase is RequestPhase.ASKED
             else r
             for name, r in self.autoscaler.live.items()
         }
 
-    def ask(self, *names: str) -> Request:
+    def create(self, *names: str) -> Request:
         """The request for these pods, shown."""
         self.put(*map(waiting, names))
         self.round()
@@ -126,7 +126,7 @@ NEAR_GROUP, FAR_GROUP = NodeGroup("near", max_size=9), NodeGroup("far", max_size
 def test_placeholders_go_as_soon_as_a_group_grew_and_their_places_are_awaited() -> None:
     """A5: in the next loop they would buy a second node."""
     world = Silent(a_policy(NEAR))
-    world.ask("a", "b")
+    world.create("a", "b")
     world.tell(replace(NEAR_GROUP, target=2))
     assert len(world.autoscaler.settled) == 1
     assert [world.round() for _ in range(3)] == [[], [], []]
@@ -136,7 +136,7 @@ def test_a_group_that_reached_its_maximum_serves_as_many_as_it_bought_nodes_for(
     """W4: the rest goes on."""
     world = Silent(a_policy(NEAR, FAR))
     world.autoscaler.said = AutoscalerStatus("0", (replace(NEAR_GROUP, max_size=2), FAR_GROUP))
-    world.ask("a", "b", "c")
+    world.create("a", "b", "c")
     world.tell(NodeGroup("near", target=2, max_size=2), FAR_GROUP)
     assert world.live[0].granted == 2
     # The unit is not known to be at its maximum here: one request shows.
@@ -149,7 +149,7 @@ def test_nodes_for_several_pods_serve_several() -> None:
     world.put(a_node("old", "near", allocatable={"nvidia.com/gpu": "2"}))
     world.put(*(replace(waiting(f"busy{n}"), node_name="old", unschedulable=False) for n in range(2)))
     world.autoscaler.said = AutoscalerStatus("0", (NodeGroup("near", 1, 1, max_size=2),))
-    world.ask("a", "b", "c")
+    world.create("a", "b", "c")
     world.tell(NodeGroup("near", target=2, registered=1, max_size=2))
     assert world.live[0].granted == 2
 
@@ -157,18 +157,18 @@ def test_nodes_for_several_pods_serve_several() -> None:
 def test_a_refusal_of_the_cloud_sends_the_pods_to_the_next_unit() -> None:
     """W4: at once, and not half of them again."""
     world = Silent(a_policy(NEAR, FAR))
-    world.ask("a", "b")
+    world.create("a", "b")
     world.tell(replace(NEAR_GROUP, backoff="no stock"), FAR_GROUP)
     assert world.round() == [(1, ["a", "b"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
     assert blocked
-    assert blocked.obstacle is BlockReason.BACK_OFF
+    assert blocked.reason is BlockReason.BACK_OFF
 
 
 def test_an_autoscaler_that_lives_and_does_nothing_has_refused() -> None:
     """A6: a timeout is the only sign that its nodes would not fit."""
     world = Silent(a_policy(NEAR, FAR))
-    world.ask("a")
+    world.create("a")
     world.tell(NEAR_GROUP, FAR_GROUP, seconds=91)
     assert world.round() == [(1, ["a"])]
 
@@ -176,7 +176,7 @@ def test_an_autoscaler_that_lives_and_does_nothing_has_refused() -> None:
 def test_a_dead_autoscaler_has_not_refused() -> None:
     """A8: it will act on the placeholder when it is back."""
     world = Silent(a_policy(NEAR, FAR))
-    world.ask("a")
+    world.create("a")
     assert world.round(91) == []
     assert world.round(91) == []
 
@@ -184,16 +184,16 @@ def test_a_dead_autoscaler_has_not_refused() -> None:
 def test_a_pod_that_goes_takes_its_placeholder_along() -> None:
     """W3: nobody would use its node."""
     world = Silent(a_policy(DC, NEAR))
-    world.ask("a", "b")
+    world.create("a", "b")
     world.cache.remove_pod(waiting("b"))
     world.round()
-    assert [(r.answer, r.shown) for r in world.live] == [(RequestPhase.SHOWN, 1)]
+    assert [(r.phase, r.shown) for r in world.live] == [(RequestPhase.SHOWN, 1)]
 
 
 def test_placeholders_without_pods_are_removed_after_a_moment_for_replacements() -> None:
     """W3, A4: a roll-out must not wait for the grace of 30 s again."""
     world = Silent(a_policy(NEAR))
-    world.ask("old")
+    world.create("old")
     world.cache.remove_pod(waiting("old"))
     world.round()
     world.put(waiting("new"))
@@ -231,7 +231,7 @@ def test_units_of_different_groups_need_not_wait_for_each_other() -> None:
 def test_units_whose_groups_are_not_known_wait_for_each_other() -> None:
     """A4: any group might be the one."""
     world = Silent(a_policy(a_unit("near", resource="elastic", max=1), FAR))
-    world.ask("a", "b")
+    world.create("a", "b")
     assert world.round() == []
 
 
@@ -240,7 +240,7 @@ def test_pods_that_land_before_the_growth_is_told_have_its_places_all_the_same()
     capped = a_unit("near", resource="elastic", max=2)
     world = Silent(a_policy(capped, FAR))
     world.autoscaler.said = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
-    world.ask("a", "b")
+    world.create("a", "b")
     for name, node in (("twin", "n1"), ("a", "n2")):
         world.put(room(node, "near"))
         world.bind(name, node)

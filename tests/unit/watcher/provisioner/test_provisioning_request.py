@@ -132,7 +132,7 @@ def test_what_a_restart_needs_is_read_back() -> None:
     assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
     assert request.pods == {"a", "b"}
     assert request.sizes == SIZES
-    assert request.answer is RequestPhase.ASKED
+    assert request.phase is RequestPhase.ASKED
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_what_a_restart_needs_is_read_back() -> None:
 def test_conditions_are_answers(conditions: list[Json], answer: RequestPhase) -> None:
     """A6, A7, A9."""
     body = listed(stored(provisioning_request([DEMAND], {}), conditions))
-    assert [request.answer for request in read_requests(body, listed())] == [answer]
+    assert [request.phase for request in read_requests(body, listed())] == [answer]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_what_a_crash_leaves_tells_how_far_it_had_come(
     requests = listed(*([stored(provisioning_request([DEMAND], {}))] if requested else []))
     templates = listed(*(stored(template(), name=name + suffix) for suffix in kept))
     (request,) = read_requests(requests, templates)
-    assert (request.name, request.answer) == (name, answer)
+    assert (request.name, request.phase) == (name, answer)
 
 
 OTHER = Demand(POLICY, 1, (a_pod("c", requests=GPU),))
@@ -238,7 +238,7 @@ def test_what_a_crash_leaves_of_sizes_asked_for_together_tells_of_each(
         for demand in kept
     ]
     found = read_requests(requests, listed(*templates))
-    assert [request.answer for request in found] == answers
+    assert [request.phase for request in found] == answers
     assert {request.bundle for request in found} == {TOGETHER}
     of = {demand.pods[0].uid: demand for demand in BOTH}
     assert all(len(request.pods) == len(of[min(request.pods)].pods) for request in found)
@@ -250,7 +250,7 @@ def test_a_bought_request_is_as_old_as_its_first_record() -> None:
     later["metadata"]["creationTimestamp"] = "2026-11-24T12:00:09Z"
     (request,) = read_requests(listed(), listed(stored(template()), later))
     (first,) = read_requests(listed(), listed(stored(template())))
-    assert request.answer is RequestPhase.PROVISIONED
+    assert request.phase is RequestPhase.PROVISIONED
     assert request.made_at == first.made_at
 
 
@@ -352,7 +352,7 @@ def test_a_purchase_that_was_concluded_counts_as_served_since_then() -> None:
     concluded = stored(template(), name=name_of(DEMAND) + BOUGHT)
     concluded["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
     (request,) = read_requests(listed(), listed(stored(template()), concluded))
-    assert (request.answer, request.served_at) == (RequestPhase.PROVISIONED, 1_795_521_600.0)
+    assert (request.phase, request.served_at) == (RequestPhase.PROVISIONED, 1_795_521_600.0)
 
 
 @pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])

@@ -222,7 +222,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_if_nothing_grew() -> None:
     world.put(waiting("a"))
     world.round()
     (request,) = world.live
-    world.autoscaler.live[request.name] = replace(request, answer=RequestPhase.ACCEPTED, accepted_at=NOW)
+    world.autoscaler.live[request.name] = replace(request, phase=RequestPhase.ACCEPTED, accepted_at=NOW)
     for loop, asked in (("02:46:40.9", []), ("02:46:41.1", [(0, ["a"])])):
         world.restart()
         world.autoscaler.said = replace(world.autoscaler.said, updated=f"1970-01-01 {loop} +0000 UTC")
@@ -384,7 +384,7 @@ def test_watchers_that_live_two_seconds_ask_again_for_a_node_that_others_took() 
     world.put(waiting("a"))
     world.round()
     (request,) = world.live
-    served = replace(request, answer=RequestPhase.PROVISIONED, served_at=world.clock())
+    served = replace(request, phase=RequestPhase.PROVISIONED, served_at=world.clock())
     world.autoscaler.live[request.name] = served
     thief = a_pod("thief", on="new", requests={"nvidia.com/gpu": "1"}, namespace="elsewhere")
     world.put(room("new", "near"), replace(thief, bound_at=world.clock()))

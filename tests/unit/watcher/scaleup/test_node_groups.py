@@ -62,7 +62,7 @@ def test_a_unit_is_passed_over_only_if_no_group_is_left_that_might_serve_it() ->
     assert known.blocked(NEAR, AutoscalerStatus("1", (full, B, C))) is None
     blocked = known.blocked(NEAR, AutoscalerStatus("1", (full, B)))
     assert blocked
-    assert blocked.said == "asg-a: at its maximum of 9"
+    assert blocked.message == "asg-a: at its maximum of 9"
 
 
 @pytest.mark.parametrize(

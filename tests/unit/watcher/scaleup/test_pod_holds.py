@@ -69,7 +69,7 @@ def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: Autosc
     world.put(replace(waiting("a"), annotations=OURS))
     assert world.round() == []
     assert [change.held for change in world.held] == [False]
-    assert world.board.latest().presence is AutoscalerHealth.NOT_SERVED
+    assert world.board.latest().health is AutoscalerHealth.NOT_SERVED
 
 
 def test_an_autoscaler_that_was_there_is_waited_for() -> None:

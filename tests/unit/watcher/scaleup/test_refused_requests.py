@@ -102,7 +102,7 @@ def test_a_new_back_off_ends_the_halving() -> None:
     assert world.answered(RequestPhase.FAILED) == [(1, ["a", "b", "c", "d"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
     assert blocked
-    assert blocked.obstacle is BlockReason.BACK_OFF
+    assert blocked.reason is BlockReason.BACK_OFF
 
 
 def test_an_old_back_off_does_not_end_it() -> None:

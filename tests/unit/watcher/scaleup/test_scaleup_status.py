@@ -18,16 +18,16 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     asked_at = world.clock()
     world.answered(RequestPhase.PROVISIONED)
     scaleup_status = world.board.latest()
-    assert scaleup_status.presence is AutoscalerHealth.SERVING
+    assert scaleup_status.health is AutoscalerHealth.SERVING
     assert scaleup_status.units == {
-        ("default/policy", 1): UnitScaleUp(asked=2, pods=frozenset("ab"), since=asked_at),
+        ("default/policy", 1): UnitScaleUp(requested=2, pods=frozenset("ab"), since=asked_at),
         ("default/policy", 2): UnitScaleUp(),
     }
     world.put(room("new", "near"))
     world.bind("a", "new")
     world.round()
     assert world.board.latest().of("default/policy", 1) == UnitScaleUp(
-        asked=1, pods=frozenset("b"), since=asked_at
+        requested=1, pods=frozenset("b"), since=asked_at
     )
 
 
@@ -53,10 +53,10 @@ def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
 def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: AutoscalerHealth) -> None:
     """W5."""
     world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    assert world.board.latest().presence is AutoscalerHealth.UNKNOWN
+    assert world.board.latest().health is AutoscalerHealth.UNKNOWN
     world.autoscaler.serves = False
     world.round()
-    assert world.board.latest().presence is presence
+    assert world.board.latest().health is presence
 
 
 @pytest.mark.parametrize("backend", [Backend.AUTO, Backend.NONE])
@@ -66,9 +66,9 @@ def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting(backend
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
     world.round(2)
     world.round(100)
-    assert world.board.latest().lost_gpus == ()
+    assert world.board.latest().unready_gpus == ()
     world.round(30)
-    assert world.board.latest().lost_gpus == ("dead",)
+    assert world.board.latest().unready_gpus == ("dead",)
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
     world.round(2)
-    assert world.board.latest().lost_gpus == ()
+    assert world.board.latest().unready_gpus == ()

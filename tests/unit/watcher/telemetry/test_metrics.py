@@ -40,14 +40,14 @@ class StillAutoscaler:
     def requests(self) -> Sequence[Request]:
         return ()
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         return [f"{demand.unit} {status}" for demand in demands]
 
-    def shrink(self, request: Request, places: int) -> None: ...
+    def scale(self, request: Request, places: int) -> None: ...
 
-    def settle(self, request: Request) -> None: ...
+    def mark_provisioned(self, request: Request) -> None: ...
 
-    def withdraw(self, request: Request) -> None: ...
+    def delete(self, request: Request) -> None: ...
 
 
 class Stage:
@@ -72,9 +72,9 @@ class Stage:
             self.cache.upsert_pod(pod)
         self.waits.round()
 
-    def ask(self, unit: int, after: float = 0.0) -> None:
+    def create(self, unit: int, after: float = 0.0) -> None:
         self.now += after
-        growth = UnitScaleUp(asked=1, pods=frozenset({"a"}))
+        growth = UnitScaleUp(requested=1, pods=frozenset({"a"}))
         self.board.publish(ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth}))
         self.waits.round()
 
@@ -95,14 +95,14 @@ def stage() -> Stage:
 
 def test_the_time_from_refusal_to_request_to_binding_is_told_once(stage: Stage) -> None:
     stage.see()
-    stage.ask(1, after=1.5)
-    stage.ask(1, after=3.0)
+    stage.create(1, after=1.5)
+    stage.create(1, after=3.0)
     stage.see(on="cloud-1", after=20.0)
     stage.see(on="cloud-1", after=20.0)
-    assert stage.value("asked_after_seconds_count", unit="1") == 1
-    assert stage.value("asked_after_seconds_sum", unit="1") == 1.5
-    assert stage.value("bound_after_seconds_count", unit="1") == 1
-    assert stage.value("bound_after_seconds_sum", unit="1") == 24.5
+    assert stage.value("pod_scale_up_request_seconds_count", unit="1") == 1
+    assert stage.value("pod_scale_up_request_seconds_sum", unit="1") == 1.5
+    assert stage.value("pod_scheduling_seconds_count", unit="1") == 1
+    assert stage.value("pod_scheduling_seconds_sum", unit="1") == 24.5
 
 
 def test_a_pod_that_never_waited_or_is_gone_is_not_told(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def test_a_pod_that_never_waited_or_is_gone_is_not_told(stage: Stage) -> None:
     with stage.cache.lock:
         stage.cache.remove_pod(replace(PENDING, uid="b", name="b"))
     stage.waits.round()
-    assert stage.value("bound_after_seconds_count", unit="0") is None
+    assert stage.value("pod_scheduling_seconds_count", unit="0") is None
 
 
 def test_a_pod_outside_all_units_is_told_as_such(stage: Stage) -> None:
@@ -119,16 +119,16 @@ def test_a_pod_outside_all_units_is_told_as_such(stage: Stage) -> None:
         stage.cache.upsert_node(a_node("attic-1"))
     stage.see()
     stage.see(on="attic-1", after=2.0)
-    assert stage.value("bound_after_seconds_count", unit="outside") == 1
+    assert stage.value("pod_scheduling_seconds_count", unit="outside") == 1
 
 
 def test_what_is_the_case_is_told_by_policy_and_unit(stage: Stage) -> None:
     stage.see(on="cloud-1", name="b")
     stage.see()
-    stage.ask(1)
+    stage.create(1)
     stage.show()
     assert (stage.value("unit_pods", unit="0"), stage.value("unit_pods", unit="1")) == (0, 1)
-    assert (stage.value("unit_nodes", unit="1"), stage.value("unit_asked_pods", unit="1")) == (1, 1)
+    assert (stage.value("unit_nodes", unit="1"), stage.value("unit_requested_pods", unit="1")) == (1, 1)
     assert stage.value("pending_pods") == 1
     states = {state: stage.value("unit_state", unit="0", state=state) for state in ("Open", "Full")}
     assert states == {"Open": 0, "Full": 1}
@@ -147,9 +147,9 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
     autoscaler = InstrumentedProvisioner(StillAutoscaler(), stage.metrics.request)
-    autoscaler.ask([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
+    autoscaler.create([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
     for answer in (RequestPhase.PROVISIONED, RequestPhase.FAILED, RequestPhase.FAILED):
-        autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
+        autoscaler.delete(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
     assert counts == [1, 1, 2]
