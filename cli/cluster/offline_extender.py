@@ -12,7 +12,6 @@ from cluster.settings import Settings
 from extender.service import Extender
 from policy.api.objects import Node, Phase, Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.explain.types import Explanation
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.snapshot import ClusterView
 
@@ -71,10 +70,6 @@ class OfflineExtender:
         """See `Stage`."""
         filtered = self._extender.filter(pod, candidates) if self.sends(pod) else None
         return filtered.decision if filtered else None
-
-    def explain(self, pod: Pod, candidates: Sequence[str]) -> list[Explanation]:
-        """What would be decided about the pod, told; nothing if no policy governs it."""
-        return self._extender.decisions(pod.namespace, pod.name) if self.decide(pod, candidates) else []
 
     def bind(self, pod: Pod, node: str) -> None:
         """See `Stage`."""

@@ -7,12 +7,12 @@ what is said about it.
 
 import difflib
 import time
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.cluster.live import POLICIES, Session, in_namespace, read_cluster
-from cli.cluster.offline_extender import OfflineExtender
 from cli.cluster.snapshot import ClusterSnapshot, ReportedCondition, cluster_of, moment
 from cli.errors import CommandError
 from cli.explain.decisions_client import DecisionsAnswer, ask_at, ask_through
@@ -20,11 +20,14 @@ from cli.explain.events_and_requests import PodEvents, events_of, optional, requ
 from cluster.kube.client import ApiError
 from cluster.settings import Settings
 from policy.api.objects import Pod
+from policy.api.options import OnConflict
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
+from policy.explain.builder import explain
 from policy.explain.types import Explanation
-from policy.scheduling.matching import governing
+from policy.scheduling.cycle import cycle
+from policy.scheduling.matching import governing, is_managed, matching
 from policy.scheduling.node_fit import admits, has_free
-from policy.scheduling.snapshot import ClusterView
+from policy.scheduling.snapshot import ClusterView, Snapshot
 from watcher.provisioner.interface import Request
 
 __all__ = ["ExplainInput", "inquire_live", "inquire_snapshot"]
@@ -154,23 +157,48 @@ def _from_api(
     cluster: ClusterSnapshot, pod: Pod, now: float, settings: Settings, why_not: str
 ) -> ExplainInput:
     """As if kube-scheduler asked about the pod now."""
-    stage = OfflineExtender(cluster.nodes, cluster.pods, cluster.policies, settings, now)
-    candidates = [
-        node.name
-        for node in cluster.nodes
-        if admits(node, pod)
-        and has_free(node, (p for p in stage.view.pods_on(node.name) if p.uid != pod.uid), pod)
-    ]
+    view = replace(cluster.snapshot(settings.kinds), remembers_since=now)
+    decisions = () if pod.finished else _decided_now(cluster, view, pod, now, settings)
     return ExplainInput(
         now=now,
         pod=pod,
         policies=cluster.policies,
         rejected=cluster.rejected,
-        view=stage.view,
-        decisions=() if pod.finished else stage.explain(pod, candidates),
+        view=view,
+        decisions=decisions,
         why_not=why_not,
         refusal=cluster.refusals.get(pod.uid),
     )
+
+
+def _decided_now(
+    cluster: ClusterSnapshot, view: Snapshot, pod: Pod, now: float, settings: Settings
+) -> Sequence[Explanation]:
+    """One scheduling cycle on the snapshot; nothing if no policy governs the pod, or nobody asks about it."""
+    matched = matching(pod, cluster.policies)
+    if not matched or not is_managed(pod, settings.watcher.managed_resources):
+        return ()
+    result = cycle(
+        pod,
+        _nodes_with_room(cluster, pod),
+        matched[0],
+        view,
+        now,
+        in_conflict=settings.on_conflict is OnConflict.REJECT and len(matched) > 1,
+        outside_units=settings.outside_units,
+    )
+    return (explain(result.record),)
+
+
+def _nodes_with_room(cluster: ClusterSnapshot, pod: Pod) -> list[str]:
+    """The nodes that kube-scheduler would ask about, as far as `node_fit` tells."""
+    others: defaultdict[str, list[Pod]] = defaultdict(list)
+    for other in cluster.pods:
+        if other.node_name and not other.finished and other.uid != pod.uid:
+            others[other.node_name].append(other)
+    return [
+        node.name for node in cluster.nodes if admits(node, pod) and has_free(node, others[node.name], pod)
+    ]
 
 
 def _no_such_pod(namespace: str, name: str, pods: Sequence[Pod]) -> CommandError:
