@@ -1,7 +1,4 @@
-"""The commands for those who write policies, as they are typed.
-
-Owns arguments and help; must not know what the commands do, which is imported when one of them is run.
-"""
+"""The commands for those who write policies, as they are typed."""
 
 from pathlib import Path
 from typing import Any

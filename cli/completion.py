@@ -1,7 +1,7 @@
 """Completion: for shells by click's own mechanism, for kubectl by its plugins' protocol, names by asking.
 
-Owns what is offered behind TAB; must not know any command. Whatever goes wrong offers nothing: a prompt is no
-place for errors. kubectl's protocol is cobra's: a candidate a line, then `:` and a directive.
+Whatever goes wrong offers nothing: a prompt is no place for errors. kubectl's protocol is cobra's: a
+candidate a line, then `:` and a directive.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """A mistake of the user: one line, exit code 2, never a traceback.
 
-Owns the exception; must not know what can go wrong. The line says where, what, and what to do about it.
+The line says where, what, and what to do about it.
 """
 
 import click

@@ -1,7 +1,4 @@
-"""The command `resourcepolicy`.
-
-Owns arguments, exit codes and what a user reads on a mistake; must not know what the programs do.
-"""
+"""The command `resourcepolicy`."""
 
 import difflib
 import errno

@@ -1,7 +1,4 @@
-"""The command `resourcepolicy release`: what it says, and whether all is gone.
-
-Owns its words and its exit code; must not know what there is to take back.
-"""
+"""The command `resourcepolicy release`: what it says, and whether all is gone."""
 
 from collections import Counter
 from collections.abc import Callable

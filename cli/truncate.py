@@ -1,7 +1,6 @@
 """A text cut to a width in its middle.
 
-Owns where it is cut; must not know what it says. Selectors of units often differ in nothing but the end of
-their values: `alibabacloud.c..l-id=npedge`.
+Selectors of units often differ in nothing but the end of their values: `alibabacloud.c..l-id=npedge`.
 """
 
 __all__ = ["truncated"]

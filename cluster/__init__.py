@@ -1,4 +1,4 @@
 """The cluster as the API server tells it: reached, listed and watched, and kept for decisions.
 
-What `extender` and `watcher` share. Must not know either, nor kube-scheduler, nor an autoscaler.
+What `extender` and `watcher` share.
 """

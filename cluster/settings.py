@@ -1,7 +1,4 @@
-"""The settings file of both programs: what may stand in it, its defaults, all errors at once.
-
-Owns the names and defaults of config/extender.yaml; must not know who reads a value.
-"""
+"""The settings file of both programs: what may stand in it, its defaults, all errors at once."""
 
 import re
 from collections.abc import Mapping

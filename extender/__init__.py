@@ -1,4 +1,1 @@
-"""`resourcepolicy serve`: kube-scheduler asks which nodes a pod may use, `policy` decides, this answers.
-
-Must not know `watcher`: the two meet in the objects of the cluster only.
-"""
+"""`resourcepolicy serve`: kube-scheduler asks which nodes a pod may use, `policy` decides, this answers."""

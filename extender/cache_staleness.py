@@ -1,8 +1,7 @@
 """How old the view is: since when everything that the API server had by then has certainly arrived.
 
-Owns asking the API server how far it is, and comparing; must not know how the view is kept, nor what an old
-one is good for. A list without a resourceVersion tells the version of the moment; a watch has come as far
-once it brought an event or a bookmark of that version or a later one. Versions compare as numbers (KEP-5504).
+A list without a resourceVersion tells the version of the moment; a watch has come as far once it brought an
+event or a bookmark of that version or a later one. Versions compare as numbers (KEP-5504).
 """
 
 import json

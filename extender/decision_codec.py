@@ -1,7 +1,4 @@
-"""Explanations on the wire: what GET /decisions answers, and how it is read.
-
-Owns both directions, so that they agree; must not know HTTP, nor how an explanation is found or shown.
-"""
+"""Explanations on the wire: what GET /decisions answers, and how it is read."""
 
 from collections.abc import Sequence
 

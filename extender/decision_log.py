@@ -1,8 +1,7 @@
 """The latest decisions about each pod, for whoever asks why it is where it is.
 
-Owns how many are kept; must not know what they say, nor who reads them. Part of the server's memory only: a
-restart begins anew. Decisions in a row that say the same are kept as one, with their number: a pod that is
-asked about every few seconds does not push out how it came there.
+Part of the server's memory only: a restart begins anew. Decisions in a row that say the same are kept as one,
+with their number: a pod that is asked about every few seconds does not push out how it came there.
 """
 
 from collections import OrderedDict

@@ -1,10 +1,9 @@
 """The time after a start, or a change of leader, in which a predecessor's bindings may land unseen (C7).
 
-Owns which pods are in doubt and until when; must not know what is decided about them. A pod leaves the doubt
-when it is asked about (the scheduler has no binding of it under way), when it is bound or gone, when no unit
-has room for it any more, and in any case `seconds` after the beginning. Whenever a policy is edited it is
-found anew which units the pods in doubt may be on their way to: they were sent by another form of it, or by
-another policy.
+A pod leaves the doubt when it is asked about (the scheduler has no binding of it under way), when it is bound
+or gone, when no unit has room for it any more, and in any case `seconds` after the beginning. Whenever a
+policy is edited it is found anew which units the pods in doubt may be on their way to: they were sent by
+another form of it, or by another policy.
 """
 
 from collections import defaultdict

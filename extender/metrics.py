@@ -1,7 +1,4 @@
-"""The metrics of the server.
-
-Owns names, help texts and labels; must not know when anything is counted.
-"""
+"""The metrics of the server."""
 
 from functools import cache
 

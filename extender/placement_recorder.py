@@ -1,8 +1,4 @@
-"""Writes down on each placed pod the unit it was placed through (L3), so that a restart counts it there.
-
-Owns when the record is written: once, soon after the binding, never in the way of a decision. Must not know
-how the unit was found.
-"""
+"""Writes down on each placed pod the unit it was placed through (L3), so that a restart counts it there."""
 
 from collections.abc import Callable
 from itertools import islice

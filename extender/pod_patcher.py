@@ -1,7 +1,4 @@
-"""Writes on pods: the requeue that wakes one, the record of its unit.
-
-Owns the patches; must not know when they are due.
-"""
+"""Writes on pods: the requeue that wakes one, the record of its unit."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,7 +1,4 @@
-"""When the server may answer (E4, C7).
-
-Owns the reasons not to; must not know what is answered.
-"""
+"""When the server may answer (E4, C7)."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,4 @@
-"""The server's composition: everything that `resourcepolicy serve` consists of, joined.
-
-Owns construction and the order of starting and stopping; contains no logic of its own.
-"""
+"""The server's composition: everything that `resourcepolicy serve` consists of, joined."""
 
 import gc
 import logging

@@ -1,6 +1,5 @@
 """A small API server of ours, over real HTTP, that can be made to fail.
 
-Owns versions, pages, watches, compaction and faults; knows no kind (any path of the API's shape).
 Held to the real one by tests/conformance/test_fake_apiserver_contract.py.
 """
 

@@ -1,7 +1,6 @@
 """The watcher's composition: everything that `resourcepolicy watch` consists of, joined.
 
-Owns construction and the order of starting and stopping; contains no logic of its own. A signal ends it:
-holds and requests stay, and the next watcher goes on from them (W3).
+A signal ends it: holds and requests stay, and the next watcher goes on from them (W3).
 """
 
 import logging

@@ -1,8 +1,6 @@
 """YAML as kubectl prints it, fast: a large cluster loads in seconds instead of minutes.
 
-Owns what is cut from the text before libyaml sees it, and plain values without the detour of PyYAML's
-constructors; must not know what the values mean. Blocks are found by their indentation; text that is written
-otherwise is left as it is. Timestamps stay text.
+Blocks are found by their indentation; text that is written otherwise is left as it is. Timestamps stay text.
 """
 
 import re

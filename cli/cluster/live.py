@@ -1,6 +1,5 @@
 """The cluster that a kubeconfig leads to, read once.
 
-Owns which lists are asked for and what is said when one is refused; must not know what is done with them.
 Reading workloads is a courtesy: whoever may not list Deployments still gets everything else.
 """
 

@@ -1,6 +1,6 @@
 """The simulator's cluster: the cache and the service that answer kube-scheduler, with a clock of their own.
 
-Owns putting them together; must not know the play. So that the answers are the server's, to the letter.
+So that the answers are the server's, to the letter.
 """
 
 import math
@@ -51,15 +51,12 @@ class OfflineExtender:
 
     @property
     def view(self) -> ClusterView:
-        """See `Stage`."""
         return self._cache
 
     def pods(self) -> Collection[Pod]:
-        """See `Stage`."""
         return self._cache.pods()
 
     def governing(self, pod: Pod) -> ResourcePolicy | None:
-        """See `Stage`."""
         return self._cache.policies.governing(pod) if self.sends(pod) else None
 
     def sends(self, pod: Pod) -> bool:
@@ -67,19 +64,15 @@ class OfflineExtender:
         return not self._managed or not self._managed.isdisjoint(pod.requests)
 
     def decide(self, pod: Pod, candidates: Sequence[str]) -> FilterDecision | None:
-        """See `Stage`."""
         filtered = self._extender.filter(pod, candidates) if self.sends(pod) else None
         return filtered.decision if filtered else None
 
     def bind(self, pod: Pod, node: str) -> None:
-        """See `Stage`."""
         placed = replace(pod, node_name=node, bound_at=self.now, phase=Phase.RUNNING)
         self._cache.upsert_pod(placed)
 
     def remove(self, pod: Pod) -> None:
-        """See `Stage`."""
         self._cache.remove_pod(pod)
 
     def add_node(self, node: Node) -> None:
-        """See `Stage`."""
         self._cache.upsert_node(node)

@@ -1,7 +1,6 @@
 """What `kubectl get nodes,pods,resourcepolicies -A -o yaml|json` prints, as values.
 
-Owns decoding a v1 List, from a file or from the API server; must not know what is done with it. JSON is
-decoded typed, which skips what no rule reads, and takes a tenth of the time that YAML takes.
+JSON is decoded typed, which skips what no rule reads, and takes a tenth of the time that YAML takes.
 """
 
 import codecs

@@ -1,7 +1,4 @@
-"""The cluster that a command is about: a snapshot, the live one, or none.
-
-Owns the choice; must not know how either is read, nor what the command does with it.
-"""
+"""The cluster that a command is about: a snapshot, the live one, or none."""
 
 import sys
 from pathlib import Path

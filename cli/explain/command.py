@@ -1,7 +1,4 @@
-"""What `resourcepolicy explain` does.
-
-Owns which cluster is asked, and printing; must not know what is concluded, nor how it is laid out.
-"""
+"""What `resourcepolicy explain` does."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""What the server decided about a pod, asked of the server itself.
-
-Owns how it is reached: a URL that the user names, or the API server's proxy to the shipped Service. Must not
-know what is done with the answer; that there is none is a sentence, not a mistake, as the API has the rest.
-"""
+"""What the server decided about a pod, asked of the server itself."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode

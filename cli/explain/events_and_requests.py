@@ -1,6 +1,6 @@
 """What others said about a pod: programs in their events, cluster-autoscaler in the requests to it.
 
-Owns reading both where the user may; must not know what is concluded. What may not be read is noted.
+What may not be read is noted.
 """
 
 from collections.abc import Iterable

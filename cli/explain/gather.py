@@ -1,8 +1,6 @@
 """Everything that is read about one pod before anything is concluded.
 
-Owns where it comes from: a live cluster and the server's memory of its decisions, or a snapshot alone. Where
-no decision is remembered, one is made now, by the server's own code over what the API tells. Must not know
-what is said about it.
+Where no decision is remembered, one is made now, by the server's own code over what the API tells.
 """
 
 import difflib

@@ -1,8 +1,6 @@
 """Why a pod is where it is, put together: the answer of `resourcepolicy explain` as plain values.
 
-Owns the order of what is told and the sentences that join it; must not know how anything was read, nor how it
-is printed. What a unit said to the pod is `policy.explanation`'s, what the pod is to policies
-`policy.standing`'s.
+What a unit said to the pod is `policy.explanation`'s, what the pod is to policies `policy.standing`'s.
 """
 
 from collections.abc import Iterator

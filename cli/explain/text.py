@@ -1,7 +1,4 @@
-"""The account of a pod as text of 80 columns and as JSON.
-
-Owns the layout and how times are written; must not know how anything is concluded.
-"""
+"""The account of a pod as text of 80 columns and as JSON."""
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence

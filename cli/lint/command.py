@@ -1,7 +1,4 @@
-"""What `resourcepolicy lint` does.
-
-Owns what it reads and its exit code; must not know rules (policy.lint) or formats (report).
-"""
+"""What `resourcepolicy lint` does."""
 
 import ast
 from collections.abc import Collection, Iterable, Iterator, Sequence

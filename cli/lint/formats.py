@@ -1,6 +1,5 @@
 """Findings as text, JSON, SARIF 2.1.0 and GitHub workflow commands.
 
-Owns the four formats; must not know when there is a finding, nor what the exit code is.
 SARIF: docs.oasis-open.org/sarif; GitHub: "Workflow commands", whose values escape %, line ends, and in
 properties : and , as well.
 """

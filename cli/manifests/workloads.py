@@ -1,6 +1,5 @@
 """Objects that make pods, and a pod as they make it.
 
-Owns where each kind keeps its pod template and which labels its controller adds; must not know policies.
 Kinds that are not listed here (custom resources) are seen through their pods in a snapshot only.
 """
 

@@ -1,8 +1,7 @@
 """YAML and JSON text as documents whose every key has its line and column.
 
-Owns parsing with positions, lists (`kind: List`) taken apart, repeated keys noticed; must not know what the
-documents mean. Positions are those of yaml's nodes, counted from 1 as editors do. Scalars are read as the API
-server reads them (go-yaml 2): `y` is a truth value, a date is text.
+Positions are those of yaml's nodes, counted from 1 as editors do. Scalars are read as the API server reads
+them (go-yaml 2): `y` is a truth value, a date is text.
 """
 
 import codecs

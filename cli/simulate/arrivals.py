@@ -1,6 +1,5 @@
 """What is to be simulated: which pods arrive, and in which cluster.
 
-Owns finding a workload in a snapshot and making new pods like its own; must not know the play.
 A pod belongs to the workload that its controller, or a ReplicaSet's Deployment, is called; else to the one
 that one of its usual labels names.
 """

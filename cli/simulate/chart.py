@@ -1,8 +1,7 @@
 """The timeline of a simulation as SVG: who landed where, pod by pod.
 
-Owns the drawing; must not know how an answer is found. Areas are stacked: their height at a place is how many
-pods each unit holds once so many have arrived; what waits lies on top, hatched. A dashed line is a spill or a
-jump in time.
+Areas are stacked: their height at a place is how many pods each unit holds once so many have arrived; what
+waits lies on top, hatched. A dashed line is a spill or a jump in time.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,4 @@
-"""What `resourcepolicy simulate` does.
-
-Owns putting a snapshot, a scenario and a policy on the stage, and the progress bar; must not know rules, nor
-how answers are shown.
-"""
+"""What `resourcepolicy simulate` does."""
 
 import sys
 import time

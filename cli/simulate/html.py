@@ -1,7 +1,6 @@
 """A simulation as one self-contained HTML page: no script, nothing loaded, dark and light.
 
-Owns the page around the timeline; must not know how an answer is found. Plays that are compared are summed up
-in one table, and follow one another.
+Plays that are compared are summed up in one table, and follow one another.
 """
 
 from collections import Counter

@@ -1,7 +1,6 @@
 """What the drawings have in common, as pieces of SVG: a plot to scale, stacked areas, marks, what waits.
 
-Owns colours and geometry; must not know what is drawn. The timelines of a simulation and of the demo use it,
-so that a unit looks the same in both.
+The timelines of a simulation and of the demo use it, so that a unit looks the same in both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

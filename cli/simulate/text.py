@@ -1,6 +1,6 @@
 """The answers of a simulation as text of 80 columns and as JSON.
 
-Owns the words; must not know how an answer is found. Several plays (--compare) stand side by side.
+Several plays (--compare) stand side by side.
 """
 
 import dataclasses

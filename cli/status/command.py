@@ -1,7 +1,4 @@
-"""What `resourcepolicy status` does.
-
-Owns which policies of which cluster are looked at, and printing; must not know how pods are counted.
-"""
+"""What `resourcepolicy status` does."""
 
 import difflib
 import time

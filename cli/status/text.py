@@ -1,7 +1,4 @@
-"""The state of policies as text of 80 columns and as JSON.
-
-Owns the layout; must not know how anything is counted.
-"""
+"""The state of policies as text of 80 columns and as JSON."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

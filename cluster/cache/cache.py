@@ -1,7 +1,7 @@
 """The one mutable object of the server: what was listed and watched, and what was promised meanwhile.
 
-Owns the state and its lock; hold `lock` around every call. It answers decisions as a `policy.snapshot.View`
-from indexes, so that a call costs its names and not the cluster. Must not know HTTP or the API client.
+It answers decisions as a `policy.snapshot.View` from indexes, so that a call costs its names and not the
+cluster.
 
 A pod in the index of its policy is one of
 
@@ -91,48 +91,37 @@ class Cache:
 
     @property
     def leaving(self) -> AbstractSet[str]:
-        """See `View`."""
         return self._nodes.leaving
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
-        """See `View`."""
         return self._indexes[policy.key].nodes_in(unit)
 
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
-        """See `View`."""
         return self._indexes[policy.key].first_units()
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
-        """See `View`."""
         return self._indexes[policy.key].usage(unit, group, excluding)
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
-        """See `View`."""
         return self._indexes[policy.key].terminating(unit)
 
     def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """See `View`."""
         return self._indexes[policy.key].emptied_at(unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        """See `View`."""
         return self._placed.on(node)
 
     def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
-        """See `View`."""
         return self._indexes[policy.key].share(uid)
 
     def history(self, uid: str) -> PodHistory:
-        """See `View`."""
         return self.attempts.history(uid)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
-        """See `View`."""
         since = self._pods.get(pod.uid, pod).unscheduled_since
         return since if since is not None and since < self.remembers_since else None
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
-        """See `View`."""
         return self._nodes.unknown(names)
 
     # What is read besides.

@@ -1,7 +1,4 @@
-"""Nodes, pods and policies kept current in the cache: one reflector and one thread each.
-
-Owns which resources are watched and how their objects enter the cache; must not know rules or HTTP.
-"""
+"""Nodes, pods and policies kept current in the cache: one reflector and one thread each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """The nodes as they are now, and the names of those that are gone.
 
-Owns which names are known, unknown or just gone (E11); must not know units or pods. Part of the cache, and
-under its lock.
+Part of the cache, and under its lock.
 """
 
 from collections.abc import Callable, Collection, Mapping

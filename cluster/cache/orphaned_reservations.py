@@ -1,7 +1,6 @@
 """Slots that an edit took from their policy, while their pods may be on their way all the same (C7).
 
-Owns where such a pod may be on its way to, and the slot that its next policy holds for it by that; must not
-know which policy governs a pod. Part of the cache, and under its lock.
+Part of the cache, and under its lock.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
 """Where placed pods were placed through, as long as nothing else tells (L3, U5).
 
-Owns the record of each pod, and which of them still have to be written on their pods; must not know who
-writes them. A pod that was made from another one's manifest carries that one's record: it is none, and is
-written over. Part of the cache, and under its lock.
+A pod that was made from another one's manifest carries that one's record: it is none, and is written over.
+Part of the cache, and under its lock.
 """
 
 from collections.abc import Collection, Iterator

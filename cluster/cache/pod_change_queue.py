@@ -1,7 +1,4 @@
-"""Pods that changed since somebody last looked, for one who acts on each as soon as it is bound.
-
-Owns them until they are taken, across threads; must not know what changed, or what is done about it.
-"""
+"""Pods that changed since somebody last looked, for one who acts on each as soon as it is bound."""
 
 from collections.abc import Collection
 from threading import Event, Lock

@@ -1,6 +1,6 @@
 """Unfinished pods by the node that they are bound to.
 
-Owns this one index; must not know nodes, or who counts. Part of the cache, and under its lock.
+Part of the cache, and under its lock.
 """
 
 from collections import defaultdict

@@ -1,7 +1,6 @@
 """Changes that may turn refusals into places, by policy, until somebody acts on them.
 
-Owns when they are ripe: a while after the first, so that a steady trickle delays nothing, and up to the last,
-so that none is missed. Must not know what changed. Part of the cache, and under its lock.
+Part of the cache, and under its lock.
 """
 
 from collections.abc import Callable

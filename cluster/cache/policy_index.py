@@ -1,7 +1,6 @@
 """The indexes of one policy: its units' nodes and what each group uses, kept current by single changes.
 
-Owns the tallies; must not know locks, events, or why a pod has the share it has: that is `policy.usage`. The
-definition it must agree with is `policy.snapshot.Snapshot`.
+The definition it must agree with is `policy.snapshot.Snapshot`.
 """
 
 import math

@@ -1,6 +1,6 @@
 """What the last call about each unplaced pod left: its outcome, and the history that the next decision needs.
 
-Owns keeping and dropping it; must not know how it came about. Part of the cache, and under its lock.
+Part of the cache, and under its lock.
 """
 
 from collections.abc import Callable, Collection, Iterator

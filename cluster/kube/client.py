@@ -1,6 +1,5 @@
 """Requests to the API server: bytes out, bytes and lines in, every wait bounded.
 
-Owns who we are, the timeouts and what a failure is called; knows no resource and no model.
 The kubernetes package gives configuration, authentication and TLS (python-stack.md, section 5).
 """
 

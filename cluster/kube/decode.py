@@ -1,8 +1,4 @@
-"""Pods, nodes and policies as the API writes them, decoded to what decisions need.
-
-Owns the few fields that are read of core/v1 and their conversion; typed decoding skips the rest unread, which
-is what makes it cheap (python-stack.md, section 2). Must not know where the bytes come from.
-"""
+"""Pods, nodes and policies as the API writes them, decoded to what decisions need."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

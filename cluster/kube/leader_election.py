@@ -1,8 +1,7 @@
 """Leadership by a Lease: at most one holder at a time, judged by our own clock.
 
-Owns acquiring, renewing and releasing one Lease of coordination.k8s.io/v1; must not know what the leader
-does. The rules are client-go's (tools/leaderelection): the holder gives up before anybody else may take over,
-and nobody compares clocks; so are its ratios, 15 : 10 : 2, which kube-scheduler takes in seconds.
+The rules are client-go's (tools/leaderelection): the holder gives up before anybody else may take over, and
+nobody compares clocks; so are its ratios, 15 : 10 : 2, which kube-scheduler takes in seconds.
 """
 
 import json

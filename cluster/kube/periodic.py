@@ -1,7 +1,4 @@
-"""One thing done again and again.
-
-Owns its pace, its end, and that a bug in one round does not end it; must not know what a round does.
-"""
+"""One thing done again and again."""
 
 import logging
 from collections.abc import Callable

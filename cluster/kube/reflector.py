@@ -1,6 +1,5 @@
 """One resource listed, then watched for ever, into a sink.
 
-Owns when to list, where to resume and how long to wait; knows neither pods nor what a sink keeps.
 Model: client-go's reflector; paging KEP-365, bookmarks KEP-956, numbers in python-stack.md.
 """
 

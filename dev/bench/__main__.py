@@ -1,6 +1,5 @@
 """`python -m dev.bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
 
-Owns arguments, files and what is said meanwhile. Must not know how anything is measured.
 Facts: the whole takes a quarter of an hour on two idle cores, and means little where others use them.
 """
 

@@ -1,7 +1,6 @@
 """An API server where nothing changes but pods, at a given rate: `python -m dev.bench.apiserver`.
 
-Owns pages, watches and the rate of events; every byte of a list is made before anybody asks. Must not know
-what is measured. Each client has a prefix of its own, so that events come to the one that is measured only.
+Each client has a prefix of its own, so that events come to the one that is measured only.
 """
 
 import json

@@ -1,8 +1,6 @@
 """An extender that does next to nothing: `python -m dev.bench.ceiling --bind HOST:PORT`.
 
-Owns an answer cut from the bytes of the question: every second name stays. Must not know pods, policies or
-nodes; it is told of a kubeconfig, as the others are, and reads none. What a scheduler loses with this one, it
-loses with any.
+What a scheduler loses with this one, it loses with any.
 """
 
 from socketserver import StreamRequestHandler, ThreadingTCPServer

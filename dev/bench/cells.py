@@ -1,6 +1,5 @@
 """What is asked: the cells of the tables, and the requests of each.
 
-Owns the choice of sizes, pods and policies, and how often. Must not know who answers.
 Facts: kube-scheduler asks prioritize about the nodes that filter has left.
 """
 

@@ -1,6 +1,5 @@
 """The cluster that both extenders see: nodes, bound pods and policies, as the API server writes them.
 
-Owns names, labels and sizes of the objects, and what the right answer is. Must not know who asks or serves.
 Facts: a node of 5 KB and a pod of 3 KB are what real ones come to without their images and managed fields.
 """
 

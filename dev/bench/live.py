@@ -1,7 +1,4 @@
-"""A real kube-scheduler on KWOK nodes: pods bound per second, and whose CPU a pod costs.
-
-Owns the variants, the measure and its table. Must not know how a plane is set up or an extender works.
-"""
+"""A real kube-scheduler on KWOK nodes: pods bound per second, and whose CPU a pod costs."""
 
 import time
 from collections import defaultdict

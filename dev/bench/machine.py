@@ -1,6 +1,5 @@
 """What the kernel tells: the machine, its load, and what processes have used.
 
-Owns reading /proc. Must not know which processes those are.
 Facts: PSS shares the pages of a forked server among its processes, so a sum counts each page once.
 """
 

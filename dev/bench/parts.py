@@ -1,6 +1,5 @@
 """Where a filter call spends its time inside our application: its parts, timed in this process.
 
-Owns the parts and how they are timed. Must not know HTTP: the way there and back is the rest of a call.
 Facts: each call gets names that were just decoded, as hashing a name the second time is free.
 """
 

@@ -1,6 +1,5 @@
 """The Go programs of the benchmark, built into the user's cache as the control plane's are.
 
-Owns the key: the Go version, the flags and every source file. Must not know what the programs do.
 Facts: the peer shares its dependencies with the scheduler's build, so it is built in seconds after that.
 """
 

@@ -1,7 +1,4 @@
-"""The results as Markdown: one table for each question, and what it was measured on.
-
-Owns the words and numbers that a reader sees. Must not know how anything was measured.
-"""
+"""The results as Markdown: one table for each question, and what it was measured on."""
 
 from collections.abc import Mapping, Sequence
 

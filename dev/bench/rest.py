@@ -1,6 +1,5 @@
 """Costs at rest and of the watch: memory, time from start to ready, CPU for pod events.
 
-Owns how these are taken: one extender at a time, from a start of its own. Must not know how they are told.
 Facts: bound pods that come and go cost more than status churn, and are what a busy cluster sends.
 """
 

@@ -1,6 +1,5 @@
 """Rounds: every cell asked of every extender in turn, and their answers compared before that.
 
-Owns the order of measuring and the samples. Must not know how they are told.
 Facts: a machine drifts by 30 % within minutes, so the extenders take turns in each cell.
 """
 

@@ -1,7 +1,5 @@
 """A control plane on which one kube-scheduler after the other binds pods, each with another extender.
 
-Owns the nodes, the pods that pile up while the scheduler is down, its configuration and its start. Must not
-know what is measured meanwhile.
 Facts: the scheduler reads its configuration once, so it is restarted for every variant, the plane is not.
 """
 

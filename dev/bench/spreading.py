@@ -1,6 +1,5 @@
 """How evenly a real kube-scheduler spreads pods over one unit when it is given all of its nodes, or some.
 
-Owns the variants, the measure and its table. Must not know how a plane is set up or an extender works.
 Facts: the pods are those of a service, so that the scheduler's default constraints spread them over nodes and
 zones; every node has room for all that comes to it.
 """

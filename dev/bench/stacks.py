@@ -1,7 +1,4 @@
-"""The extenders under test as processes: ours as users start it, the peer, the peer with fewer collections.
-
-Owns their command lines, kubeconfigs, starts and ends. Must not know what they are asked.
-"""
+"""The extenders under test as processes: ours as users start it, the peer, the peer with fewer collections."""
 
 import contextlib
 import json

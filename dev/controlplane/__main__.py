@@ -1,7 +1,4 @@
-"""`python -m dev.controlplane build | up`.
-
-Must not know: anything but which of the two was asked for.
-"""
+"""`python -m dev.controlplane build | up`."""
 
 import argparse
 import signal

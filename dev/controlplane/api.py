@@ -1,6 +1,5 @@
 """A small JSON client of the apiserver, for tests and people: objects are plain dictionaries.
 
-Must not know: the plane; a kubeconfig is all it takes.
 Facts: paths come from the apiserver's own discovery documents, so any kind works, CRDs included.
 """
 

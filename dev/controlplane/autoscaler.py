@@ -1,6 +1,5 @@
 """Groups of nodes that cluster-autoscaler may buy, as its kwok provider reads them.
 
-Must not know: processes; who asks for nodes.
 Facts: cloudprovider/kwok of cluster-autoscaler 1.33.0; it reads the ConfigMaps once, at its start.
 """
 

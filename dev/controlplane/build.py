@@ -1,6 +1,5 @@
 """Builds what the cache lacks, one program after another, and never half of one.
 
-Must not know: what the programs do.
 Facts: two cores gain nothing from parallel builds, as Go uses both; a cold build takes 16 minutes.
 """
 

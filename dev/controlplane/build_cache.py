@@ -1,6 +1,5 @@
 """Where built programs are kept, under which key, and who may build into it.
 
-Must not know: how a program is built.
 A key covers all that decides the result, so a program found under its key is the right one.
 """
 

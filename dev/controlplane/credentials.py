@@ -1,6 +1,5 @@
 """What identifies clients to the apiserver: the admin's token, the service accounts' key, kubeconfigs.
 
-Must not know: who uses them.
 Facts: the apiserver writes the authority of its own certificate beside it, at its first start.
 """
 

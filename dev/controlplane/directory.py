@@ -1,6 +1,5 @@
 """The one directory that holds all of a plane's files, and its removal, whoever dies first.
 
-Must not know: what is in it.
 A shell waits for our word; if none comes because we were killed, it removes the directory itself.
 """
 

@@ -1,8 +1,7 @@
 """Fake nodes, as objects.
 
-Must not know: who creates them.
-Facts: create keeps the status; without a Ready condition, kcm drops the not-ready taint of a node
-that has not booted.
+Facts: create keeps the status; without a Ready condition, kcm drops the not-ready taint of a node that has
+not booted.
 """
 
 from collections.abc import Mapping, Sequence

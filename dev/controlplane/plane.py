@@ -1,6 +1,5 @@
 """The control plane: six programs started in order, stopped in reverse, and nothing left behind.
 
-Must not know: policies, the extender, the watcher; a port is kept for the extender.
 Facts: kcm, KWOK and the scheduler may start in any order once the apiserver is ready.
 """
 

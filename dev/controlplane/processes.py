@@ -1,6 +1,5 @@
 """Starting programs, knowing whether they live, killing them by handle; free ports for them.
 
-Must not know: which programs there are.
 A program has its own process group, so that Ctrl-C in a terminal reaches only us, who then decide.
 """
 

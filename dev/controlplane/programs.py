@@ -1,6 +1,5 @@
 """The six programs: which module each comes from and how it is linked.
 
-Must not know: where Go is, where programs are kept.
 Facts: the module files in `modules/` pin every version; the stamped one is read from there.
 """
 

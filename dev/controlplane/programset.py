@@ -1,7 +1,4 @@
-"""The programs of one plane: which run, and starting and stopping each by its name.
-
-Must not know: what a program is for.
-"""
+"""The programs of one plane: which run, and starting and stopping each by its name."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

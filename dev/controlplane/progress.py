@@ -1,6 +1,5 @@
 """What a person sees of a long build: which of how many, and for how long.
 
-Must not know: what is built, or how.
 A terminal gets one line that is kept up to date, anything else a plain line now and then.
 """
 

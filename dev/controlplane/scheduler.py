@@ -1,6 +1,5 @@
 """The scheduler's configuration: the one this project ships, with this plane's addresses.
 
-Must not know: what the extender answers.
 Only addresses, the client's rate and leader election differ from `config/kube-scheduler.yaml`.
 """
 

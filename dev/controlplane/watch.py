@@ -1,6 +1,5 @@
 """A watch: the events of a collection as they come, until somebody stops it.
 
-Must not know: kinds.
 Facts: a watch is one response that never ends, an event per line.
 """
 

@@ -1,5 +1,4 @@
 """The story of the guide on a real control plane: what a new user sees first.
 
 Owns: the story, what is observed of it, how that is shown.
-Must not know: how the extender and the watcher decide; they run as programs, as they would anywhere.
 """

@@ -1,7 +1,7 @@
 """`python -m dev.demo [--keep]`.
 
-Owns: the arguments, the exit status, and what is said of a failure. Must not know: the story.
-Exit status: 0 as the guide tells it, 1 otherwise, 130 when interrupted.
+Owns: the arguments, the exit status, and what is said of a failure. Exit status: 0 as the guide tells it, 1
+otherwise, 130 when interrupted.
 """
 
 import argparse

@@ -1,6 +1,5 @@
 """The story as one picture: load, pods and nodes over the same seconds, an SVG file that needs nothing else.
 
-Owns the drawing. Must not know: how anything was observed, or whether it went well.
 A pure function of the last scene. Colours, scale and marks are those of `resourcepolicy simulate`.
 """
 

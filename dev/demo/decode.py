@@ -1,7 +1,7 @@
 """The API's objects, read as the values of a scene.
 
-Owns: which field means which state. Must not know: when an object was seen, or by which watch.
-Facts: a pod that cannot be placed has the condition PodScheduled=False, and there the scheduler's reason.
+Owns: which field means which state. Facts: a pod that cannot be placed has the condition PodScheduled=False,
+and there the scheduler's reason.
 """
 
 from dataclasses import replace

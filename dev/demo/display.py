@@ -1,7 +1,6 @@
 """Where the story is shown: a table that is kept up to date on a terminal, lines on anything else.
 
-Owns: the stream. Must not know: what is shown, see `screen`.
-A reader that goes away, a closed terminal or `head`, ends the demo as Ctrl-C does.
+Owns: the stream. A reader that goes away, a closed terminal or `head`, ends the demo as Ctrl-C does.
 """
 
 from contextlib import suppress

@@ -1,7 +1,7 @@
 """What the user of the ACK Edge guide has, as objects: node pools, the policy, the deployment, its HPA.
 
-Owns: names and sizes. Must not know: the plane, or what becomes of it all.
-The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing else replaced.
+Owns: names and sizes. The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing
+else replaced.
 """
 
 from pathlib import Path

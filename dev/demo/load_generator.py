@@ -1,8 +1,8 @@
 """A simulated load of requests, and the GPU utilisation that it drives.
 
-Owns: how a load becomes the metric of each pod. Must not know: who reads it, or what is done about it.
-A real GPU stops at 100 %, and an HPA with the target 50 % could only double its pods: 1, 2, 4. Here a pod
-tells its share of what is offered, above 100 % too, so that one decision leads to the number the load needs.
+Owns: how a load becomes the metric of each pod. A real GPU stops at 100 %, and an HPA with the target 50 %
+could only double its pods: 1, 2, 4. Here a pod tells its share of what is offered, above 100 % too, so that
+one decision leads to the number the load needs.
 """
 
 from collections.abc import Iterable, Mapping

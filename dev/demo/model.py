@@ -1,6 +1,5 @@
 """What was seen, as values: pods, nodes, requests for nodes, each with the steps that it took; the load.
 
-Owns the words for their states. Must not know the API's objects, or how any of this is shown.
 Times are seconds since the story's start, on the demo's own clock.
 """
 

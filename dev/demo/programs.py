@@ -1,7 +1,7 @@
 """Our two programs on a control plane, each with the rights of its own service account, and no more.
 
-Owns: installing the manifests, starting `resourcepolicy serve` and `watch`, stopping them by handle.
-Must not know: the story. Used by the demo and by tests/conformance.
+Owns: installing the manifests, starting `resourcepolicy serve` and `watch`, stopping them by handle. Used by
+the demo and by tests/conformance.
 """
 
 import json

@@ -1,7 +1,6 @@
 """One performance: everything is set up, the story is played and shown, everything is cleared away.
 
 Owns: construction, and the order of starting and stopping.
-Must not know: what happens in the story, or how it looks.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """What is there before the story: nodes, our two programs, the autoscaler and its group, the policy.
 
-Owns: the order in which they come up, and when all is ready. Must not know: the story.
-kcm takes the taint off a new node only after a while, so the nodes come first and are waited for last.
+Owns: the order in which they come up, and when all is ready. kcm takes the taint off a new node only after a
+while, so the nodes come first and are waited for last.
 """
 
 from collections.abc import Callable

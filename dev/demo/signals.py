@@ -1,7 +1,7 @@
 """Ctrl-C, a terminal that closes, and a polite kill: each stops the demo, in order.
 
-Owns: the signal handlers. Must not know: what there is to stop.
-The first signal raises KeyboardInterrupt, unless cleaning has begun; none interrupts the cleaning.
+Owns: the signal handlers. The first signal raises KeyboardInterrupt, unless cleaning has begun; none
+interrupts the cleaning.
 """
 
 import signal

@@ -1,7 +1,6 @@
 """How a scene looks: a table for a terminal, lines for anything else.
 
-Owns: words and layout. Must not know: streams, clocks, or where a scene comes from.
-Pure functions of a scene. What happens later only adds lines at the end.
+Owns: words and layout. Pure functions of a scene. What happens later only adds lines at the end.
 """
 
 from collections.abc import Callable, Iterable, Sequence

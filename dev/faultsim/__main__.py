@@ -1,7 +1,4 @@
-"""The command `python -m dev.faultsim`: run, count, and tell the shortest story of what failed.
-
-Owns arguments and the exit code, 1 if an invariant was violated.
-"""
+"""The command `python -m dev.faultsim`: run, count, and tell the shortest story of what failed."""
 
 import sys
 

@@ -1,7 +1,6 @@
 """The truth: objects, their versions, and the history that watches replay.
 
-Owns what the API server would accept and refuse (bindings, patches of pods that are gone); must not know who
-asks. Objects are the values that decisions use, as conversion is tested elsewhere.
+Objects are the values that decisions use, as conversion is tested elsewhere.
 """
 
 import math

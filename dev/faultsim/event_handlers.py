@@ -1,7 +1,4 @@
-"""What each event does to the world.
-
-Owns one effect for each kind of event; must not know when events come, nor what is made of them.
-"""
+"""What each event does to the world."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

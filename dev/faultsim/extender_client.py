@@ -1,6 +1,6 @@
 """What a scheduler asks of the outside, and what it gets.
 
-Owns these two; must not know who answers. What may go wrong there with a pod is asked here, too.
+What may go wrong there with a pod is asked here, too.
 """
 
 from collections.abc import Collection, Mapping, Sequence

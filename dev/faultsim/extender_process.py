@@ -1,7 +1,4 @@
-"""Our server as extender/server.py composes it: the real cache, verbs and requeues, on simulated watches.
-
-Owns when its threads run and what a restart loses; must not know schedulers.
-"""
+"""Our server as extender/server.py composes it: the real cache, verbs and requeues, on simulated watches."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""The outside of the schedulers: the server's answers, and what goes wrong with a call.
-
-Owns the faults that wait for a call, and that every answer is looked at; must not know how faults are drawn,
-nor what is wrong with an answer.
-"""
+"""The outside of the schedulers: the server's answers, and what goes wrong with a call."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """A world and its events, drawn from a seed.
 
-Owns the odds. Nothing is drawn later: a run without one of its events is the same run otherwise, which is
-what shrinking needs.
+Nothing is drawn later: a run without one of its events is the same run otherwise, which is what shrinking
+needs.
 """
 
 from dataclasses import replace

@@ -1,7 +1,6 @@
 """What must hold in every run: caps, order, no needless waiting, no slot held for ever.
 
-Owns the accounts that the truth is compared with; must not know how the server keeps its own. Rules
-C7, O1, E6, E9.
+Rules C7, O1, E6, E9.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Planted bugs: each is the real code with one thing wrong, and some seed must show it.
 
-Owns the list; the bugs exist in the simulator only. What no seed shows, the simulator does not watch over.
+What no seed shows, the simulator does not watch over.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""The objects that a schedule speaks of, as the API server would hold them.
-
-Owns how shapes become objects; must not know when.
-"""
+"""The objects that a schedule speaks of, as the API server would hold them."""
 
 from datetime import UTC, datetime
 

@@ -1,8 +1,7 @@
 """What holds of preemption: victims go where that helps, and only there, and what was promised is kept.
 
-Owns the promises made and what they are compared with; must not know how the server keeps its own. Rules P2,
-P3, E7. What helps is found another way than policy.preempt finds it: filter is asked, on a view without the
-victims.
+Rules P2, P3, E7. What helps is found another way than policy.preempt finds it: filter is asked, on a view
+without the victims.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Which servers and schedulers are alive, and how they die and follow each other.
-
-Owns the processes of one run; must not know why they die, nor what they say to each other.
-"""
+"""Which servers and schedulers are alive, and how they die and follow each other."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,4 @@
-"""What many runs showed, as text.
-
-Owns the sums and their layout; must not know how runs are made.
-"""
+"""What many runs showed, as text."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,8 +1,4 @@
-"""One run: a world, its events applied in virtual time, and what came of it.
-
-Owns how the parts are joined, and when it is looked whether everything came to rest; must not know what an
-event does, nor what must hold.
-"""
+"""One run: a world, its events applied in virtual time, and what came of it."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""Many runs, on several processes, and the shortest story of each that failed.
-
-Owns which seeds are run and what counts as the same failure; must not know how a run is shown.
-"""
+"""Many runs, on several processes, and the shortest story of each that failed."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial

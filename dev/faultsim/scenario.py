@@ -1,7 +1,4 @@
-"""What one run consists of: a world, and an explicit list of what happens in it.
-
-Owns these values; must not know how they are drawn, nor what an event does.
-"""
+"""What one run consists of: a world, and an explicit list of what happens in it."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,6 +1,5 @@
 """What one scheduler sees: nodes, pods bound, assumed or nominated, and what follows for a pod that it tries.
 
-Owns where a pod fits, and which pods would have to go for it to fit; must not know queues, nor the extender.
 Model: noderesources/fit.go, and SelectVictimsOnNode and pickOneNodeForPreemption, of kube-scheduler 1.37.
 """
 

@@ -1,6 +1,5 @@
 """A kube-scheduler: its own late view, attempts one by one, and bindings and evictions beside them.
 
-Owns what a stock scheduler does with an extender's answers, and what it never tells; must not know policies.
 Model: pkg/scheduler/schedule_one.go and framework/preemption of 1.37, as told in scheduler-extender.md.
 """
 

@@ -1,7 +1,6 @@
 """kube-scheduler's queue: active, backing off, unschedulable.
 
-Owns when a pod is tried again (backoff 1 s to 10 s, events, the five-minute flush); must not know why it
-failed. Model: pkg/scheduler/backend/queue, as told in scheduler-extender.md, "Requeue and storms".
+Model: pkg/scheduler/backend/queue, as told in scheduler-extender.md, "Requeue and storms".
 """
 
 import math

@@ -1,8 +1,4 @@
-"""The shortest list of events that still shows a violation.
-
-Owns the search: leave out ever smaller parts of the list, as Zeller's ddmin does, until no single event can
-go. Must not know what the events mean.
-"""
+"""The shortest list of events that still shows a violation."""
 
 from collections.abc import Callable
 from dataclasses import replace

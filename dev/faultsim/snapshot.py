@@ -1,7 +1,4 @@
-"""A snapshot that counts once: it is asked many things about one moment.
-
-Owns that saving, and the server's own view as such a snapshot; the counting is policy.snapshot's.
-"""
+"""A snapshot that counts once: it is asked many things about one moment."""
 
 from collections.abc import Collection
 

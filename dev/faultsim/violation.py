@@ -1,7 +1,4 @@
-"""What must hold in every run, and how it is told that something did not.
-
-Owns the names; must not know how they are looked after.
-"""
+"""What must hold in every run, and how it is told that something did not."""
 
 from enum import StrEnum
 

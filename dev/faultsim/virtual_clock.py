@@ -1,7 +1,4 @@
-"""Virtual time: what is to happen next, and when.
-
-Owns the order of callbacks, ties broken by who asked first; must not know what they do.
-"""
+"""Virtual time: what is to happen next, and when."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush

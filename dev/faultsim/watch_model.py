@@ -1,7 +1,6 @@
 """A list and watch of one resource as a client lives it: late, silent, twice, broken, listed again.
 
-Owns when changes arrive, in the order of their history; must not know what the client does with them. The
-real one is cluster/reflector.py.
+The real one is cluster/reflector.py.
 """
 
 import math

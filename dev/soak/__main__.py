@@ -1,7 +1,4 @@
-"""`python -m dev.soak NAME …`: whatever campaign is called so.
-
-Must not know: any of them.
-"""
+"""`python -m dev.soak NAME …`: whatever campaign is called so."""
 
 import pkgutil
 import runpy

@@ -1,7 +1,6 @@
 """The HTTP surface: three verbs for kube-scheduler, two probes, metrics, and what was decided.
 
-Owns paths, status codes and the log line of a request; must not know rules or the API client. The verbs are
-answered before Flask, whose routing costs more than a decision (python-stack.md, section 4b).
+The verbs are answered before Flask, whose routing costs more than a decision (python-stack.md, section 4b).
 """
 
 import logging

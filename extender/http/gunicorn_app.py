@@ -1,7 +1,4 @@
-"""gunicorn, set up to serve one extender: one worker, because counts have one owner (E10).
-
-Owns the server's process model; must not know what is served.
-"""
+"""gunicorn, set up to serve one extender: one worker, because counts have one owner (E10)."""
 
 import logging
 import socket

@@ -1,9 +1,7 @@
 """A gunicorn worker in which a busy connection stays with its thread, and plain requests skip WSGI.
 
 gthread hands every request of a kept-alive connection from its main loop to a thread and back, which costs a
-small request more than its answer (python-stack.md, section 1). Owns how long a thread waits for the next
-request, when it gives a peer up, and the framing of plain requests and their answers; must not know what is
-asked or answered.
+small request more than its answer (python-stack.md, section 1).
 """
 
 import select

@@ -1,7 +1,4 @@
-"""The body of a request, whole or refused.
-
-Owns the size limit and both ways of framing; must not know what is in it.
-"""
+"""The body of a request, whole or refused."""
 
 from typing import Protocol
 from wsgiref.types import WSGIEnvironment

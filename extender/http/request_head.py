@@ -1,9 +1,7 @@
 """The head of a request as kube-scheduler writes it, told at a glance.
 
-Owns one exact form: what Go's client sends for `HTTPExtender.send`, byte for byte but for the values. A head
-that differs anywhere (another header, order or case, a second length, chunks, an upgrade) is not judged here:
-it is for a real parser, which sees the bytes unread. So nothing can be smuggled past that one. Must not know
-sockets.
+A head that differs anywhere (another header, order or case, a second length, chunks, an upgrade) is not
+judged here: it is for a real parser, which sees the bytes unread. So nothing can be smuggled past that one.
 """
 
 import re

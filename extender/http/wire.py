@@ -1,8 +1,4 @@
-"""extender/v1 on the wire: request bytes to values, decisions to answer bytes.
-
-Owns the exact keys, both node modes and what is refused as malformed (E2; scheduler-extender.md, "Wire
-format"); must not know Flask or any rule of a policy.
-"""
+"""extender/v1 on the wire: request bytes to values, decisions to answer bytes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""What the scheduler counts for a pod.
-
-Owns the sum over containers, init containers, sidecars, pod-level resources and overhead, as the scheduler's
-`resourcehelper.PodRequests` forms it (component-helpers/resource); knows neither JSON nor what the sum is
-for.
-"""
+"""What the scheduler counts for a pod."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

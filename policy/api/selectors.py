@@ -1,8 +1,4 @@
-"""Label selection on plain mappings.
-
-Owns equality pairs (M2, U3) and LabelSelectorRequirement (M3), as apimachinery's labels package decides them;
-knows neither pods nor policies.
-"""
+"""Label selection on plain mappings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""From a decision that was made to what it said of each unit (O10).
-
-Owns how its walk is read: it decides nothing, and writes no rule a second time. Must not know where decisions
-are kept or how they are shown.
-"""
+"""From a decision that was made to what it said of each unit (O10)."""
 
 import math
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """The words about a decision, for a person who asks about one pod, and the rules they stand on.
 
-Owns the sentences; must not know how a decision came about. Unlike those of `policy.reasons`, which
-kube-scheduler compares, these name the numbers of the moment.
+Unlike those of `policy.reasons`, which kube-scheduler compares, these name the numbers of the moment.
 """
 
 from policy.api.duration import format_duration

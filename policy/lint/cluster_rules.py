@@ -1,6 +1,5 @@
 """Rules RP015 and RP040 to RP042: a policy among other policies, pods and nodes.
 
-Owns what only the whole shows; must not know where the cluster's state comes from.
 Rules M2, M4, U3, U5.
 """
 

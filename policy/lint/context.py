@@ -1,7 +1,6 @@
 """What every rule starts from: the usable policies, and which pods each of them selects.
 
-Owns the sorting of documents by kind; must not know any rule. A policy that cannot be used is a finding of
-its own (M6), and no other rule looks at it.
+A policy that cannot be used is a finding of its own (M6), and no other rule looks at it.
 """
 
 from collections.abc import Iterator

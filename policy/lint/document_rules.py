@@ -1,6 +1,5 @@
 """Rules RP001 to RP008: what is wrong with the text of one policy, whatever the cluster.
 
-Owns faults, unknown and repeated keys and fields without effect; must not know units' order or workloads.
 Rules M2, M6, M7, O5, C2 to C4; what the API server refuses by manifests/crd.yaml is an error here, too.
 """
 

@@ -1,6 +1,5 @@
 """What is linted: documents with the positions of their parts, and what is known besides.
 
-Owns these values and how a path is spelled; must not know who parsed them, nor what is found in them.
 A path is the keys and indexes from the document's root; positions are given for keys and for list items.
 """
 

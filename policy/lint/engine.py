@@ -1,6 +1,5 @@
 """One lint run: every rule over everything given.
 
-Owns which rules there are and the order of what they find; must not know what any rule means.
 Findings are sorted by place, so that the same documents always read the same.
 """
 

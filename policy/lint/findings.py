@@ -1,7 +1,6 @@
 """A finding: its code, how bad it is, where it is, why it hurts and what to write instead.
 
-Owns the list of codes, whose meaning never changes once published, their headlines and severities; must not
-know when a rule finds something, nor how a finding is printed. Described in docs/lint.md.
+Described in docs/lint.md.
 """
 
 from dataclasses import dataclass

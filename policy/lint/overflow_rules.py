@@ -1,6 +1,5 @@
 """Rules RP020 to RP023: modes of overflow that do not do what they seem to.
 
-Owns what `whenTryNextUnits` means for each unit but the last; must not know nodes or workloads.
 Rules O3 to O7, U4.
 """
 

@@ -1,7 +1,7 @@
 """Rules RP050 to RP061: a scheduler configuration that makes policies untrue.
 
-Owns what kube-scheduler must be told; must not know policies. Ours is the extender that looks like that of
-config/kube-scheduler.yaml, else the last. Rules E1, E2, E4, E5, E7, E10; decoding is strict.
+Ours is the extender that looks like that of config/kube-scheduler.yaml, else the last. Rules E1, E2, E4, E5,
+E7, E10; decoding is strict.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,6 @@
 """Rule RP001, second half: what decisions could bear, and the API server refuses all the same.
 
-Owns a copy of those constraints of manifests/crd.yaml that `ResourcePolicy` does not check: types, syntax of
-labels, sizes; and, beyond it, names that no resource has. Must not know decisions. tests/author/test_lint.py
-holds it against what the server refuses.
+tests/author/test_lint.py holds it against what the server refuses.
 """
 
 import re

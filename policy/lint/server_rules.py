@@ -1,6 +1,5 @@
 """Rule RP062: the web server closes a connection that kube-scheduler is about to use.
 
-Owns the one comparison; must not know how the server's settings are written.
 Rule E10.
 """
 

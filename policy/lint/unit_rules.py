@@ -1,6 +1,5 @@
 """Rules RP010 to RP015: units that get in each other's way, or in their own.
 
-Owns what can be said of the list of units alone; must not know modes of overflow, workloads or nodes.
 Rules U3 to U5, O2, W3.
 """
 

@@ -1,6 +1,5 @@
 """Rules RP030 to RP035: a workload and its policy that do not agree.
 
-Owns what a policy does to the pods of a workload among the documents; must not know how a workload is read.
 Rules C2, L1, L2, L6, L7, M8.
 """
 

@@ -1,8 +1,4 @@
-"""Which unit an autoscaler should grow, and for which pending pods (W1 to W4).
-
-Owns the decision for one policy; must not know how an autoscaler is told, nor what it answered: that comes in
-as `asked` and `stuck`.
-"""
+"""Which unit an autoscaler should grow, and for which pending pods (W1 to W4)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

@@ -1,8 +1,6 @@
 """Where pending pods would go now: onto free room of a unit, or to a unit that has to grow.
 
-Owns the walk over all pending pods of one policy at once, each taking its slot and room from the next; must
-not know what is done about it. It shares the walk of filter, so that the autoscaler is asked for what the
-scheduler will be allowed.
+It shares the walk of filter, so that the autoscaler is asked for what the scheduler will be allowed.
 """
 
 import math

@@ -1,7 +1,4 @@
-"""Who counts where: the unit a placed pod is counted in, and whether it counts at all (C1 to C6, U5, L3).
-
-Owns the counting rules for one pod; must not know order, caps or how tallies are kept current.
-"""
+"""Who counts where: the unit a placed pod is counted in, and whether it counts at all (C1 to C6, U5, L3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

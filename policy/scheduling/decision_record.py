@@ -1,8 +1,4 @@
-"""A decision as it was made, with what its units held at that moment.
-
-Owns what is taken down, by reference, so that it costs a decision next to nothing; must not know what is said
-of it, nor where it is kept.
-"""
+"""A decision as it was made, with what its units held at that moment."""
 
 import math
 from collections.abc import Mapping, Sequence

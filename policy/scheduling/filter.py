@@ -1,8 +1,4 @@
-"""The filter verb: the nodes of the one unit that a pod may use now, or why there is none (E1, E3, O1).
-
-Owns the decision for one pod over the nodes that the scheduler sent; must not know the wire, nor what is
-reserved once it is decided.
-"""
+"""The filter verb: the nodes of the one unit that a pod may use now, or why there is none (E1, E3, O1)."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

@@ -1,8 +1,7 @@
 """Bindings that may be under way unseen, after a start (C7).
 
-Owns which pending pods may be on their way to which unit, and a view that counts them there; must not know
-since when, or for how long. A binding under way means that the scheduler holds room which an older view still
-shows as free: a pod for which a unit has no room is not on its way there.
+A binding under way means that the scheduler holds room which an older view still shows as free: a pod for
+which a unit has no room is not on its way there.
 """
 
 from collections import Counter
@@ -127,51 +126,39 @@ class PessimisticView(ClusterView):
 
     @property
     def nodes(self) -> Mapping[str, Node]:
-        """See `ClusterView`."""
         return self.view.nodes
 
     @property
     def leaving(self) -> AbstractSet[str]:
-        """See `ClusterView`."""
         return self.view.leaving
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
-        """See `ClusterView`."""
         return self.view.nodes_in(policy, unit)
 
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
-        """See `ClusterView`."""
         return self.view.first_units(policy)
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
-        """See `ClusterView`."""
         usage = self.view.usage(policy, unit, group, excluding)
         return usage.plus(self.doubts.usage(policy, unit, group, excluding))
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
-        """See `ClusterView`."""
         return self.view.terminating(policy, unit)
 
     def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """See `ClusterView`."""
         return self.view.emptied_at(policy, unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        """See `ClusterView`."""
         return self.view.pods_on(node)
 
     def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
-        """See `ClusterView`."""
         return self.view.share(policy, uid)
 
     def history(self, uid: str) -> PodHistory:
-        """See `ClusterView`."""
         return self.view.history(uid)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
-        """See `ClusterView`."""
         return self.view.unscheduled_since(pod)
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
-        """See `ClusterView`."""
         return self.view.unknown(names)

@@ -1,7 +1,4 @@
-"""Which policy governs a pod, and which units a node is in (M1 to M5, M8, L6, U2, U3).
-
-Owns matching and precedence; must not know counts, order of use or verbs.
-"""
+"""Which policy governs a pod, and which units a node is in (M1 to M5, M8, L6, U2, U3)."""
 
 from collections.abc import Collection, Iterable
 

@@ -1,8 +1,6 @@
 """Whether a node takes a pod as far as resources, taints, node selectors and required node affinity tell.
 
-Owns a reduced copy of four in-tree filters (NodeResourcesFit, NodeUnschedulable, TaintToleration,
-NodeAffinity), for decisions that no scheduler asks for; must not know policies. kube-scheduler decides the
-real thing.
+kube-scheduler decides the real thing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

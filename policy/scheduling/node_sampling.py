@@ -1,7 +1,7 @@
 """How many nodes of the chosen unit kube-scheduler is given to score (the setting `scored_nodes`).
 
-Owns the number and whose turn it is; must not know units. The number is that of kube-scheduler's
-numFeasibleNodesToFind, so that a pod sees no fewer nodes than it would without an extender.
+The number is that of kube-scheduler's numFeasibleNodesToFind, so that a pod sees no fewer nodes than it would
+without an extender.
 """
 
 from collections.abc import Sequence

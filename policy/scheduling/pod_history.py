@@ -1,7 +1,4 @@
-"""What one pod's earlier decisions leave for its next one: timers, tries, promises (O5, P1, P2).
-
-Owns the value and how a decision changes it; must not know where it is kept, or for how long.
-"""
+"""What one pod's earlier decisions leave for its next one: timers, tries, promises (O5, P1, P2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

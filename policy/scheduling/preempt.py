@@ -1,7 +1,4 @@
-"""The preempt verb: the candidates of one unit, and when preemption comes before overflow (P1 to P3).
-
-Owns both decisions; must not know the wire, nor how victims are chosen: kube-scheduler chooses them, in-tree.
-"""
+"""The preempt verb: the candidates of one unit, and when preemption comes before overflow (P1 to P3)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,6 @@
 """The prioritize verb: scores that never reverse the order of units (O1).
 
-Owns the score of each candidate, 0 to 10 as extender/v1 wants it. Order lives in filter (E1), so the shipped
-configuration never asks; must not know weights or the wire.
+filter keeps the order (E1), so the shipped configuration never asks this verb.
 """
 
 from collections import defaultdict

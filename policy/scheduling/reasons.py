@@ -1,9 +1,8 @@
 """Why not: the one vocabulary of refusals.
 
-Owns the codes and the sentences that a user reads in `kubectl describe pod` (O10); must not know who prints
-them. The scheduler prints "count sentence" and requeues a pod whose sentence changed, so a sentence reads
-well after a number and names only what the policy says, never a count that moves (scheduler-extender.md, E8
-and "Rejecting").
+The scheduler prints "count sentence" and requeues a pod whose sentence changed, so a sentence reads well
+after a number and names only what the policy says, never a count that moves (scheduler-extender.md, E8 and
+"Rejecting").
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """When a slot is given back though nobody said that its pod will not come, and when a refusal leaves it (E7).
 
-Owns these judgements on one reservation; must not know when they are made. A binding under way holds room
-that an older view still shows as free: a pod whose unit has none for it is not on its way there.
+A binding under way holds room that an older view still shows as free: a pod whose unit has none for it is not
+on its way there.
 """
 
 from policy.api.objects import Pod

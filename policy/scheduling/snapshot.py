@@ -1,9 +1,4 @@
-"""What a decision may see of the cluster.
-
-Owns `ClusterView`, the questions that decisions ask, and `Snapshot`, which answers them from plain values by
-counting everything anew: the definition that the cache's indexes are tested against. Must not know how a view
-is kept current.
-"""
+"""What a decision may see of the cluster."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -137,21 +132,17 @@ class Snapshot:
 
     @property
     def leaving(self) -> AbstractSet[str]:
-        """See `ClusterView`."""
         return {node.name for node in self.nodes.values() if is_leaving(node)}
 
     def nodes_in(self, policy: ResourcePolicy, unit: int) -> AbstractSet[str]:
-        """See `ClusterView`."""
         written = policy.units[unit]
         return {node.name for node in self.nodes.values() if in_unit(node, written, self.kinds)}
 
     def first_units(self, policy: ResourcePolicy) -> Mapping[str, int]:
-        """See `ClusterView`."""
         units = {name: units_of(node, policy, self.kinds) for name, node in self.nodes.items()}
         return {name: found[0] for name, found in units.items() if found}
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
-        """See `ClusterView`."""
         shares = self._shares(policy)
         return total(
             share.requests
@@ -160,33 +151,26 @@ class Snapshot:
         )
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
-        """See `ClusterView`."""
         shares = self._shares(policy).values()
         return any(share.terminating and share.unit == unit for share in shares)
 
     def emptied_at(self, policy: ResourcePolicy, unit: int) -> float:
-        """See `ClusterView`."""
         return self.emptied.get((policy.key, unit), -math.inf)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        """See `ClusterView`."""
         return [p for p in self.pods.values() if p.node_name == node and not p.finished]
 
     def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
-        """See `ClusterView`."""
         return self._shares(policy).get(uid)
 
     def history(self, uid: str) -> PodHistory:
-        """See `ClusterView`."""
         return self.histories.get(uid, NO_HISTORY)
 
     def unscheduled_since(self, pod: Pod) -> float | None:
-        """See `ClusterView`."""
         since = pod.unscheduled_since
         return since if since is not None and since < self.remembers_since else None
 
     def unknown(self, names: Collection[str]) -> Collection[str]:
-        """See `ClusterView`."""
         return [name for name in names if name not in self.nodes and name not in self.departed]
 
     def _shares(self, policy: ResourcePolicy) -> dict[str, PodUsage]:

@@ -1,8 +1,4 @@
-"""Which unit a pod gets, or why none: the order and the overflow (O1 to O9).
-
-Owns the walk over `spec.units` and the rule of each whenTryNextUnits mode; must not know verbs, scores, nodes
-or the wire.
-"""
+"""Which unit a pod gets, or why none: the order and the overflow (O1 to O9)."""
 
 import math
 from collections.abc import Callable, Mapping

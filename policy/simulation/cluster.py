@@ -1,7 +1,7 @@
 """What the play needs of the cluster that it plays in.
 
-Owns that one interface; must not know who keeps the cluster. `decide` is the answer that kube-scheduler
-would get, with all that it leaves behind: slots held, timers begun.
+`decide` is the answer that kube-scheduler would get, with all that it leaves behind: slots held, timers
+begun.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,8 +1,6 @@
 """Free room on nodes, kept current pod by pod, and the best node for a pod in a set of nodes.
 
-Owns the sums of `policy.fit` in incremental form, and a ranking like kube-scheduler's default (pods that are
-alike apart, then the least allocated first); must not know units or policies. Pods mostly arrive: giving room
-back forgets the rankings.
+Pods mostly arrive: giving room back forgets the rankings.
 """
 
 import heapq

@@ -1,6 +1,5 @@
 """Which nodes an autoscaler would be asked for, and what they would be like (W1 to W3).
 
-Owns whom the watcher would ask for, by its own plan, and how many nodes these pods fill; must not know time.
 A new node is like the most common of its unit; where there is none, one pod fills one node.
 """
 

@@ -1,6 +1,6 @@
 """What a simulation answers, as plain values.
 
-Owns the answers' shape; must not know how they are found or shown. Times are seconds from the start.
+Times are seconds from the start.
 """
 
 from collections.abc import Callable, Mapping

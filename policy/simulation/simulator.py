@@ -1,7 +1,6 @@
 """The play: pods arrive one by one, wait, go on when a timer ends, land on nodes that were bought.
 
-Owns the order of events; must not know rules: each answer is the stage's, each feasibility the room's. All
-pods arrive at once, in the scheduler's order, as after `kubectl scale`; time then jumps to the next thing
+All pods arrive at once, in the scheduler's order, as after `kubectl scale`; time then jumps to the next thing
 that changes an answer: a timer (O5), terminating pods that are gone (O6), nodes that come (W1).
 """
 

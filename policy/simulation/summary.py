@@ -1,6 +1,5 @@
 """From a play to its answers.
 
-Owns what is concluded for each policy; must not know how the play went about it, nor how answers are shown.
 Scale-in is that of a ReplicaSet: pods without node first, then by deletion cost, which falls with the unit
 (L2), then the youngest.
 """

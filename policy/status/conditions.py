@@ -1,7 +1,4 @@
-"""What a policy's status says about it as a whole, in conditions (M4, M6, M8, L2).
-
-Owns the conditions and their sentences; must not know when or how they are written.
-"""
+"""What a policy's status says about it as a whole, in conditions (M4, M6, M8, L2)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

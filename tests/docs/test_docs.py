@@ -1,7 +1,4 @@
-"""The documents against the code: reasons, settings, endpoints, rules and commands that both must name.
-
-Owns that they agree; knows nothing of how well they are written.
-"""
+"""The documents against the code: reasons, settings, endpoints, rules and commands that both must name."""
 
 import ast
 import re

@@ -1,6 +1,6 @@
 """One control plane and one extender for all conformance tests, and a namespace or a site for each.
 
-Owns: their life. Must not know: what a test promises.
+Owns: their life.
 """
 
 import secrets

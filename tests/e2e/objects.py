@@ -1,8 +1,4 @@
-"""One test's part of the cluster: a namespace, nodes in pools, pods and policies with defaults.
-
-Owns the names and labels by which tests share a plane, and waiting for what the plane does with them.
-Must not know: what a test promises.
-"""
+"""One test's part of the cluster: a namespace, nodes in pools, pods and policies with defaults."""
 
 import secrets
 import time

@@ -1,7 +1,4 @@
-"""What runs beside the plane: the extender as users start it, what stands before it, another scheduler.
-
-Owns their processes, ports and logs. Must not know: policies, pods, what a test promises.
-"""
+"""What runs beside the plane: the extender as users start it, what stands before it, another scheduler."""
 
 import contextlib
 import json

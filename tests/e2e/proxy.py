@@ -1,7 +1,6 @@
 """The apiserver as one client sees it through a bad network: late, silent, cut, requests long on their way.
 
-Owns plain HTTP on loopback and what goes wrong there. Must not know: kinds, or who the client is. Held to its
-promises, and to pass everything else, by `test_proxy_contract`.
+Held to its promises, and to pass everything else, by `test_proxy_contract`.
 """
 
 import contextlib

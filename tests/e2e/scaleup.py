@@ -1,6 +1,6 @@
 """What tests of the watcher share: our two programs beside a real cluster-autoscaler, and a world each.
 
-Must not know: what a test promises. The watcher runs with its own account and no more rights than manifests/.
+The watcher runs with its own account and no more rights than manifests/.
 """
 
 import secrets

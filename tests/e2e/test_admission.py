@@ -1,6 +1,6 @@
 """The warnings of manifests/admission.yaml on the real API server, one row for each message, and what passes.
 
-Must not know: the extender; nothing is scheduled here. Rules C2, L1 to L3, L6, M1, M4.
+Rules C2, L1 to L3, L6, M1, M4.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""How many pods a unit takes, live: bursts, groups, sums of requests, pods from before, pods that leave.
-
-Owns the caps. Must not know: what happens beyond a full unit, which is `test_overflow_modes`.
-"""
+"""How many pods a unit takes, live: bursts, groups, sums of requests, pods from before, pods that leave."""
 
 import threading
 from collections.abc import Iterator

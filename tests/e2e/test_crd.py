@@ -1,6 +1,5 @@
 """What the real API server makes of our manifests: what it refuses and says, stores, explains and allows.
 
-Must not know: the extender and the watcher; nothing is scheduled here.
 Rules: M1 to M7 and C9 of resourcepolicy.md. Every refusal stands beside the nearest object that is accepted.
 """
 

@@ -1,8 +1,4 @@
-"""`resourcepolicy explain` beside a real scheduler and a real server: each reason, and the right sentence.
-
-Owns one scenario per reason of the vocabulary, and what is told when the server has no memory of a pod. Must
-not know: how the account is put together, which is tests/author's.
-"""
+"""`resourcepolicy explain` beside a real scheduler and a real server: each reason, and the right sentence."""
 
 import json
 from collections.abc import Callable

@@ -1,8 +1,4 @@
-"""`explain` as a user types it, with nothing but a kubeconfig, beside a real cluster-autoscaler.
-
-Owns a control plane of its own: its API server reaches pods through a tunnel of ours, as the extender is on
-loopback, where no pod is; and its autoscaler reads its groups once. Must not know: the reasons of refusals.
-"""
+"""`explain` as a user types it, with nothing but a kubeconfig, beside a real cluster-autoscaler."""
 
 import json
 import os

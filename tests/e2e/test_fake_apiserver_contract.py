@@ -1,6 +1,5 @@
 """What the reflector relies on, asked of our fake API server and of the real one alike.
 
-Owns the contract; a test that passes on one side only means that the fake lies.
 Facts: Kubernetes "API concepts" (efficient detection of changes, chunked lists).
 """
 

@@ -1,7 +1,4 @@
-"""Pods held from their birth on by manifests/hold-at-birth.yaml, on the real API server (A1).
-
-Owns which pods are; what a hold is and when it ends is tests/watcher/test_holds.py's.
-"""
+"""Pods held from their birth on by manifests/hold-at-birth.yaml, on the real API server (A1)."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """A binding is on its way while the server dies: the next server does not give its slot away.
 
-Owns the time between a decision and its binding, made as long as it takes: a proxy holds what one scheduler
-sends. Must not know: bursts, which are `test_under_fire`. Rule C7.
+Rule C7.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,4 @@
-"""A thousand nodes: the order and the caps hold, and nobody waits for the decision.
-
-Owns the size; rules O1, O2, E5 are those of small clusters.
-"""
+"""A thousand nodes: the order and the caps hold, and nobody waits for the decision."""
 
 import pytest
 

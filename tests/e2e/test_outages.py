@@ -1,7 +1,4 @@
-"""The extender or the API server dies and comes back: pods wait, and nothing is forgotten.
-
-Owns the outages. Must not know: late watches, which are `test_scheduler_ahead`.
-"""
+"""The extender or the API server dies and comes back: pods wait, and nothing is forgotten."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """When a pod may go on to the next unit: each mode of whenTryNextUnits, live.
 
-Owns the modes; unit 0 is the data centre, unit 1 the cloud. Rules O3 to O8 of resourcepolicy.md.
+Rules O3 to O8 of resourcepolicy.md.
 """
 
 import time

@@ -1,8 +1,4 @@
-"""After placement, on the real API and with the real ReplicaSet controller (L1, L2, L4).
-
-Owns what is written on placed pods, and who goes when a workload is scaled in by hand. Must not know how the
-watcher works; it runs with its own account and no more rights than manifests/rbac.yaml.
-"""
+"""After placement, on the real API and with the real ReplicaSet controller (L1, L2, L4)."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,4 @@
-"""Which nodes and which policy, live: nodes outside every unit, several policies, an edited policy.
-
-Owns strategy, conflicts and edits. Must not know: counting.
-"""
+"""Which nodes and which policy, live: nodes outside every unit, several policies, an edited policy."""
 
 import time
 

@@ -1,6 +1,6 @@
 """Preemption by kube-scheduler, bounded by the policy, live: before overflow or after it, and where.
 
-Owns both modes of preemptPolicy. Victims are chosen in-tree: nothing here depends on which.
+Victims are chosen in-tree: nothing here depends on which.
 """
 
 from collections.abc import Mapping

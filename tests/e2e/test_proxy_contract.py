@@ -1,7 +1,4 @@
-"""The proxy that makes a bad network: what it holds up, and that it changes nothing else.
-
-Owns its promises, over the fake API server and over the real one. Must not know: the tests that rely on them.
-"""
+"""The proxy that makes a bad network: what it holds up, and that it changes nothing else."""
 
 import json
 import threading

@@ -1,7 +1,4 @@
-"""What kube-scheduler puts on the wire is what the server takes the short way with; and the shortest refusal.
-
-Owns the bytes of one request, taken by a socket in the extender's place. Must not know: what is decided.
-"""
+"""What kube-scheduler puts on the wire is what the server takes the short way with; and the shortest refusal."""
 
 import socket
 from contextlib import closing

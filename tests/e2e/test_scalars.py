@@ -1,6 +1,6 @@
 """What the real API server takes a plain YAML scalar for: lint reads each of them in the same way.
 
-Must not know: policies. A ConfigMap's data must be text, so that whatever is none is refused.
+A ConfigMap's data must be text, so that whatever is none is refused.
 """
 
 import json

@@ -1,7 +1,6 @@
 """Units that cannot grow, the back-end without requests, and leaving, beside the real cluster-autoscaler.
 
-Owns a control plane of its own, whose autoscaler waits seconds, not minutes, after a refusal. Must not know
-how the watcher works. Rules: W4, A6, A10; autoscaler.md, section 6.
+Rules: W4, A6, A10; autoscaler.md, section 6.
 """
 
 import subprocess

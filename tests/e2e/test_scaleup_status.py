@@ -1,8 +1,4 @@
-"""What is told of growth while it happens, beside the real cluster-autoscaler (L5, W1, W4).
-
-Owns status, Events and metrics, and a plane of its own, whose autoscaler waits seconds after a refusal. Must
-not know how anything is found out.
-"""
+"""What is told of growth while it happens, beside the real cluster-autoscaler (L5, W1, W4)."""
 
 from collections.abc import Iterator
 from urllib.request import urlopen

@@ -1,7 +1,6 @@
 """kube-scheduler knows a node, or its label, before the extender does: pods land all the same, and soon.
 
-Owns the race, made certain: the extender's watch of nodes runs late through a proxy. Rule E11.
-How soon is told by `pytest -rP`; kube-scheduler alone would come back after five minutes.
+Rule E11. How soon is told by `pytest -rP`; kube-scheduler alone would come back after five minutes.
 """
 
 import time

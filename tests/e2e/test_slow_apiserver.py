@@ -1,8 +1,4 @@
-"""The API server answers late, then a watch says nothing more and does not end, and the Lease is lost.
-
-Owns these, made by a proxy, while pods are scheduled: the view ages, and is noticed. Must not know: watches
-that are only late or cut, which are `test_scheduler_ahead`.
-"""
+"""The API server answers late, then a watch says nothing more and does not end, and the Lease is lost."""
 
 import time
 

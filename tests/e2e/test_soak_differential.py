@@ -1,6 +1,6 @@
 """The campaign of random worlds: what it draws, counts and explains, and a few worlds on the real plane.
 
-Must not know how worlds are played. Rules: those of simulate.
+Rules: those of simulate.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """The campaign of growth: its oracle and its sums, and a short run of it.
 
-Must not know what a watcher does. Rules: W1 to W4.
+Rules: W1 to W4.
 """
 
 import re

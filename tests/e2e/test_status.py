@@ -1,7 +1,4 @@
-"""What `kubectl get rpol` tells, written by the watcher with its own rights on the real API (M4, M8).
-
-Owns the conditions as they are stored; what they say in each case is tests/watcher/test_status.py's.
-"""
+"""What `kubectl get rpol` tells, written by the watcher with its own rights on the real API (M4, M8)."""
 
 import time
 from contextlib import closing

@@ -1,7 +1,4 @@
-"""The main job: the data centre first, the cloud when it is full, and nobody else disturbed.
-
-Owns the story of the README, on the real scheduler. Must not know: caps and waits.
-"""
+"""The main job: the data centre first, the cloud when it is full, and nobody else disturbed."""
 
 from tests.e2e.objects import Site
 

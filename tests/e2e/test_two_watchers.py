@@ -1,7 +1,4 @@
-"""Two watchers and a Lease: one writes, and the other as soon as the first is gone (W3).
-
-Owns what is promised of several replicas. Must not know what is written: a pod's deletion cost stands for it.
-"""
+"""Two watchers and a Lease: one writes, and the other as soon as the first is gone (W3)."""
 
 from collections.abc import Iterator
 

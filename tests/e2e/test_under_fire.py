@@ -1,8 +1,4 @@
-"""Servers, schedulers and leaders die in the middle of bursts: nobody above max, and nobody stuck.
-
-Owns who dies when, by progress and never by the clock. Must not know: one crash alone, which is
-`test_outages`.
-"""
+"""Servers, schedulers and leaders die in the middle of bursts: nobody above max, and nobody stuck."""
 
 import os
 import signal

@@ -1,6 +1,5 @@
 """The real watcher beside the real cluster-autoscaler: which nodes are bought, when, and how often.
 
-Owns a control plane of its own, as its autoscaler reads its groups once. Must not know how the watcher works.
 Rules: W1 to W5, A1 to A10.
 """
 

@@ -1,7 +1,4 @@
-"""An application to call, and a live server, each with what it is asked and answers.
-
-Owns building, starting and asking them; must not know which answer is right.
-"""
+"""An application to call, and a live server, each with what it is asked and answers."""
 
 import http.client
 import json

@@ -1,7 +1,6 @@
 """The steps of the Containerfile, played in a directory in place of an image: what they install works.
 
-Owns no engine for containers: base images and users are not played. Takes part in the runs with a control
-plane, as it installs what is installed already.
+Takes part in the runs with a control plane, as it installs what is installed already.
 """
 
 import shlex

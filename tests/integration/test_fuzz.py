@@ -1,8 +1,4 @@
-"""Nothing that comes in over the wire breaks the server: no crash, no empty 200, no memory kept.
-
-Owns what is made up and mutated, for the three verbs and for the watches. Must not know: what a good request
-is answered (test_app), how a watch is resumed (test_reflector).
-"""
+"""Nothing that comes in over the wire breaks the server: no crash, no empty 200, no memory kept."""
 
 import itertools
 import json

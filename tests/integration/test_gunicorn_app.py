@@ -1,7 +1,4 @@
-"""One worker, whatever anyone asks for: counts have one owner (E10).
-
-Owns the process tree of a live server. Must not know: what is served, which is test_app's.
-"""
+"""One worker, whatever anyone asks for: counts have one owner (E10)."""
 
 import signal
 import subprocess

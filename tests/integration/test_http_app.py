@@ -1,7 +1,4 @@
-"""Which status every request gets, through the WSGI callable.
-
-Owns paths and statuses. Must not know: why a pod was refused (test_service), what is malformed (test_wire).
-"""
+"""Which status every request gets, through the WSGI callable."""
 
 from pathlib import Path
 

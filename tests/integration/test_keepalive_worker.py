@@ -1,7 +1,4 @@
-"""Who gets a thread and for how long, on a live server: busy, idle, silent and stalled peers (E10).
-
-Owns connections. Must not know: what is answered (test_app), how many processes there are (test_serving).
-"""
+"""Who gets a thread and for how long, on a live server: busy, idle, silent and stalled peers (E10)."""
 
 import signal
 import socket

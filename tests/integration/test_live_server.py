@@ -1,7 +1,4 @@
-"""A live server: readiness, framing, connections that last or vanish, and its end.
-
-Owns what only sockets show; statuses are test_app's.
-"""
+"""A live server: readiness, framing, connections that last or vanish, and its end."""
 
 import signal
 import socket

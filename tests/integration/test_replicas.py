@@ -1,8 +1,4 @@
-"""Two live servers that share a Lease: one answers, and the other one when it is stopped or dies.
-
-Owns the composition of lease, readiness and lists. Must not know: each of them, or pods in a burst, which are
-tests/conformance's.
-"""
+"""Two live servers that share a Lease: one answers, and the other one when it is stopped or dies."""
 
 import signal
 import sys

@@ -1,8 +1,4 @@
-"""What the adapters behind `Autoscaler` have in common, whatever way they ask.
-
-Owns the records of what was asked, the autoscaler's status, and looking now and then whether there is anybody
-to ask (A8). Must not know how an autoscaler is asked.
-"""
+"""What the adapters behind `Autoscaler` have in common, whatever way they ask."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -39,11 +35,9 @@ class ProvisionerBase(ABC):
         self._availability = AvailabilityCheck(self._missing, clock, self.way)
 
     def available(self) -> bool:
-        """See `Autoscaler`."""
         return self._availability.now()
 
     def status(self) -> AutoscalerStatus:
-        """See `Autoscaler`."""
         return read_status(self._connection, self._autoscaler_namespace)
 
     @abstractmethod

@@ -1,7 +1,4 @@
-"""An autoscaler whose requests are counted, by what became of them.
-
-Owns which call is which outcome; must not know why it is made, nor how an autoscaler is told.
-"""
+"""An autoscaler whose requests are counted, by what became of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,33 +18,26 @@ class InstrumentedProvisioner:
     count: Callable[[str, str], None]
 
     def available(self) -> bool:
-        """See `Provisioner`."""
         return self.inner.available()
 
     def status(self) -> AutoscalerStatus:
-        """See `Provisioner`."""
         return self.inner.status()
 
     def requests(self) -> Sequence[Request]:
-        """See `Provisioner`."""
         return self.inner.requests()
 
     def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
-        """See `Provisioner`."""
         names = self.inner.create(demands, status)
         for demand in demands:
             self.count(demand.policy.key, "asked")
         return names
 
     def scale(self, request: Request, places: int) -> None:
-        """See `Provisioner`."""
         self.inner.scale(request, places)
 
     def mark_provisioned(self, request: Request) -> None:
-        """See `Provisioner`."""
         self.inner.mark_provisioned(request)
 
     def delete(self, request: Request) -> None:
-        """See `Provisioner`."""
         self.inner.delete(request)
         self.count(request.policy, request.phase)

@@ -1,9 +1,8 @@
 """Which node groups of the autoscaler bring nodes for a unit, and whether they can (W4).
 
-Owns how a group's labels are known: cluster-autoscaler's status names groups and no labels (autoscaler.md,
-section 12). A setting says them, or else the nodes that are or were there, where the provider marks each
-with its group. Must not know requests. A group that nothing is known of may bring nodes of any unit: nobody
-is kept waiting, nor asks again, for want of knowledge. What holds it back is learnt from failures.
+A setting says them, or else the nodes that are or were there, where the provider marks each with its group. A
+group that nothing is known of may bring nodes of any unit: nobody is kept waiting, nor asks again, for want
+of knowledge. What holds it back is learnt from failures.
 """
 
 import re

@@ -1,8 +1,4 @@
-"""What may be expected of the autoscaler, unit by unit: nodes on their way, and why none come.
-
-Owns the values that the watcher leaves for those who report (L5), and the place where they lie; must not know
-how they were found, nor how they are told.
-"""
+"""What may be expected of the autoscaler, unit by unit: nodes on their way, and why none come."""
 
 import math
 from collections.abc import Mapping

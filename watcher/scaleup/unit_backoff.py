@@ -1,9 +1,8 @@
 """Units whose growth failed: how many pods to ask for next, and when (A6, W4).
 
-Owns the back-off of each unit for each shape of pod: what is too large for its nodes says nothing of other
-pods. Must not know why growth failed. A request is all or nothing, so a failed one is made smaller, first by
-asking for each shape alone, until one pod alone fails: then the unit is passed over, and tried again with one
-pod after a time that doubles. In memory only: a restart tries again at once, which costs one failed request.
+A request is all or nothing, so a failed one is made smaller, first by asking for each shape alone, until one
+pod alone fails: then the unit is passed over, and tried again with one pod after a time that doubles. In
+memory only: a restart tries again at once, which costs one failed request.
 """
 
 from collections.abc import Iterator

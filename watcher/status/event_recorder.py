@@ -1,8 +1,4 @@
-"""Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands.
-
-Owns their form, their names, by which a cause finds its event again, and the pace; must not know what is
-worth an event: that is in `notices`.
-"""
+"""Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands."""
 
 import hashlib
 import logging

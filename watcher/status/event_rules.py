@@ -1,7 +1,6 @@
 """What a person should read beside a policy or a pod, and may act on: one notice for each cause.
 
-Owns which causes are told where, and the sentences; must not know how an Event is written. Pure. A cause is
-told for as long as it stands; nothing in a sentence moves meanwhile.
+Pure. A cause is told for as long as it stands; nothing in a sentence moves meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

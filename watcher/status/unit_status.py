@@ -1,8 +1,7 @@
 """The state of each unit in one word, why in another, and a sentence for people (L5).
 
-Owns these words, and the conditions that follow from them; must not know how anything was counted, nor who
-writes it. Pure; in this package and not in `policy`, because it joins what a unit holds with what may be
-expected of the autoscaler. Nothing in a sentence moves while the state stays.
+Pure; in this package and not in `policy`, because it joins what a unit holds with what may be expected of the
+autoscaler. Nothing in a sentence moves while the state stays.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

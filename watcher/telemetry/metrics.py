@@ -1,7 +1,6 @@
 """The metrics of the watcher, and where they are served.
 
-Owns names, help texts and labels; must not know when anything is counted. What is the case now is read from
-the last report, so that a policy that is gone leaves no series behind.
+What is the case now is read from the last report, so that a policy that is gone leaves no series behind.
 """
 
 import time
@@ -61,11 +60,9 @@ class WatcherMetrics:
         self._now.show(report)
 
     def asked(self, policy: str, unit: int, seconds: float) -> None:
-        """See `waits.Heard`."""
         self._asked.labels(policy, str(unit)).observe(seconds)
 
     def bound(self, policy: str, place: str, seconds: float) -> None:
-        """See `waits.Heard`."""
         self._bound.labels(policy, place).observe(seconds)
 
     def overflowed(self, policy: str, place: str) -> None:

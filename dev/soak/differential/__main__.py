@@ -1,7 +1,4 @@
-"""The command `python -m dev.soak differential`: play, simulate, compare, and tell each difference.
-
-Owns arguments and the exit code, 1 if something is not explained. Must not know: what a world is made of.
-"""
+"""The command `python -m dev.soak differential`: play, simulate, compare, and tell each difference."""
 
 import json
 import sys

@@ -1,6 +1,5 @@
 """A world on the real control plane: made, filled, photographed, and left to itself until nothing happens.
 
-Owns the order of events and when a world is over. Must not know: what is expected of it.
 Worlds share a plane: pods see the nodes of their own world only, and policies those of their namespace.
 """
 

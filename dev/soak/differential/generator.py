@@ -1,7 +1,7 @@
 """A world from a seed.
 
-Owns what a world may be made of, and how often. Must not know: how it is played. Not drawn is what `simulate`
-says it does not play: preemption, pod affinity, topology spread, volumes; nor are pods that finish.
+Not drawn is what `simulate` says it does not play: preemption, pod affinity, topology spread, volumes; nor
+are pods that finish.
 """
 
 from collections.abc import Iterator

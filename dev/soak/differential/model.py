@@ -1,7 +1,4 @@
-"""One random world: what there is, what arrives, and in which order.
-
-Owns the values, as manifests that the API server takes. Must not know: how they are drawn or played.
-"""
+"""One random world: what there is, what arrives, and in which order."""
 
 from dataclasses import dataclass
 

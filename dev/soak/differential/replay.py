@@ -1,8 +1,6 @@
 """Whether a difference is what kube-scheduler is free to choose, and nothing else.
 
-Owns a play of the pods that `simulate` makes, in which they are tried when and in the order in which reality
-tried them, and of the nodes that an answer allows each takes that of reality. Must not know: how worlds are
-made. The answers are never taken over: each attempt is decided anew, and is to end as it did.
+The answers are never taken over: each attempt is decided anew, and is to end as it did.
 """
 
 import tempfile

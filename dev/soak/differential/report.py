@@ -1,7 +1,4 @@
-"""What many worlds showed, as text.
-
-Owns the sums and their layout. Must not know: how worlds are played.
-"""
+"""What many worlds showed, as text."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,4 @@
-"""Many worlds, several at a time on one plane.
-
-Owns the plane and what is compared. Must not know: how a comparison is shown.
-"""
+"""Many worlds, several at a time on one plane."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed

@@ -1,7 +1,6 @@
 """A world from a seed whose last unit cluster-autoscaler grows.
 
-Owns what such a world may be made of. Must not know: how it is played. Pods of one size fill the new nodes
-without a remainder or with one: how many nodes it takes is the question.
+Pods of one size fill the new nodes without a remainder or with one: how many nodes it takes is the question.
 """
 
 from random import Random

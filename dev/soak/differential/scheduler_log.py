@@ -1,7 +1,7 @@
 """What kube-scheduler did in a world, attempt by attempt, as its own log tells.
 
-Owns how that log is read. Must not know: what was right. Its loop tries one pod at a time, so the log's order
-is the order in which it decided; pods that fit nowhere, and those about which it asks nobody, are in it, too.
+Its loop tries one pod at a time, so the log's order is the order in which it decided; pods that fit nowhere,
+and those about which it asks nobody, are in it, too.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The command `python -m dev.soak scale-down`: play, and tell each exception with its cause.
-
-Owns arguments and the exit code, 1 if an exception is unexplained. Must not know: how a round is played.
-"""
+"""The command `python -m dev.soak scale-down`: play, and tell each exception with its cause."""
 
 import sys
 from functools import partial

@@ -1,8 +1,7 @@
 """One choice of the ReplicaSet controller: which pods went, which stayed, and whether in the order of units.
 
-Owns: what is in order, and why something was not. Must not know: where any of it was seen.
-Facts: pods without a node go first, then those that are not ready, then those of lower cost (kubernetes,
-pkg/controller/controller_utils.go, ActivePodsWithRanks).
+Owns: what is in order, and why something was not. Facts: pods without a node go first, then those that are
+not ready, then those of lower cost (kubernetes, pkg/controller/controller_utils.go, ActivePodsWithRanks).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What a round plays with: a policy of three units, and a workload with or without an HPA.
 
-Owns: names and sizes. Must not know: what is done with them.
+Owns: names and sizes.
 """
 
 from dev.controlplane import Object

@@ -1,7 +1,7 @@
 """All that was seen of the pods, and how they looked at any moment.
 
-Owns: the watch and its stamps. Must not know: what a moment is asked for.
-An event is stamped as it arrives, by the clock on the wall, as the controller manager stamps its log.
+Owns: the watch and its stamps. An event is stamped as it arrives, by the clock on the wall, as the controller
+manager stamps its log.
 """
 
 import time

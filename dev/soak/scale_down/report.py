@@ -1,6 +1,6 @@
 """What the rounds came to, as text.
 
-Owns: the words and figures. Must not know: how anything was seen.
+Owns: the words and figures.
 """
 
 from collections import Counter

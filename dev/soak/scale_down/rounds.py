@@ -1,6 +1,6 @@
 """A round: a workload goes up and down at random moments, pods come and go, and at the end fewer are wanted.
 
-Owns: the dice and the waiting. Must not know: how the pods that go are chosen, or what is right.
+Owns: the dice and the waiting.
 """
 
 import random

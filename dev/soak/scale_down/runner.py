@@ -1,6 +1,6 @@
 """The plane on which the rounds are played, and what came of them.
 
-Owns: construction, and joining what was logged with what was seen. Must not know: the dice, or the words.
+Owns: construction, and joining what was logged with what was seen.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,4 @@
-"""`python -m dev.soak scale-up`: rounds of random demand, and a table of what the autoscaler was made to do.
-
-Owns arguments and the exit code, 1 if a unit was grown that no policy named, or by a node too many.
-"""
+"""`python -m dev.soak scale-up`: rounds of random demand, and a table of what the autoscaler was made to do."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
 """The plane of a campaign: our programs beside the real autoscaler, with a set of node groups for each lane.
 
-Owns what runs, and who kills the watcher; must not know rounds. A lane is where one round is played: rounds
-of different lanes share the autoscaler and the watcher, and no nodes.
+A lane is where one round is played: rounds of different lanes share the autoscaler and the watcher, and no
+nodes.
 """
 
 import threading

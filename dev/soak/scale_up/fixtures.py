@@ -1,7 +1,4 @@
-"""The objects of a round: namespaces with a policy each, pods in waves, nodes of the data centre.
-
-Owns making and removing them; must not know what should come of them.
-"""
+"""The objects of a round: namespaces with a policy each, pods in waves, nodes of the data centre."""
 
 import threading
 from collections import Counter

@@ -1,7 +1,6 @@
 """What a round wants, policies and pods in waves, and what must follow.
 
-Owns the dice and the oracle: a plain count in the order of units, written without our rules' code. Must not
-know planes. All pods request one GPU and every node has one, so that a pod is a node.
+All pods request one GPU and every node has one, so that a pod is a node.
 """
 
 from collections import Counter

@@ -1,7 +1,4 @@
-"""What happened, seen from outside: when pods were refused, asked for and bound, and which nodes came.
-
-Owns three watches and the times at which their events arrive; must not know what should have happened.
-"""
+"""What happened, seen from outside: when pods were refused, asked for and bound, and which nodes came."""
 
 import threading
 from collections import Counter

@@ -1,7 +1,4 @@
-"""The table of a campaign: what was bought and where, and how long pods waited.
-
-Owns sums and their words; must not know planes.
-"""
+"""The table of a campaign: what was bought and where, and how long pods waited."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median

@@ -1,7 +1,4 @@
-"""One round on a real control plane: create the pods, wait, look.
-
-Owns the steps, their deadlines and what came of them; must not know how often, nor what the sums are.
-"""
+"""One round on a real control plane: create the pods, wait, look."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """A pool that is out of stock: the API server refuses its nodes, as a cloud refuses instances.
 
-Must not know policies or the autoscaler. Facts: a ValidatingAdmissionPolicy is in force some seconds after it
-was made, and out of force as late.
+Facts: a ValidatingAdmissionPolicy is in force some seconds after it was made, and out of force as late.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Clusters as kubectl prints them, so that a row shows what matters.
 
-Owns builders of manifests; knows nothing of what is concluded from them. Everything is as old as the hills.
+Everything is as old as the hills.
 """
 
 from collections.abc import Mapping

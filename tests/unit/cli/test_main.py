@@ -1,8 +1,4 @@
-"""What a user reads on a mistake: one line, no traceback, exit code 2.
-
-Owns the arguments of `serve` and `watch`, the plugin of kubectl, completion. Must not know: what the programs
-do; the commands for authors have tests of their own.
-"""
+"""What a user reads on a mistake: one line, no traceback, exit code 2."""
 
 import os
 import shutil

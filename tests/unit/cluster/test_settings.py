@@ -1,7 +1,4 @@
-"""A settings file: what may stand in it, and every fault of it at once.
-
-Owns the table of faults. Must not know: who reads a setting; that the shipped file shows each is test_docs'.
-"""
+"""A settings file: what may stand in it, and every fault of it at once."""
 
 from pathlib import Path
 

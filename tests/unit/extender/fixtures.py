@@ -1,7 +1,4 @@
-"""A synced extender with the real policy and cache, a clock of ours, and a data centre before a cloud.
-
-Owns what the stories of several calls and events have in common; must not know what they claim.
-"""
+"""A synced extender with the real policy and cache, a clock of ours, and a data centre before a cloud."""
 
 from collections.abc import Callable, Sequence
 from threading import Event

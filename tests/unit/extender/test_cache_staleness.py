@@ -1,6 +1,6 @@
 """The age of the view: it grows while something has not arrived, whatever the reason, and falls when it has.
 
-Owns the measure and the bound on it. The API server is the fake one; that the real one tells as much is in
+The API server is the fake one; that the real one tells as much is in
 tests/conformance/test_fake_apiserver_contract.py.
 """
 

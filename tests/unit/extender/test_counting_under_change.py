@@ -1,8 +1,4 @@
-"""What else happens to pods, nodes and policies while they are counted, and what counts then (C1, C7, U5).
-
-Owns one table of events for pods that are placed, and stories about pods on their way. Must not know: how
-long a slot is held, which is test_slots'.
-"""
+"""What else happens to pods, nodes and policies while they are counted, and what counts then (C1, C7, U5)."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,4 @@
-"""What the server remembers of its decisions, how much of it, and what GET /decisions answers.
-
-Owns the ring and the endpoint. Must not know: what is said of each unit, which is tests/policy's.
-"""
+"""What the server remembers of its decisions, how much of it, and what GET /decisions answers."""
 
 from urllib.parse import urlencode
 

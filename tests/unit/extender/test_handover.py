@@ -1,7 +1,4 @@
-"""After a start: what a predecessor approved may still land (C7), and what nobody will use is given back.
-
-Owns the time after a start and the end of idle slots; how one call leaves a slot is test_slots'.
-"""
+"""After a start: what a predecessor approved may still land (C7), and what nobody will use is given back."""
 
 from dataclasses import replace
 

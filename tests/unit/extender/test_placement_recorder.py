@@ -1,7 +1,4 @@
-"""The record of a pod's unit is written once, after the binding, and not lost to an API server that refuses.
-
-Owns what the recorder promises (L3); the writes are counted, not made.
-"""
+"""The record of a pod's unit is written once, after the binding, and not lost to an API server that refuses."""
 
 from cluster.cache.cache import Cache
 from extender.placement_recorder import PlacementRecorder

@@ -1,7 +1,4 @@
-"""Who is woken, when, and how often: rounds under a clock of ours.
-
-Owns the causes of a requeue. Must not know: the patch, which is pods', and the rules that refused a pod.
-"""
+"""Who is woken, when, and how often: rounds under a clock of ours."""
 
 import logging
 from collections.abc import Callable

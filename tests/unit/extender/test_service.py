@@ -1,8 +1,4 @@
-"""What a call is answered and what it leaves behind; when there is no answer yet.
-
-Owns single calls, and those that the scheduler makes before our watch has caught up. Must not know: the wire,
-HTTP, or the rules of one decision, which are tests/policy's.
-"""
+"""What a call is answered and what it leaves behind; when there is no answer yet."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,4 @@
-"""Every rule is shown by a row whose id cites it, and elsewhere where `policy/` alone cannot.
-
-Owns the list of rules; a row is a `pytest.param` in a module beside this one, its id like "O2: equal to max".
-"""
+"""Every rule is shown by a row whose id cites it, and elsewhere where `policy/` alone cannot."""
 
 import importlib
 import re

@@ -1,7 +1,4 @@
-"""A watcher on a real cache with a fake clock, and an autoscaler that answers what a test says.
-
-Must not know what a test promises.
-"""
+"""A watcher on a real cache with a fake clock, and an autoscaler that answers what a test says."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,4 @@
-"""The command `explain` on a small cluster, for the tests that read what it prints.
-
-Owns how it is run; must not know what is expected of it.
-"""
+"""The command `explain` on a small cluster, for the tests that read what it prints."""
 
 from pathlib import Path
 from typing import Any

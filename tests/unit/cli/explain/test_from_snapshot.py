@@ -1,8 +1,4 @@
-"""The command `explain` on a snapshot: what is told of a pod, in which words.
-
-Must not know: verdicts and their sentences, which are tests/policy's; each reason live is
-tests/conformance's.
-"""
+"""The command `explain` on a snapshot: what is told of a pod, in which words."""
 
 import json
 

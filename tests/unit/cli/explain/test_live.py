@@ -1,7 +1,4 @@
-"""The command `explain` on an API server and a server of ours, which fail on demand.
-
-Owns what each of them adds, and what a user reads when one is not there or refuses.
-"""
+"""The command `explain` on an API server and a server of ours, which fail on demand."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """The examples of docs/lint.md, and how a test lints text.
 
-Owns reading that page; knows nothing of what is found. Nodes, and Pods beside a Node, stand for the cluster.
+Nodes, and Pods beside a Node, stand for the cluster.
 """
 
 import re

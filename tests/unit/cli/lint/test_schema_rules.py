@@ -1,7 +1,4 @@
-"""What lint says of objects that the API server would refuse, where no recorded refusal is the example.
-
-Owns places and sentences; that the API server does refuse them is tests/conformance/test_crd.py's.
-"""
+"""What lint says of objects that the API server would refuse, where no recorded refusal is the example."""
 
 import pytest
 

@@ -1,7 +1,4 @@
-"""The command `simulate` in small clusters, for the tests that read its answer.
-
-Owns how a play is written and run; must not know what is expected of it.
-"""
+"""The command `simulate` in small clusters, for the tests that read its answer."""
 
 import json
 from pathlib import Path

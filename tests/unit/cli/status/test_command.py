@@ -1,7 +1,4 @@
-"""The command `status`: which policies are shown, how, and what a user reads on a mistake.
-
-Owns the table as it is printed. Must not know: how pods are counted, which is tests/policy's.
-"""
+"""The command `status`: which policies are shown, how, and what a user reads on a mistake."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""Whatever order events and calls come in, the cache's indexes equal a recount of what it was told.
-
-Owns a model of which events count: dead uids, lists, held slots, what is remembered of them. Must not know
-how the cache keeps its indexes; the recount is policy.snapshot's.
-"""
+"""Whatever order events and calls come in, the cache's indexes equal a recount of what it was told."""
 
 import math
 from collections.abc import Mapping

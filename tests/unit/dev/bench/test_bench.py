@@ -1,7 +1,4 @@
-"""The benchmark runs, and whoever is measured gives the same answers.
-
-Owns nothing of speed: a timing that is asserted fails on a busy machine and says nothing on a fast one.
-"""
+"""The benchmark runs, and whoever is measured gives the same answers."""
 
 from collections import Counter
 from pathlib import Path

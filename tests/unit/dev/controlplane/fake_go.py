@@ -1,7 +1,4 @@
-"""A `go` that answers and fails as told by its environment, and writes down how it was called.
-
-Owns the part of Go's command line that `controlplane.build` relies on.
-"""
+"""A `go` that answers and fails as told by its environment, and writes down how it was called."""
 
 from dataclasses import dataclass
 from pathlib import Path

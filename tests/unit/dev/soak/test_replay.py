@@ -1,6 +1,6 @@
 """The replay of a world: what it calls explained, and that neither a wrong server nor a wrong simulator is.
 
-Must not know how worlds are played or drawn. The world: two pods may be in units[0], a third goes on.
+The world: two pods may be in units[0], a third goes on.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""A body is read whole or refused, whatever its framing says.
-
-Owns the table of framings. Must not know: what is in a body; real sockets are test_app's.
-"""
+"""A body is read whole or refused, whatever its framing says."""
 
 from io import BytesIO
 from wsgiref.types import WSGIEnvironment

@@ -1,7 +1,4 @@
-"""What is taken for a plain request, and that gunicorn's parser would have taken it for the same.
-
-Owns the one form of a head. Must not know: sockets and threads (test_worker), what is asked (test_app).
-"""
+"""What is taken for a plain request, and that gunicorn's parser would have taken it for the same."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,8 +1,4 @@
-"""What a real kube-scheduler sends is read right, and what it never sends is refused with a reason.
-
-Owns the pairs of `wire/valid` (recorded, see wire/record.py) and `wire/invalid` with what they mean. Must not
-know: HTTP, decisions.
-"""
+"""What a real kube-scheduler sends is read right, and what it never sends is refused with a reason."""
 
 import json
 from contextlib import suppress

@@ -1,7 +1,4 @@
-"""Bindings that may be under way unseen (C7), and slots that follow an edited policy.
-
-Owns which pods are in doubt about which units, and that a doubting view differs in its counts alone.
-"""
+"""Bindings that may be under way unseen (C7), and slots that follow an edited policy."""
 
 from dataclasses import replace
 from itertools import product

@@ -1,7 +1,4 @@
-"""How many nodes of a unit are given away to be scored, and which.
-
-Owns the setting `scored_nodes: sampled`. Must not know: who decides about the unit.
-"""
+"""How many nodes of a unit are given away to be scored, and which."""
 
 import pytest
 from hypothesis import given

@@ -1,7 +1,4 @@
-"""What a walk reports besides the unit: refusals that name everything, waits that follow each other.
-
-Owns the details that the decision tables do not show; found by mutating policy.units and policy.usage.
-"""
+"""What a walk reports besides the unit: refusals that name everything, waits that follow each other."""
 
 import math
 

@@ -1,7 +1,6 @@
 """Writes on placed pods, as the API server gets them: few, in one patch, until they are seen (L1, L2, L4).
 
-Owns when something is written; what, is tests/policy/test_placement.py's. The API server is the fake one, the
-cache hears of a write only when a test says so.
+The API server is the fake one, the cache hears of a write only when a test says so.
 """
 
 from collections.abc import Iterator

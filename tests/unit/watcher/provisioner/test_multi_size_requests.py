@@ -1,6 +1,6 @@
 """Pods of different sizes that want nodes of one unit: asked for together, and what follows from that.
 
-Must not know how a request is written; that is test_provisioning. Rules: W3, W4, A2, A5, A6.
+Rules: W3, W4, A2, A5, A6.
 """
 
 from dataclasses import replace

@@ -1,7 +1,6 @@
 """The objects that ask cluster-autoscaler, and what is read of its answers.
 
-Must not know when they are written; that they work is tests/conformance/test_watcher.py. Facts:
-autoscaler.md, sections 5 and 9.
+Facts: autoscaler.md, sections 5 and 9.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What the watcher does, told in rounds: real cache and rules, a fake clock, an autoscaler that records.
 
-Must not know how a request is written; that is test_provisioning. Rules: W1 to W5, A1 to A10.
+Rules: W1 to W5, A1 to A10.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Which node groups bring nodes of a unit, as far as nodes and their providers tell. Rule: W4.
 
-Must not know how a status is read. What the setting says is in test_growth_refused.
+What the setting says is in test_growth_refused.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Units that cannot grow: how it is learnt, what is asked instead, when they are tried again.
 
-Must not know how a status is written; that is test_provisioning. Rules: W4, A6.
+Rules: W4, A6.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Events as the API server gets them: one for each cause, whoever tells it, and fresh while it stands.
 
-Owns when an Event is written; what is told, is tests/watcher/test_notices.py's. The API server is the fake.
+The API server is the fake.
 """
 
 from collections.abc import Iterator

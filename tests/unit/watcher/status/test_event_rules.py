@@ -1,7 +1,4 @@
-"""What is worth a person's look, beside which object, and in which words (L5, W4, W5).
-
-Owns the rules of what is told; writing it is tests/watcher/test_events.py's.
-"""
+"""What is worth a person's look, beside which object, and in which words (L5, W4, W5)."""
 
 import pytest
 

@@ -1,7 +1,4 @@
-"""The state of a unit in a word, and the conditions of its policy (L5, W4, W5).
-
-Owns the table of states; what goes into it is tests/policy/test_occupancy.py's.
-"""
+"""The state of a unit in a word, and the conditions of its policy (L5, W4, W5)."""
 
 import pytest
 

@@ -1,7 +1,4 @@
-"""The status of policies as written: once for each change, every fault at once, times kept (M4, M6, M8).
-
-Owns what the writer does; the API server is the fake one, held to the real one by its contract test.
-"""
+"""The status of policies as written: once for each change, every fault at once, times kept (M4, M6, M8)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""The watcher's metrics as Prometheus reads them, and the waits behind two of them.
-
-Owns what is counted when; the names are those of the help texts.
-"""
+"""The watcher's metrics as Prometheus reads them, and the waits behind two of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,4 @@
-"""Pods that overflowed, counted once each. Rules: O3 to O7, U5, U6, M8, L3.
-
-Must not know how they are told; that is test_watcher_metrics.
-"""
+"""Pods that overflowed, counted once each. Rules: O3 to O7, U5, U6, M8, L3."""
 
 from collections import Counter
 from collections.abc import Mapping

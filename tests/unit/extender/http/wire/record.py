@@ -1,7 +1,6 @@
 """Records what a real kube-scheduler sends: `python -m tests.extender.wire.record` writes `valid/*.json`.
 
-Owns the scenario that makes the scheduler ask every kind of question, in both node modes; must not know what
-we answer: the recorder keeps every node and agrees to every victim. Bodies are kept byte for byte.
+Bodies are kept byte for byte.
 """
 
 import json
