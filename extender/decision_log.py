@@ -31,15 +31,15 @@ class DecisionLog:
         self._pods = pods
         self._kept: OrderedDict[str, tuple[_Kept, ...]] = OrderedDict()
 
-    def keep(self, taken: DecisionRecord) -> None:
+    def keep(self, record: DecisionRecord) -> None:
         """Take a decision down."""
-        uid = taken.pod.uid
+        uid = record.pod.uid
         before = self._kept.get(uid, ())
         last = before[-1] if before else None
-        if last is not None and taken.repeats(last.last):
-            before, kept = before[:-1], _Kept(taken, last.since, last.times + 1)
+        if last is not None and record.repeats(last.last):
+            before, kept = before[:-1], _Kept(record, last.since, last.times + 1)
         else:
-            kept = _Kept(taken, taken.at, 1)
+            kept = _Kept(record, record.at, 1)
         self._kept[uid] = (*before[1 - _PER_POD :], kept)
         self._kept.move_to_end(uid)
         if len(self._kept) > self._pods:

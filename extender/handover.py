@@ -38,11 +38,11 @@ class Handover:
         self._clock = clock
         self._seconds = seconds
         self._began_at = 0.0
-        self._looked_at = 0.0
+        self._refreshed_at = 0.0
         self._measured_at = 0.0
-        self._touched = True
-        self._doubts = InflightBindings()
-        self._suspects: set[str] = set()
+        self._requeued_one = True
+        self._bindings = InflightBindings()
+        self._unconfirmed: set[str] = set()
         """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
         self._edits = 0
         """Of policies, up to the last time that was found who is in doubt."""
@@ -52,7 +52,7 @@ class Handover:
         """How many pods of each policy were in doubt when those that wait were last woken."""
         self._ended_at: dict[str, float] = {}
         """When a doubt of a policy ended last, if none of those that wait was woken for it."""
-        self._held: set[str] = set()
+        self._waiting: set[str] = set()
 
     @property
     def ends_at(self) -> float:
@@ -62,76 +62,76 @@ class Handover:
     def begin(self) -> None:
         """Take note of every pod that may be on its way now."""
         self._began_at = self._clock()
-        self._touched = False
-        self._held.clear()
-        self._hold_nominated()
-        self._suspects = {pod.uid for pod in self._cache.pods() if not _settled(pod)}
-        self._find()
+        self._requeued_one = False
+        self._waiting.clear()
+        self._assume_nominated()
+        self._unconfirmed = {pod.uid for pod in self._cache.pods() if not _is_placed_or_gone(pod)}
+        self._find_all()
 
-    def asked(self, uid: str) -> None:
+    def confirm(self, uid: str) -> None:
         """The scheduler asks about the pod: it is not on its way."""
-        self._suspects.discard(uid)
-        self._end(uid)
+        self._unconfirmed.discard(uid)
+        self._drop(uid)
 
-    def hold(self, uid: str, *, held: bool) -> None:
+    def set_waiting(self, uid: str, *, held: bool) -> None:
         """Whether the pod waits for doubts to end, as filter has just answered."""
         if held:
-            self._held.add(uid)
+            self._waiting.add(uid)
         else:
-            self._held.discard(uid)
+            self._waiting.discard(uid)
 
-    def holds(self, uid: str) -> bool:
+    def is_waiting(self, uid: str) -> bool:
         """Whether the pod waits; nobody does once nothing is in doubt."""
-        return bool(self._doubts) and uid in self._held
+        return bool(self._bindings) and uid in self._waiting
 
     def view(self, policy: ResourcePolicy) -> PessimisticView | None:
         """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
-        self._look_again()
-        return PessimisticView(self._cache, self._doubts) if self._doubts.of(policy.key) else None
+        self._refresh()
+        return PessimisticView(self._cache, self._bindings) if self._bindings.of(policy.key) else None
 
-    def look(self) -> Iterable[Pod]:
+    def resolve(self) -> Iterable[Pod]:
         """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
 
         Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
         After an edit all that are in doubt, once: nobody may have had reason to try them until then.
         """
-        self._look_again()
-        self._wake()
+        self._refresh()
+        self._note_changes()
         if self._edited:
             self._edited = False
-            return [doubt.pod for doubt in self._doubts]
+            return [binding.pod for binding in self._bindings]
         seen_at = self._began_at + SEEN_AFTER
-        silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
-        if self._touched or not self._doubts or not silent:
+        silent = self._clock() >= seen_at and not self._cache.has_events_since(seen_at)
+        if self._requeued_one or not self._bindings or not silent:
             return ()
-        self._touched = True
-        return [doubt.pod for doubt in islice(self._doubts, 1)]
+        self._requeued_one = True
+        return [binding.pod for binding in islice(self._bindings, 1)]
 
-    def _end(self, uid: str) -> None:
-        doubt = self._doubts.drop(uid)
-        if doubt is not None:
-            self._ended_at[doubt.policy] = self._clock()
+    def _drop(self, uid: str) -> None:
+        binding = self._bindings.drop(uid)
+        if binding is not None:
+            self._ended_at[binding.policy] = self._clock()
 
-    def _wake(self) -> None:
+    def _note_changes(self) -> None:
         """Note a change of each policy whose doubts have halved, or ended a while ago.
 
         Not for each doubt that ends: as many pods may wait as are in doubt, and each would be tried as often.
         """
         for key, at in list(self._ended_at.items()):
-            left = self._doubts.of(key)
+            left = self._bindings.of(key)
             if 2 * left <= self._known.get(key, 0) or self._clock() - at >= _AGAIN:
                 self._known[key] = left
                 del self._ended_at[key]
                 self._cache.changes.note(key)
 
-    def _hold_nominated(self) -> None:
+    def _assume_nominated(self) -> None:
         """Slots for pods that the scheduler has nominated, as a predecessor held them (E7)."""
         for pod in [p for p in self._cache.pods() if p.nominated_node and self._cache.is_pending(p.uid)]:
             policy = self._cache.policies.governing(pod)
             if policy is not None and pod.uid not in self._cache.reservations():
-                self._hold(pod, policy)
+                self._assume(pod, policy)
 
-    def _hold(self, pod: Pod, policy: ResourcePolicy) -> None:
+    def _assume(self, pod: Pod, policy: ResourcePolicy) -> None:
         try:
             group = group_of(pod.labels, policy)
         except MissingLabelError:
@@ -141,52 +141,56 @@ class Handover:
                 self._cache.assume(pod, policy, unit, group)
                 return
 
-    def _find(self) -> None:
+    def _find_all(self) -> None:
         """By the policies as they are now."""
         self._edits = self._cache.policies.edits
-        self._doubts = InflightBindings()
-        for uid, doubt in self._found(p for p in self._cache.pods() if p.uid in self._suspects).items():
+        self._bindings = InflightBindings()
+        for uid, binding in self._bindings_of(
+            p for p in self._cache.pods() if p.uid in self._unconfirmed
+        ).items():
             # Another server may have led meanwhile, and have sent the pod elsewhere than we did.
             held = self._cache.reservations().get(uid)
-            units = doubt.units - {held.unit} if held else doubt.units
+            units = binding.units - {held.unit} if held else binding.units
             if units:
-                self._doubts.put(replace(doubt, units=units))
+                self._bindings.put(replace(binding, units=units))
         self._ended_at.clear()
-        self._known = {policy.key: self._doubts.of(policy.key) for policy in self._cache.policies}
+        self._known = {policy.key: self._bindings.of(policy.key) for policy in self._cache.policies}
 
-    def _look_again(self) -> None:
+    def _refresh(self) -> None:
         now = self._clock()
-        if not self._suspects:
+        if not self._unconfirmed:
             return
         if self._edits != self._cache.policies.edits:
-            self._find()
+            self._find_all()
             self._edited = True
-        if now - self._looked_at < _LOOK:
+        if now - self._refreshed_at < _LOOK:
             return
-        self._looked_at = now
-        self._suspects = {uid for uid in self._suspects if now < self.ends_at and self._cache.is_pending(uid)}
-        for doubt in list(self._doubts):
-            if doubt.pod.uid not in self._suspects:
-                self._end(doubt.pod.uid)
-        if self._cache.heard_by(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+        self._refreshed_at = now
+        self._unconfirmed = {
+            uid for uid in self._unconfirmed if now < self.ends_at and self._cache.is_pending(uid)
+        }
+        for binding in list(self._bindings):
+            if binding.pod.uid not in self._unconfirmed:
+                self._drop(binding.pod.uid)
+        if self._cache.has_events_since(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
             self._measured_at = now
             self._measure()
 
     def _measure(self) -> None:
         """Room that is gone by now was taken by others: no binding under way holds it."""
-        still = self._found(doubt.pod for doubt in self._doubts)
-        for doubt in list(self._doubts):
-            found = still.get(doubt.pod.uid)
-            units = doubt.units & found.units if found else frozenset()
-            if units != doubt.units:
-                self._end(doubt.pod.uid)
-            if units and units != doubt.units:
-                self._doubts.put(replace(doubt, units=units))
+        still = self._bindings_of(binding.pod for binding in self._bindings)
+        for binding in list(self._bindings):
+            found = still.get(binding.pod.uid)
+            units = binding.units & found.units if found else frozenset()
+            if units != binding.units:
+                self._drop(binding.pod.uid)
+            if units and units != binding.units:
+                self._bindings.put(replace(binding, units=units))
 
-    def _found(self, pods: Iterable[Pod]) -> dict[str, InflightBinding]:
+    def _bindings_of(self, pods: Iterable[Pod]) -> dict[str, InflightBinding]:
         pending: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in pods:
-            policy = None if _settled(pod) else self._cache.policies.governing(pod)
+            policy = None if _is_placed_or_gone(pod) else self._cache.policies.governing(pod)
             if policy is not None:
                 pending[policy.key].append(pod)
         cache, began_at = self._cache, self._began_at
@@ -194,8 +198,8 @@ class Handover:
             find_inflight_bindings(p, pending[p.key], cache, cache.shrank_since(p, began_at))
             for p in cache.policies
         )
-        return {doubt.pod.uid: doubt for some in found for doubt in some}
+        return {binding.pod.uid: binding for some in found for binding in some}
 
 
-def _settled(pod: Pod) -> bool:
+def _is_placed_or_gone(pod: Pod) -> bool:
     return bool(pod.node_name or pod.finished or pod.gated)

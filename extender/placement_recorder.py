@@ -25,9 +25,9 @@ class PlacementRecorder:
     def round(self) -> None:
         """Write the records that are due; one that could not be written stays due."""
         with self._cache.lock:
-            due = list(islice(self._cache.origins.unrecorded.items(), _AT_ONCE))
+            due = list(islice(self._cache.placement_records.unrecorded.items(), _AT_ONCE))
         for uid, (pod, record) in due:
             if not self._write(pod, record):
                 return
             with self._cache.lock:
-                self._cache.origins.unrecorded.pop(uid, None)
+                self._cache.placement_records.unrecorded.pop(uid, None)

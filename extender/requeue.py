@@ -39,13 +39,13 @@ class Requeue:
         requeue: Callable[[Pod], bool],
         not_ready_reason: Callable[[], str],
         metrics: Metrics,
-        settle: Callable[[], Iterable[Pod]] = tuple,
+        resolve_inflight: Callable[[], Iterable[Pod]] = tuple,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._requeue = requeue
         self._not_ready_reason = not_ready_reason
-        self._settle = settle
+        self._resolve_inflight = resolve_inflight
         self._metrics = metrics
         self._requeued: dict[str, float] = {}
         self._owed: dict[str, Pod] = {}
@@ -66,7 +66,7 @@ class Requeue:
             return
         with self._cache.lock:
             self._cache.expire()
-            self._owe(self._settle())
+            self._owe(self._resolve_inflight())
             self._adopt()
             self._collect()
         if self._clock() >= self._paused_until:
@@ -140,7 +140,11 @@ class Requeue:
         for uid, slot in self._cache.reservations().items():
             # A touch before then tells nothing, and no event has told since.
             tells = slot.made_at + SEEN_AFTER
-            if now >= tells and not self._cache.heard_by(tells) and self._requeued.get(uid, 0.0) < tells:
+            if (
+                now >= tells
+                and not self._cache.has_events_since(tells)
+                and self._requeued.get(uid, 0.0) < tells
+            ):
                 self._owed[uid] = slot.pod
 
     def _owe(self, pods: Iterable[Pod]) -> None:
@@ -166,7 +170,7 @@ class Requeue:
 
     def _seated(self, policy: ResourcePolicy, pods: list[Pod], now: float) -> Iterable[Pod]:
         """Those with a place. For the others a timer may have begun to count with the change (O5)."""
-        planned = plan(policy, pods, self._cache, now, asked={}, grows=lambda *_: False)
+        planned = plan(policy, pods, self._cache, now, requested={}, grows=lambda *_: False)
         for pod, retry_at in planned.waiting:
             self._cache.attempts.retry_by(pod.uid, retry_at)
-        return (pod for pod, _ in planned.seated)
+        return (pod for pod, _ in planned.schedulable)

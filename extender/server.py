@@ -65,7 +65,12 @@ class Server:
             settle_seconds=settings.handover_grace_seconds,
         )
         self._requeue = Requeue(
-            self._cache, clock, annotator.requeue, extender.not_ready_reason, self._metrics, extender.settle
+            self._cache,
+            clock,
+            annotator.requeue,
+            extender.not_ready_reason,
+            self._metrics,
+            extender.resolve_inflight,
         )
         self.application = Application(
             extender,
@@ -85,7 +90,7 @@ class Server:
         if self._lease is not None:
             self._leading = Thread(target=self._lease.run, args=(self._stop,), name="lease")
             self._leading.start()
-        Thread(target=self._settle_memory, name="settle-memory", daemon=True).start()
+        Thread(target=self._keep_memory_low, name="settle-memory", daemon=True).start()
 
     def stop(self) -> None:
         """Give the lead back, then end every thread."""
@@ -97,7 +102,7 @@ class Server:
         self._freshness.stop()
         self._informers.stop()
 
-    def _settle_memory(self) -> None:
+    def _keep_memory_low(self) -> None:
         """Keep what the first lists bring out of the collector's sight (python-stack.md, section 4c)."""
         gc.freeze()
         gc.disable()

@@ -92,7 +92,7 @@ class Extender:
                     return None
                 now = self._clock()
                 result = self._cycle(pod, candidates, policy, now)
-                self._handover.hold(pod.uid, held=result.in_doubt)
+                self._handover.set_waiting(pod.uid, held=result.awaits_bindings)
                 if not result.decision.unknown:
                     self._apply(pod, policy, result, now)
                     return FilterResult(policy, self._for_scoring(result.decision))
@@ -123,18 +123,18 @@ class Extender:
             policy = self._governing(pod)
             if policy is None:
                 return None
-            if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
+            if self._cache.is_deleted(pod.uid) or self._is_refused_for_conflict(pod):
                 return PreemptResult(policy, PreemptDecision())  # nobody dies for a pod that will not come
             now = self._clock()
             result = self._preemption_cycle(pod, victims, policy, now, protected)
-            if result is None or self._handover.holds(pod.uid):
+            if result is None or self._handover.is_waiting(pod.uid):
                 raise NotReady("ResourcePolicy: bindings from before its start may be under way")
             self._apply_preemption(pod, policy, result, now)
             return PreemptResult(policy, result.decision)
 
-    def settle(self) -> Iterable[Pod]:
+    def resolve_inflight(self) -> Iterable[Pod]:
         """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
-        return self._handover.look()
+        return self._handover.resolve()
 
     def not_ready_reason(self) -> str:
         """Why there is no answer now; empty if there is. Whoever asks first finds that it became ready."""
@@ -165,7 +165,7 @@ class Extender:
         reason = self.not_ready_reason()
         if reason:
             raise NotReady(f"ResourcePolicy: {reason}")
-        self._handover.asked(pod.uid)
+        self._handover.confirm(pod.uid)
         self._cache.expire()
         policy = self._cache.policies.governing(pod)
         if policy is None:
@@ -184,7 +184,7 @@ class Extender:
             now,
             slot=self._cache.reservations().get(pod.uid),
             pessimistic=self._handover.view(policy),
-            doubts_end_at=self._handover.ends_at,
+            bindings_end_at=self._handover.ends_at,
             in_conflict=self._is_refused_for_conflict(pod),
             outside_units=self._outside_units,
         )

@@ -57,7 +57,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
     builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), EventRecorder(writing, clock, identity())
-    sinks = (metrics.show, status.write, lambda report: events.tell(event_specs(report)))
+    sinks = (metrics.show, status.write, lambda report: events.publish(event_specs(report)))
     reporting = StatusController(builder, board, placement, sinks, status.forget)
     waits = PodLatency(cache, board, time.monotonic, metrics)
     overflow = OverflowCounter(cache, own.managed_resources, clock, metrics.overflowed)

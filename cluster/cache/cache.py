@@ -65,7 +65,7 @@ class Cache:
         """To read; they change by `upsert_policy` and its like."""
         self.attempts = SchedulingAttempts(clock)
         """To read; they change by `remember`."""
-        self.origins = PlacementRecords()
+        self.placement_records = PlacementRecords()
         """To read, but for what is written on pods."""
         self._clock = clock
         self._kinds = kinds
@@ -78,7 +78,7 @@ class Cache:
         self._indexes: dict[str, PolicyIndex] = {}
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
-        self._adrift = OrphanedReservations()
+        self._orphaned = OrphanedReservations()
         self._expired_at = self._listed_at = self._heard_at = clock()
         self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
 
@@ -135,11 +135,11 @@ class Cache:
         pod = self._pods.get(uid)
         return pod is not None and not (pod.node_name or pod.finished)
 
-    def is_dead(self, uid: str) -> bool:
+    def is_deleted(self, uid: str) -> bool:
         """Whether the pod was seen deleted."""
         return uid in self._gone_pods
 
-    def heard_by(self, at: float) -> bool:
+    def has_events_since(self, at: float) -> bool:
         """Whether the watch has told of pods since that time: then it has told what was before."""
         return self._heard_at >= at
 
@@ -169,7 +169,7 @@ class Cache:
 
     def forget(self, uid: str) -> None:
         """Give back the slot that the pod holds without being bound, if any."""
-        self._adrift.drop(uid)
+        self._orphaned.drop(uid)
         reservation = self._reservations.pop(uid, None)
         if reservation is not None:
             self._indexes[reservation.policy].put_share(uid, None)
@@ -182,10 +182,10 @@ class Cache:
             return
         self._expired_at = now
         lasts = self._reservation_seconds
-        self._adrift.expire(now - lasts)
+        self._orphaned.expire(now - lasts)
         for uid, slot in list(self._reservations.items()):
             index, known = self._indexes[slot.policy], self._pods.get(uid)
-            seen = self.heard_by(slot.made_at + SEEN_AFTER)
+            seen = self.has_events_since(slot.made_at + SEEN_AFTER)
             shrank = index.shrank_at(slot.unit) >= slot.made_at
             if is_idle(slot, index.policy, known, self, now, seen=seen, shrank=shrank, lasts=lasts):
                 self.forget(uid)
@@ -225,7 +225,7 @@ class Cache:
             return
         for pod in self._placed.on(name):
             if pod.uid in self._governed_by:
-                self.origins.lose_node(pod, self._indexes[self._governed_by[pod.uid]])
+                self.placement_records.lose_node(pod, self._indexes[self._governed_by[pod.uid]])
         for index in self._indexes.values():
             index.drop_node(name)
         self._reindex(self._placed.on(name))
@@ -256,7 +256,7 @@ class Cache:
         self._placed.drop(before)
         self._placed.put(pod)
         if pod.node_name or pod.finished:
-            self._settle(pod)
+            self._confirm_orphan(pod)
         self._reindex((pod,))
 
     def remove_pod(self, pod: Pod) -> None:
@@ -266,7 +266,7 @@ class Cache:
         self._placed.drop(self._pods.pop(pod.uid, None))
         self.forget(pod.uid)
         self.attempts.drop(pod.uid)
-        self.origins.drop(pod.uid)
+        self.placement_records.drop(pod.uid)
         self._govern(pod.uid, None)
 
     def replace_policies(self, policies: Iterable[ResourcePolicy | RejectedPolicy]) -> None:
@@ -305,7 +305,7 @@ class Cache:
             return
         for uid, reservation in list(self._reservations.items()):
             if reservation.policy == key:
-                self._set_adrift(uid)
+                self._orphan(uid)
         del self._indexes[key]
         self._note_change(key)
         self._reindex_namespace(policy.namespace)
@@ -323,17 +323,17 @@ class Cache:
                 else:
                     self._reservations[uid] = carried
 
-    def _settle(self, pod: Pod) -> None:
+    def _confirm_orphan(self, pod: Pod) -> None:
         """A pod got its node or ended: the slot held for it becomes the record of where it went."""
-        self._adrift.settle(pod, self.origins)
+        self._orphaned.confirm(pod, self.placement_records)
         reservation = self._reservations.pop(pod.uid, None)
         self.attempts.drop(pod.uid)
         if reservation is not None:
-            self.origins.bound(pod, reservation, self._indexes[reservation.policy], self.nodes)
+            self.placement_records.bound(pod, reservation, self._indexes[reservation.policy], self.nodes)
 
     def _reindex_namespace(self, namespace: str) -> None:
         # A slot may be held for a pod that the watch has not brought yet.
-        slots = [*self._reservations.values(), *self._adrift]
+        slots = [*self._reservations.values(), *self._orphaned]
         pods = {slot.pod.uid: slot.pod for slot in slots if slot.pod.namespace == namespace}
         pods.update((uid, pod) for uid, pod in self._pods.items() if pod.namespace == namespace)
         self._reindex(list(pods.values()))
@@ -343,21 +343,21 @@ class Cache:
     def _reindex(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
             # A slot is held as the pod was when it was asked about: the watch may show it as it was before.
-            slot = self._reservations.get(pod.uid) or self._adrift.get(pod.uid)
+            slot = self._reservations.get(pod.uid) or self._orphaned.get(pod.uid)
             policy = self.policies.governing(slot.pod if slot else pod)
             self._govern(pod.uid, policy.key if policy else None)
             if policy is not None:
-                if taken_in := self._adrift.taken_in(pod.uid, self._indexes[policy.key]):
-                    self._reservations[pod.uid] = taken_in
+                if usage_in := self._orphaned.usage_in(pod.uid, self._indexes[policy.key]):
+                    self._reservations[pod.uid] = usage_in
                 self._put_share(pod, policy)
 
     def _govern(self, uid: str, key: str | None) -> None:
         """Move the pod's share, and a slot held for it, out of a policy that no longer governs it."""
         before = self._governed_by.get(uid)
         if uid in self._reservations and self._reservations[uid].policy != key:
-            self._set_adrift(uid)
+            self._orphan(uid)
         if before is not None and before != key:
-            self.attempts.begin_anew(uid)
+            self.attempts.reset(uid)
         if before is not None and before != key and before in self._indexes:
             self._indexes[before].put_share(uid, None)
             self._note_change(before)
@@ -366,14 +366,14 @@ class Cache:
         else:
             self._governed_by[uid] = key
 
-    def _set_adrift(self, uid: str) -> None:
+    def _orphan(self, uid: str) -> None:
         slot = self._reservations.pop(uid)
-        self._adrift.put(slot, self._indexes[slot.policy])
+        self._orphaned.put(slot, self._indexes[slot.policy])
 
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]
         if pod.node_name:
-            share = pod_usage_of(pod, policy, index.units_of(pod.node_name), self.origins.of(pod))
+            share = pod_usage_of(pod, policy, index.units_of(pod.node_name), self.placement_records.of(pod))
         else:
             reservation = self._reservations.get(pod.uid)
             held = reservation is not None and reservation.policy == policy.key

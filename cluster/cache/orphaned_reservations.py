@@ -48,11 +48,11 @@ class OrphanedReservations:
         shrank = index.shrank_at(slot.unit) >= slot.made_at
         self._lost[slot.pod.uid] = _Orphan(slot, index.policy, nodes, shrank)
 
-    def settle(self, pod: Pod, origins: PlacementRecords) -> None:
+    def confirm(self, pod: Pod, placement_records: PlacementRecords) -> None:
         """A pod got its node or ended. No policy counts it now, and its node may be gone when one does."""
         lost = self._lost.pop(pod.uid, None)
         if lost is not None and pod.node_name in lost.nodes:
-            origins.bound_adrift(pod, lost.slot, record_of(lost.policy, lost.slot.unit))
+            placement_records.bound_orphaned(pod, lost.slot, record_of(lost.policy, lost.slot.unit))
 
     def drop(self, uid: str) -> None:
         """The pod was asked about again, or is gone."""
@@ -63,7 +63,7 @@ class OrphanedReservations:
         for uid in [uid for uid, lost in self._lost.items() if lost.slot.made_at <= until]:
             del self._lost[uid]
 
-    def taken_in(self, uid: str, index: PolicyIndex) -> Reservation | None:
+    def usage_in(self, uid: str, index: PolicyIndex) -> Reservation | None:
         """The slot that the policy of `index` has to hold for the pod from now on, if any.
 
         If the pod may be on its way to a node that is not in the slot's unit, the unit is told.

@@ -46,7 +46,7 @@ class PlacementRecords:
             if copied or needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
                 self.unrecorded[pod.uid] = pod, record
 
-    def bound_adrift(self, pod: Pod, slot: Reservation, record: str) -> None:
+    def bound_orphaned(self, pod: Pod, slot: Reservation, record: str) -> None:
         """A pod got its node while no policy held its slot, and went where `record` says."""
         self._remember(pod, slot, record)
 

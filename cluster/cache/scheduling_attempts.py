@@ -74,7 +74,7 @@ class SchedulingAttempts:
             if self._attempts[uid].policy == policy.key:
                 self._histories[uid] = history.carried_over(before, policy)
 
-    def begin_anew(self, uid: str) -> None:
+    def reset(self, uid: str) -> None:
         """Another policy governs the pod, or none."""
         if uid in self._histories:
             self._histories[uid] = self._histories[uid].under_another_policy()

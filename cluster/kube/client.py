@@ -113,7 +113,7 @@ class Stream:
         except (*_FAULTS, ValueError) as fault:  # ValueError: read after the shutdown
             if self._interrupted:
                 return b""
-            raise Unreachable(_said(fault)) from fault
+            raise Unreachable(_message_of(fault)) from fault
 
     def interrupt(self) -> None:
         self._interrupted = True
@@ -225,7 +225,7 @@ class KubeClient:
                 method, url, headers, body, _request_timeout=(CONNECT_SECONDS, seconds)
             ).response
         except _FAULTS as fault:
-            raise Unreachable(_said(fault)) from fault
+            raise Unreachable(_message_of(fault)) from fault
         if response.status not in _SUCCESS:
             raise _refusal(response)
         return response
@@ -266,7 +266,7 @@ def _body(response: urllib3.HTTPResponse) -> bytes:
     try:
         return response.data
     except _FAULTS as fault:
-        raise Unreachable(_said(fault)) from fault
+        raise Unreachable(_message_of(fault)) from fault
     finally:
         response.release_conn()
 
@@ -282,6 +282,6 @@ def _refusal(response: urllib3.HTTPResponse) -> ApiError:
     return status.error(response.status, float(seconds) if seconds.isdecimal() else None)
 
 
-def _said(fault: Exception) -> str:
+def _message_of(fault: Exception) -> str:
     told = (isinstance(fault, ApiException) and fault.reason) or fault  # its own text has three lines
     return " ".join(f"{type(fault).__name__}: {told}".split())

@@ -32,15 +32,15 @@ AGAIN = '{"spec": {"minReplicas": 3}}'
 
 def perform(interrupts: Interrupts, console: Console, *, timeline: Path, keep: bool) -> bool:
     """Whether the story went as the guide tells it. With `keep`, not before Ctrl-C."""
-    tell = _clocked(console)
+    publish = _clocked(console)
     with ExitStack() as cleaning:
-        tell("a control plane on loopback: etcd, apiserver, controllers, scheduler, KWOK")
+        publish("a control plane on loopback: etcd, apiserver, controllers, scheduler, KWOK")
         plane = cleaning.enter_context(ControlPlane(PlaneOptions(flags=QUICK_HPA)))
         load = Load(plane.api)
         cleaning.enter_context(CustomMetrics(plane, {METRIC: load}))
         programs = cleaning.enter_context(Programs(plane))
         cleaning.callback(interrupts.disarm)  # the last to come is the first to go
-        set_up(plane, programs, tell)
+        set_up(plane, programs, publish)
         say(console, "The story; its clock starts now.\n")
         scene, late = _seen(plane, programs, load, console)
         verdict = Verdict((*late, *judge(scene, REPLICAS).faults))

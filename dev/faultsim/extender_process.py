@@ -47,7 +47,7 @@ class Build:
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
     freshness: type[CacheStaleness] = CacheStaleness
-    settle: float = _SETTINGS.handover_grace_seconds
+    resolve_inflight: float = _SETTINGS.handover_grace_seconds
 
 
 REVIEWED = Build()
@@ -113,11 +113,15 @@ class Server:
         self._patch = requeue
         self._owes = False
         self._extender = build.extender(
-            self.cache, loop.clock, self.not_ready_reason, unknown_node_seconds=0, settle_seconds=build.settle
+            self.cache,
+            loop.clock,
+            self.not_ready_reason,
+            unknown_node_seconds=0,
+            settle_seconds=build.resolve_inflight,
         )
-        not_ready_reason, settle = self._extender.not_ready_reason, self._extender.settle
+        not_ready_reason, resolve_inflight = self._extender.not_ready_reason, self._extender.resolve_inflight
         self._requeue = build.requeue(
-            self.cache, loop.clock, self._requeued, not_ready_reason, _METRICS, settle
+            self.cache, loop.clock, self._requeued, not_ready_reason, _METRICS, resolve_inflight
         )
         self._recorder = PlacementRecorder(self.cache, record)
         self._records_at = math.inf
@@ -176,7 +180,7 @@ class Server:
         self._look_soon()
         if preempted is None:
             return Answer(tuple(victims))
-        walk = preempted.choice.walk
+        walk = preempted.choice.selection
         waits = [walk.waits.reason] if walk and walk.waits else []
         return Answer(preempted.choice.nodes, reasons=frozenset(waits))
 
@@ -193,7 +197,7 @@ class Server:
         return done
 
     def _look_soon(self) -> None:
-        if self.cache.origins.unrecorded and math.isinf(self._records_at):
+        if self.cache.placement_records.unrecorded and math.isinf(self._records_at):
             self._records_at = self._loop.now + _RECORDER_PERIOD
             self._loop.at(self._records_at, self._record)
         if (self.cache.changes or self._owes) and self._due_at > self._loop.now + _PERIOD:

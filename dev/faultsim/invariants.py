@@ -26,7 +26,7 @@ from policy.scheduling.matching import governing, units_of
 from policy.scheduling.snapshot import Reservation, Snapshot
 from policy.scheduling.unit_selection import limit_reached
 
-__all__ = ["LONGEST_WAIT", "Accounts", "seated"]
+__all__ = ["LONGEST_WAIT", "Accounts", "schedulable"]
 
 LONGEST_WAIT = 30.0
 """Seconds: the longest backoff (10), a lost requeue's successor, and what settles around them."""
@@ -204,9 +204,9 @@ class Accounts:
         self._idle.update(uids, now)
         self.worst_idle = max(self.worst_idle, self._idle.longest(now, calm_since)[0])
 
-    def waits(self, seated: Collection[str], now: float, calm_since: float) -> None:
+    def waits(self, schedulable: Collection[str], now: float, calm_since: float) -> None:
         """These could run and are in no attempt."""
-        self._waiting.update(seated, now)
+        self._waiting.update(schedulable, now)
         wait, uid = self._waiting.longest(now, calm_since)
         self.worst_wait = max(self.worst_wait, wait)
         if wait > LONGEST_WAIT:
@@ -232,7 +232,7 @@ class Accounts:
         return limit_reached(policy, slot.unit, usage, pod.requests) is None
 
 
-def seated(view: Snapshot, now: float) -> list[str]:
+def schedulable(view: Snapshot, now: float) -> list[str]:
     """The uids of pending pods that could run now.
 
     All of them at once, while those that are nominated hold what they are nominated to; and each of these, if
@@ -251,7 +251,7 @@ def _planned(view: Snapshot, pending: Sequence[Pod], now: float) -> list[str]:
     if not pending:
         return []
     plans = [plan(policy, pending, view, now, {}, lambda *_: False) for policy in view.policies]
-    return [pod.uid for pod, _ in chain.from_iterable(each.seated for each in plans)]
+    return [pod.uid for pod, _ in chain.from_iterable(each.schedulable for each in plans)]
 
 
 def _with(view: Snapshot, nominated: Collection[Pod]) -> Snapshot:

@@ -46,7 +46,7 @@ class _NeverReleased(Cache):
 class _CountedTwice(Cache):
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         usage = super().usage(policy, unit, group, excluding)
-        shares = [self.share(policy, uid) for uid in self.origins]
+        shares = [self.share(policy, uid) for uid in self.placement_records]
         again = sum(1 for share in shares if share and (share.unit, share.group) == (unit, group))
         return Usage(usage.pods + again, usage.requests)
 
@@ -77,16 +77,16 @@ class _SlotsLostAtEdit(Cache):
 
 
 class _SlotsGoWithTheirPolicy(Cache):
-    def _set_adrift(self, uid: str) -> None:
+    def _orphan(self, uid: str) -> None:
         del self._reservations[uid]
 
 
 class _ForgetsLostNodes(Cache):
     def remove_node(self, name: str) -> None:
-        before = set(self.origins)
+        before = set(self.placement_records)
         super().remove_node(name)
-        for uid in set(self.origins) - before:
-            self.origins.drop(uid)
+        for uid in set(self.placement_records) - before:
+            self.placement_records.drop(uid)
 
 
 class _SlotsKeepTheirIndex(Cache):
@@ -102,12 +102,12 @@ class _EditForgetsLostNodes(Cache):
 
 class _PromisesOutliveEdits(Cache):
     def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
-        made = {uid: self.history(uid).promise for uid in self._reservations}
+        made = {uid: self.history(uid).nomination for uid in self._reservations}
         super()._carry_over(before, index)
-        for uid, promise in made.items():
+        for uid, nomination in made.items():
             attempt = self.attempts.get(uid)
-            if promise is not None and attempt is not None:
-                self.attempts.keep(attempt, replace(self.history(uid), promise=promise))
+            if nomination is not None and attempt is not None:
+                self.attempts.keep(attempt, replace(self.history(uid), nomination=nomination))
 
 
 class _NominationsHoldNothing(Cache):
@@ -153,7 +153,7 @@ class _SkipsWhenFirstIsFull(Extender):
 class _RefusalsTakeNominations(Extender):
     def _apply(self, pod: Pod, policy: ResourcePolicy, result: CycleResult, now: float) -> None:
         super()._apply(pod, policy, result, now)
-        nomination = self._cache.history(pod.uid).promise
+        nomination = self._cache.history(pod.uid).nomination
         if result.decision.refused and not (nomination and nomination.lives(pod.nominated_node, now)):
             self._cache.forget(pod.uid)
 
@@ -207,7 +207,7 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "pods of a lost node are not counted": Build(cache=_ForgetsLostNodes),
         "changes wake nobody": Build(cache=_EditIgnored),
         "it answers before it has synced": Build(readiness=_AnswersAtOnce),
-        "it answers before old bindings are seen": Build(settle=0.0),
+        "it answers before old bindings are seen": Build(resolve_inflight=0.0),
         "refused pods are never requeued": Build(requeue=_NeverPokes),
         "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
         "preemption holds no slot": Build(extender=_PreemptsWithoutSlot),

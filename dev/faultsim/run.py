@@ -7,7 +7,7 @@ from dev.faultsim.apiserver_model import ApiServer
 from dev.faultsim.event_handlers import Hands
 from dev.faultsim.extender_process import RESERVATION_SECONDS, REVIEWED, Build
 from dev.faultsim.fault_injector import Outside
-from dev.faultsim.invariants import Accounts, seated
+from dev.faultsim.invariants import Accounts, schedulable
 from dev.faultsim.processes import Parts
 from dev.faultsim.scenario import Schedule
 from dev.faultsim.scheduler_cache import Binding
@@ -105,6 +105,6 @@ class _Run:
         self._accounts.slots([uid for uid in cache.reservations() if uid not in busy], now, self._calm_since)
         if now >= self._seated_until or self._seated_of != (self._api.version, sent):
             view = self._accounts.truth(sent, cache, server.started_at)
-            self._seated = seated(view, now)
+            self._seated = schedulable(view, now)
             self._seated_of, self._seated_until = (self._api.version, sent), now + _TIMERS_LOOK
         self._accounts.waits([uid for uid in self._seated if uid not in busy], now, self._calm_since)

@@ -16,29 +16,29 @@ from policy.scheduling.unit_selection import UnitSelection
 __all__ = ["describe", "explain"]
 
 
-def explain(taken: DecisionRecord, since: float | None = None, times: int = 1) -> Explanation:
+def explain(record: DecisionRecord, since: float | None = None, times: int = 1) -> Explanation:
     """Tell a decision, the last of `times` in a row, since then, that said the same."""
-    policy = taken.policy
-    refusal = _refusal(taken)
+    policy = record.policy
+    refusal = _refusal(record)
     return Explanation(
-        verb=taken.verb,
-        namespace=taken.pod.namespace,
-        pod=taken.pod.name,
-        uid=taken.pod.uid,
+        verb=record.verb,
+        namespace=record.pod.namespace,
+        pod=record.pod.name,
+        uid=record.pod.uid,
         policy=policy.key,
-        group=dict(zip(policy.match_label_keys, taken.group, strict=False)),
-        at=taken.at,
-        since=taken.at if since is None else since,
+        group=dict(zip(policy.match_label_keys, record.group, strict=False)),
+        at=record.at,
+        since=record.at if since is None else since,
         times=times,
-        asked=taken.asked,
-        kept=taken.kept,
-        unit=taken.unit,
-        rule=rule_of(refusal) if refusal else ("O1" if taken.unit is not None else "U6"),
+        asked=record.asked,
+        kept=record.kept,
+        unit=record.unit,
+        rule=rule_of(refusal) if refusal else ("O1" if record.unit is not None else "U6"),
         reason=refusal.reason if refusal else None,
-        why=conclusion(taken, refusal),
-        retry_at=None if math.isinf(taken.retry_at) else taken.retry_at,
-        again=again(taken, refusal),
-        units=tuple(_verdicts(taken)),
+        why=conclusion(record, refusal),
+        retry_at=None if math.isinf(record.retry_at) else record.retry_at,
+        again=again(record, refusal),
+        units=tuple(_unit_explanations(record)),
     )
 
 
@@ -47,42 +47,44 @@ def describe(unit: Unit) -> str:
     return f"{unit.resource} {spelled(unit.node_selector)}".rstrip()
 
 
-def _refusal(taken: DecisionRecord) -> Refusal | None:
+def _refusal(record: DecisionRecord) -> Refusal | None:
     """What keeps the pod; of several units that are closed to it, the first."""
-    if taken.kept:
+    if record.kept:
         return None
-    if taken.waits is not None:
-        return taken.waits
-    full = taken.walk.full if taken.walk else {}
-    return next(iter(full.values()), Refusal(Reason.OUTSIDE_UNITS, taken.policy))
+    if record.waits is not None:
+        return record.waits
+    full = record.selection.full if record.selection else {}
+    return next(iter(full.values()), Refusal(Reason.OUTSIDE_UNITS, record.policy))
 
 
-def _verdicts(taken: DecisionRecord) -> Iterator[UnitExplanation]:
-    for index, unit in enumerate(taken.policy.units):
+def _unit_explanations(record: DecisionRecord) -> Iterator[UnitExplanation]:
+    for index, unit in enumerate(record.policy.units):
         what = describe(unit)
-        kept_for = untried(taken.waits, index)
-        if taken.waits is not None and kept_for:
-            reason, rule = taken.waits.reason, rule_of(taken.waits)
+        kept_for = untried(record.waits, index)
+        if record.waits is not None and kept_for:
+            reason, rule = record.waits.reason, rule_of(record.waits)
             yield UnitExplanation(index, what, UnitOutcome.WAITING, rule, reason, kept_for)
-        elif index >= len(taken.tallies) or taken.walk is None:
+        elif index >= len(record.tallies) or record.selection is None:
             yield UnitExplanation(index, what, UnitOutcome.NOT_REACHED)
         else:
-            yield _verdict(taken, taken.walk, index, what)
+            yield _unit_explanation(record, record.selection, index, what)
 
 
-def _verdict(taken: DecisionRecord, walk: UnitSelection, index: int, what: str) -> UnitExplanation:
+def _unit_explanation(
+    record: DecisionRecord, selection: UnitSelection, index: int, what: str
+) -> UnitExplanation:
     """A unit that was looked at."""
-    unit, tally = taken.policy.units[index], taken.tallies[index]
-    state, refusal = _state(walk, index)
-    amounts = tuple(_amounts(taken.pod, unit, tally))
-    unrefused = "O1" if state is UnitOutcome.USED else passed_by(taken.policy)
+    unit, tally = record.policy.units[index], record.tallies[index]
+    state, refusal = _state(selection, index)
+    amounts = tuple(_amounts(record.pod, unit, tally))
+    unrefused = "O1" if state is UnitOutcome.USED else passed_by(record.policy)
     return UnitExplanation(
         unit=index,
         what=what,
         state=state,
         rule=rule_of(refusal) if refusal else unrefused,
         reason=refusal.reason if refusal else None,
-        why=why(taken, state, refusal, tally, amounts),
+        why=why(record, state, refusal, tally, amounts),
         nodes=tally.nodes,
         pods=tally.pods,
         max=unit.max,
@@ -90,13 +92,13 @@ def _verdict(taken: DecisionRecord, walk: UnitSelection, index: int, what: str) 
     )
 
 
-def _state(walk: UnitSelection, index: int) -> tuple[UnitOutcome, Refusal | None]:
-    if walk.unit == index:
+def _state(selection: UnitSelection, index: int) -> tuple[UnitOutcome, Refusal | None]:
+    if selection.unit == index:
         return UnitOutcome.USED, None
-    if walk.waits is not None and walk.waits.unit == index:
-        return UnitOutcome.WAITING, walk.waits
-    if index in walk.full:
-        return UnitOutcome.EXHAUSTED, walk.full[index]
+    if selection.waits is not None and selection.waits.unit == index:
+        return UnitOutcome.WAITING, selection.waits
+    if index in selection.full:
+        return UnitOutcome.EXHAUSTED, selection.full[index]
     return UnitOutcome.NO_ROOM, None
 
 

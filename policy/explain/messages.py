@@ -44,7 +44,7 @@ def rule_of(refusal: Refusal) -> str:
 
 
 def why(
-    taken: DecisionRecord,
+    record: DecisionRecord,
     state: UnitOutcome,
     refusal: Refusal | None,
     tally: UnitCounts,
@@ -52,7 +52,7 @@ def why(
 ) -> str:
     """Of a unit that was looked at, with its numbers."""
     if refusal is None:
-        return _without_refusal(taken, state, tally)
+        return _without_refusal(record, state, tally)
     if refusal.reason is Reason.MAX_REACHED:
         return f"full: {tally.pods} of max {refusal.policy.units[refusal.unit].max} pod(s)"
     if refusal.reason is Reason.MAX_RESOURCES_REACHED:
@@ -60,16 +60,16 @@ def why(
         total = f"{over.used} used + {over.requested} requested"
         return f"maxResources: of {over.resource} {total} is more than the limit {over.limit}"
     return _WAITS[refusal.reason].format(
-        timeout=format_duration(taken.policy.when_try_next_units.timeout),
-        room=_without_refusal(taken, UnitOutcome.NO_ROOM, tally),
+        timeout=format_duration(record.policy.when_try_next_units.timeout),
+        room=_without_refusal(record, UnitOutcome.NO_ROOM, tally),
     )
 
 
-def _without_refusal(taken: DecisionRecord, state: UnitOutcome, tally: UnitCounts) -> str:
-    preempting = taken.verb is Verb.PREEMPT
+def _without_refusal(record: DecisionRecord, state: UnitOutcome, tally: UnitCounts) -> str:
+    preempting = record.verb is Verb.PREEMPT
     if state is UnitOutcome.USED:
         what = "preempting helps on" if preempting else "room on"
-        return f"{what} {taken.kept} of its {tally.nodes} node(s)"
+        return f"{what} {record.kept} of its {tally.nodes} node(s)"
     if not tally.nodes:
         return "it has no node"
     if preempting:
@@ -94,22 +94,22 @@ def untried(refusal: Refusal | None, index: int) -> str:
     return _UNTRIED.get(refusal.reason, "") if refusal is not None and refusal.unit == index else ""
 
 
-def conclusion(taken: DecisionRecord, refusal: Refusal | None) -> str:
+def conclusion(record: DecisionRecord, refusal: Refusal | None) -> str:
     """Of the decision as a whole, and where the user can mend it, how."""
     if refusal is not None:
-        return _refused(taken, refusal)
-    if taken.unit is None:
+        return _refused(record, refusal)
+    if record.unit is None:
         return "No unit can take it: it may use nodes in no unit, as outside_units is last."
-    if taken.verb is Verb.PREEMPT:
-        return f"Preempting pods of lower priority was allowed in units[{taken.unit}]."
-    return f"It was sent to units[{taken.unit}], the first that may take it."
+    if record.verb is Verb.PREEMPT:
+        return f"Preempting pods of lower priority was allowed in units[{record.unit}]."
+    return f"It was sent to units[{record.unit}], the first that may take it."
 
 
-def _refused(taken: DecisionRecord, refusal: Refusal) -> str:
-    if taken.verb is Verb.PREEMPT:
-        if taken.waits is None:
+def _refused(record: DecisionRecord, refusal: Refusal) -> str:
+    if record.verb is Verb.PREEMPT:
+        if record.waits is None:
             return "In no unit does preempting help."
-        return f"It waits in units[{taken.waits.unit}], and nobody leaves for it in a later unit meanwhile."
+        return f"It waits in units[{record.waits.unit}], and nobody leaves for it in a later unit meanwhile."
     name = f"ResourcePolicy {refusal.policy.name}"
     sentence = _REFUSED.get(refusal.reason, _WAITING)
     return sentence.format(policy=name, unit=refusal.unit, key=refusal.named)
@@ -132,10 +132,10 @@ _REFUSED = {
 }
 
 
-def again(taken: DecisionRecord, refusal: Refusal | None) -> str:
+def again(record: DecisionRecord, refusal: Refusal | None) -> str:
     """When the pod is tried again."""
     if refusal is None:
-        return "once the pods that leave for it are gone" if taken.verb is Verb.PREEMPT else ""
+        return "once the pods that leave for it are gone" if record.verb is Verb.PREEMPT else ""
     return _AGAIN[refusal.reason].format(unit=refusal.unit)
 
 

@@ -32,13 +32,13 @@ def demands(
     pending: Iterable[Pod],
     view: ClusterView,
     now: float,
-    asked: Mapping[str, int],
+    requested: Mapping[str, int],
     stuck: Callable[[Pod, int], bool] = lambda *_: False,
     spare: Callable[[Pod, int], int] = lambda *_: 0,
 ) -> list[Demand]:
     """What to ask for now, never for a pod that was asked for already (W3).
 
-    `pending` are the pods governed by `policy` that want nodes, `asked` maps the uid of a pod to the unit
+    `pending` are the pods governed by `policy` that want nodes, `requested` maps the uid of a pod to the unit
     that was asked to grow for it, `stuck` tells whether a unit cannot grow for a pod for now (W4).
     """
 
@@ -46,6 +46,6 @@ def demands(
         return policy.units[index].waits_for_nodes and not stuck(pod, index)
 
     wanted: defaultdict[tuple[int, Shape], list[Pod]] = defaultdict(list)
-    for pod, unit in plan(policy, pending, view, now, asked, grows, spare).growing:
+    for pod, unit in plan(policy, pending, view, now, requested, grows, spare).needs_nodes:
         wanted[unit, shape_of(pod)].append(pod)
     return [Demand(policy, unit, tuple(alike)) for (unit, _), alike in wanted.items()]

@@ -24,9 +24,9 @@ _NOTHING = Usage()
 class Plan:
     """The outcome for pods that wait for nothing but this."""
 
-    seated: tuple[tuple[Pod, Node], ...] = ()
+    schedulable: tuple[tuple[Pod, Node], ...] = ()
     """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
-    growing: tuple[tuple[Pod, int], ...] = ()
+    needs_nodes: tuple[tuple[Pod, int], ...] = ()
     """Pods whose next open unit has no room and can grow, with that unit (W1)."""
     waiting: tuple[tuple[Pod, float], ...] = ()
     """Pods that a timer keeps where they are, with its end (O5)."""
@@ -50,25 +50,25 @@ def plan(
     pending: Iterable[Pod],
     view: ClusterView,
     now: float,
-    asked: Mapping[str, int],
+    requested: Mapping[str, int],
     grows: Callable[[Pod, int], bool],
     spare: Callable[[Pod, int], int] = lambda *_: 0,
 ) -> Plan:
     """Go through the pending pods that `policy` governs.
 
-    `asked` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
+    `requested` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
     and is not in the plan. `grows` tells whether a unit can get nodes that are large enough for the pod,
     `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
     """
     planning = _Planner(policy, view, now, grows, spare)
     pods = queue_order(pending)
     for pod in pods:
-        if pod.uid in asked:
-            planning.take_slot(pod, asked[pod.uid])
+        if pod.uid in requested:
+            planning.take_slot(pod, requested[pod.uid])
     for pod in pods:
-        if pod.uid not in asked:
+        if pod.uid not in requested:
             planning.place(pod)
-    return Plan(tuple(planning.seated), tuple(planning.growing), tuple(planning.waiting))
+    return Plan(tuple(planning.schedulable), tuple(planning.needs_nodes), tuple(planning.waiting))
 
 
 @dataclass(slots=True)
@@ -80,11 +80,11 @@ class _Planner:
     now: float
     grows: Callable[[Pod, int], bool]
     spare: Callable[[Pod, int], int]
-    seated: list[tuple[Pod, Node]] = field(default_factory=list)
-    growing: list[tuple[Pod, int]] = field(default_factory=list)
+    schedulable: list[tuple[Pod, Node]] = field(default_factory=list)
+    needs_nodes: list[tuple[Pod, int]] = field(default_factory=list)
     waiting: list[tuple[Pod, float]] = field(default_factory=list)
     slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
-    guests: dict[str, list[Pod]] = field(default_factory=dict)
+    placed: dict[str, list[Pod]] = field(default_factory=dict)
     left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
     """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
 
@@ -93,27 +93,27 @@ class _Planner:
             group = group_of(pod.labels, self.policy)
         except MissingLabelError:
             return
-        seats: dict[int, Node | None] = {}
+        found: dict[int, Node | None] = {}
 
         def has_room(index: int) -> bool:
-            seats[index] = self._seat(pod, index)
-            return seats[index] is not None or self._grows(pod, index)
+            found[index] = self._node_for(pod, index)
+            return found[index] is not None or self._grows(pod, index)
 
-        outcome = select_unit(self.policy, self._asked(pod, group, has_room))
+        outcome = select_unit(self.policy, self._query(pod, group, has_room))
         unit = outcome.unit
         if unit is None:
             if outcome.retry_at < math.inf:
                 self.waiting.append((pod, outcome.retry_at))
             return
-        seat = seats[unit]
-        if seat is None and self._is_spoken_for(pod, group, unit):
+        node = found[unit]
+        if node is None and self._is_reserved_for_others(pod, group, unit):
             return  # it waits for what becomes of these places
         self._count(pod, unit, group)
-        if seat is None:
-            self.growing.append((pod, unit))
+        if node is None:
+            self.needs_nodes.append((pod, unit))
         else:
-            self.seated.append((pod, seat))
-            self.guests.setdefault(seat.name, []).append(pod)
+            self.schedulable.append((pod, node))
+            self.placed.setdefault(node.name, []).append(pod)
 
     def take_slot(self, pod: Pod, unit: int) -> None:
         """Count a pod that was asked for: caps bound what is asked for in all (W3)."""
@@ -131,7 +131,7 @@ class _Planner:
         """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
         return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
 
-    def _seat(self, pod: Pod, index: int) -> Node | None:
+    def _node_for(self, pod: Pod, index: int) -> Node | None:
         """The first node with room. Room only shrinks here: what had none for a like pod has none."""
         place = index, shape_of(pod)
         if place not in self.left:
@@ -139,7 +139,7 @@ class _Planner:
         names = self.left[place]
         while names:
             node = self.view.nodes[names[-1]]
-            others = [*self.view.pods_on(node.name), *self.guests.get(node.name, ())]
+            others = [*self.view.pods_on(node.name), *self.placed.get(node.name, ())]
             if admits(node, pod) and has_free(node, others, pod):
                 return node
             names.pop()
@@ -150,12 +150,12 @@ class _Planner:
         planned = self.slots.get((index, group), _NOTHING)
         return limit_reached(self.policy, index, usage.plus(planned).plus(spare), pod.requests)
 
-    def _is_spoken_for(self, pod: Pod, group: Group, index: int) -> bool:
+    def _is_reserved_for_others(self, pod: Pod, group: Group, index: int) -> bool:
         """Whether places for other pods, which nobody awaits, may use up what the caps leave (W3)."""
         spare = self.spare(pod, index)
         return bool(spare) and self._closed(pod, group, index, Usage(spare)) is not None
 
-    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> UnitQuery:
+    def _query(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> UnitQuery:
         return UnitQuery(
             closed=lambda index: self._closed(pod, group, index),
             has_room=has_room,

@@ -43,7 +43,7 @@ class CycleResult:
     history: PodHistory
     """For the pod's next cycle."""
     record: DecisionRecord
-    in_doubt: bool
+    awaits_bindings: bool
     """Whether the pod is refused only because of bindings that may be in flight (C7)."""
 
 
@@ -69,7 +69,7 @@ def cycle(
     *,
     slot: Reservation | None = None,
     pessimistic: ClusterView | None = None,
-    doubts_end_at: float = math.inf,
+    bindings_end_at: float = math.inf,
     in_conflict: bool = False,
     outside_units: OutsideUnits = OutsideUnits.NEVER,
 ) -> CycleResult:
@@ -82,13 +82,13 @@ def cycle(
         decision = filter_verb.refuse(candidates, Refusal(Reason.CONFLICT, policy))
     else:
         decision = _decide(pod, candidates, policy, view, now, pessimistic, outside_units)
-    in_doubt = decision.waits is not None and decision.waits.reason is Reason.WAITING_FOR_BINDINGS
-    if in_doubt:
-        decision = replace(decision, retry_at=doubts_end_at)
+    awaits_bindings = decision.waits is not None and decision.waits.reason is Reason.WAITING_FOR_BINDINGS
+    if awaits_bindings:
+        decision = replace(decision, retry_at=bindings_end_at)
     history = view.history(pod.uid).after(decision.waits, decision.waits_since, decision.kept_from)
     record = record_filter(pod, len(candidates), policy, decision, view, now)
     return CycleResult(
-        decision, _slot_after(decision, slot, pod, policy, view, now), history, record, in_doubt
+        decision, _slot_after(decision, slot, pod, policy, view, now), history, record, awaits_bindings
     )
 
 
@@ -162,13 +162,13 @@ def _after_preemption(
     retry_at: float,
 ) -> tuple[SlotChange, PodHistory | None, float]:
     """A slot (E7), or what the pod has to wait for before victims further on (O5, P1)."""
-    history, walk = view.history(pod.uid), decision.walk
+    history, selection = view.history(pod.uid), decision.selection
     if decision.unit is not None:
         nomination = Nomination(decision.unit, frozenset(decision.nodes), now)
-        return SlotChange.ASSUME, replace(history, promise=nomination), retry_at
+        return SlotChange.ASSUME, replace(history, nomination=nomination), retry_at
     # Nobody leaves for a pod that is not nominated. kube-scheduler does not end a nomination before it asks.
     slot = SlotChange.KEEP if history.holds(pod.nominated_node, now) else SlotChange.FORGET
-    if walk is None or walk.waits is None:
+    if selection is None or selection.waits is None:
         return slot, None, retry_at
-    waiting = history.after(walk.waits, walk.retry_at - policy.when_try_next_units.timeout)
-    return slot, waiting, min(retry_at, walk.retry_at)
+    waiting = history.after(selection.waits, selection.retry_at - policy.when_try_next_units.timeout)
+    return slot, waiting, min(retry_at, selection.retry_at)

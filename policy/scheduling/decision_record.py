@@ -43,7 +43,7 @@ class DecisionRecord(NamedTuple):
     asked: int
     kept: int
     unit: int | None
-    walk: UnitSelection | None
+    selection: UnitSelection | None
     """None: it ended before the first unit was looked at."""
     waits: Refusal | None
     retry_at: float
@@ -54,18 +54,18 @@ class DecisionRecord(NamedTuple):
         """Whether it says the same, so that one of the two is enough to keep."""
         return (
             (self.verb, self.unit, bool(self.kept)) == (other.verb, other.unit, bool(other.kept))
-            and _says(self.waits) == _says(other.waits)
+            and _key(self.waits) == _key(other.waits)
             and (self.policy is other.policy or self.policy.key == other.policy.key)
             and _passed(self) == _passed(other)
         )
 
 
-def _says(refusal: Refusal | None) -> tuple[Reason, int] | None:
+def _key(refusal: Refusal | None) -> tuple[Reason, int] | None:
     return None if refusal is None else (refusal.reason, refusal.unit)
 
 
-def _passed(taken: DecisionRecord) -> Sequence[object]:
-    return [_says(refusal) for refusal in taken.walk.full.values()] if taken.walk else ()
+def _passed(record: DecisionRecord) -> Sequence[object]:
+    return [_key(refusal) for refusal in record.selection.full.values()] if record.selection else ()
 
 
 def record_filter(
@@ -82,10 +82,10 @@ def record_filter(
         asked,
         len(decision.nodes),
         decision.unit,
-        decision.walk,
+        decision.selection,
         decision.waits,
         decision.retry_at,
-        [_tally(policy, i, usages[i], view) for i in range(_reached(policy, decision.walk))],
+        [_tally(policy, i, usages[i], view) for i in range(_reached(policy, decision.selection))],
     )
 
 
@@ -93,8 +93,8 @@ def record_preempt(
     pod: Pod, asked: int, policy: ResourcePolicy, choice: PreemptDecision, view: ClusterView, now: float
 ) -> DecisionRecord:
     """Keep what preempt decided, at the moment of its decision."""
-    walk, group = choice.walk, choice.group
-    reached = range(_reached(policy, walk))
+    selection, group = choice.selection, choice.group
+    reached = range(_reached(policy, selection))
     return DecisionRecord(
         Verb.PREEMPT,
         now,
@@ -104,9 +104,9 @@ def record_preempt(
         asked,
         len(choice.nodes),
         choice.unit,
-        walk,
-        walk.waits if walk else None,
-        walk.retry_at if walk else math.inf,
+        selection,
+        selection.waits if selection else None,
+        selection.retry_at if selection else math.inf,
         [_tally(policy, i, view.usage(policy, i, group, excluding=pod.uid), view) for i in reached],
     )
 
@@ -118,10 +118,10 @@ def _tally(policy: ResourcePolicy, index: int, usage: Usage, view: ClusterView) 
     return UnitCounts(len(view.nodes_in(policy, index)), usage.pods, requests)
 
 
-def _reached(policy: ResourcePolicy, walk: UnitSelection | None) -> int:
+def _reached(policy: ResourcePolicy, selection: UnitSelection | None) -> int:
     """How many units were looked at."""
-    if walk is None:
+    if selection is None:
         return 0
-    if walk.unit is not None:
-        return walk.unit + 1
-    return len(policy.units) if walk.waits is None else walk.waits.unit + 1
+    if selection.unit is not None:
+        return selection.unit + 1
+    return len(policy.units) if selection.waits is None else selection.waits.unit + 1

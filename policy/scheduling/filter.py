@@ -55,7 +55,7 @@ class FilterDecision:
     """The unit that the pod would be sent to if it did not wait for preemption in an earlier one (P1)."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
-    walk: UnitSelection | None = field(default=None, compare=False)
+    selection: UnitSelection | None = field(default=None, compare=False)
     """How it came about; None if it was decided before the first unit was looked at."""
     usages: Mapping[int, Usage] = field(default_factory=dict, compare=False)
     """What the pod's group used of the units on the way, to be read at once: its requests go on changing."""
@@ -87,21 +87,21 @@ def decide(
 ) -> FilterDecision:
     """Decide for a pod that `policy` governs."""
     try:
-        asking = _FilterCycle(pod, candidates, policy, view, now, group_of(pod.labels, policy))
+        cycle = _FilterCycle(pod, candidates, policy, view, now, group_of(pod.labels, policy))
     except MissingLabelError as missing:
         return refuse(candidates, Refusal(Reason.LABEL_MISSING, policy, named=missing.key))
-    earlier = asking.earlier_than_nominated()
+    earlier = cycle.earlier_than_nominated()
     if earlier is not None:
         return refuse(candidates, Refusal(Reason.EARLIER_UNIT_FIRST, policy, earlier))
-    outcome = select_unit(policy, asking.asked())
+    outcome = select_unit(policy, cycle.query())
     if outcome.unit is not None:
-        nodes = _leaving_last(asking.rooms[outcome.unit], view.leaving)
+        nodes = _leaving_last(cycle.rooms[outcome.unit], view.leaving)
         # A name not known yet may lie in a unit that was passed for lack of room (E11).
         unknown = view.unknown(candidates) if outcome.lacked_room else ()
         return FilterDecision(
-            nodes, outcome.unit, asking.group, unknown=unknown, walk=outcome, usages=asking.usages
+            nodes, outcome.unit, cycle.group, unknown=unknown, selection=outcome, usages=cycle.usages
         )
-    units = asking.first_units()
+    units = cycle.first_units()
     present = set(units)
     outside = _outside(candidates, units) if None in present else ()
     unknown = view.unknown(outside)
@@ -109,17 +109,19 @@ def decide(
     overflows = prefers and outcome.waits is None
     nodes = [name for name in outside if overflows and name in view.nodes]
     if nodes:
-        return FilterDecision(nodes, group=asking.group, unknown=unknown, walk=outcome, usages=asking.usages)
+        return FilterDecision(
+            nodes, group=cycle.group, unknown=unknown, selection=outcome, usages=cycle.usages
+        )
     return FilterDecision(
-        group=asking.group,
+        group=cycle.group,
         refused=NodeRefusals(candidates, units, _reasons(policy, outcome, present)),
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
-        kept_from=asking.kept_from(outcome.waits),
+        kept_from=cycle.kept_from(outcome.waits),
         unknown=unknown,
-        walk=outcome,
-        usages=asking.usages,
+        selection=outcome,
+        usages=cycle.usages,
     )
 
 
@@ -136,7 +138,7 @@ class _FilterCycle:
     rooms: dict[int, list[str]] = field(default_factory=dict)
     usages: dict[int, Usage] = field(default_factory=dict)
 
-    def asked(self) -> UnitQuery:
+    def query(self) -> UnitQuery:
         view, policy = self.view, self.policy
         return UnitQuery(
             closed=self.closed,
@@ -162,9 +164,9 @@ class _FilterCycle:
         """P1: once per unit the pod is kept from the next one, so that the scheduler may preempt in this."""
         if self.policy.preempt_policy is not PreemptPolicy.BEFORE_NEXT_UNIT:
             return False
-        promise = self.promise()
-        if promise is not None and promise.unit is not None:
-            return promise.unit == index
+        nomination = self.nomination()
+        if nomination is not None and nomination.unit is not None:
+            return nomination.unit == index
         nominated = self.nominated_unit()
         if nominated is not None:
             # Nobody has to leave the node any more once the pod fits there: an edit may have closed the unit.
@@ -176,12 +178,12 @@ class _FilterCycle:
     def kept_from(self, waits: Refusal | None) -> int | None:
         if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
             return None
-        return select_unit(self.policy, replace(self.asked(), preempting=lambda _: False)).unit
+        return select_unit(self.policy, replace(self.query(), preempting=lambda _: False)).unit
 
-    def promise(self) -> Nomination | None:
-        promise = self.view.history(self.pod.uid).promise
-        lives = promise is not None and promise.lives(self.pod.nominated_node, self.now)
-        return promise if lives else None
+    def nomination(self) -> Nomination | None:
+        nomination = self.view.history(self.pod.uid).nomination
+        lives = nomination is not None and nomination.lives(self.pod.nominated_node, self.now)
+        return nomination if lives else None
 
     def nominated_unit(self) -> int | None:
         """The unit in which victims leave for the pod, as the API tells it: after a restart, or an edit."""
@@ -199,8 +201,8 @@ class _FilterCycle:
         alone = len(self.candidates) == 1 and self.candidates[0] == nominated
         if not alone or self.view.history(self.pod.uid).nomination_refused:
             return None
-        promise = self.promise()
-        if promise is not None and nominated in promise.nodes:
+        nomination = self.nomination()
+        if nomination is not None and nominated in nomination.nodes:
             return None
         for index in range(len(self.policy.units)):
             members = self.view.nodes_in(self.policy, index)

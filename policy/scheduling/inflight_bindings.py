@@ -68,12 +68,12 @@ def find_inflight_bindings(
 class InflightBindings:
     """Doubtful pods, and what they come to in each unit: they may be as many as all that are pending."""
 
-    def __init__(self, doubts: Iterable[InflightBinding] = ()) -> None:
+    def __init__(self, bindings: Iterable[InflightBinding] = ()) -> None:
         self._by_uid: dict[str, InflightBinding] = {}
         self._sums: dict[tuple[str, int, Group], Usage] = {}
         self._policies: Counter[str] = Counter()
-        for doubt in doubts:
-            self.put(doubt)
+        for binding in bindings:
+            self.put(binding)
 
     def __iter__(self) -> Iterator[InflightBinding]:
         return iter(self._by_uid.values())
@@ -85,22 +85,22 @@ class InflightBindings:
         """How many pods of a policy, by its key, are in doubt."""
         return self._policies[policy]
 
-    def put(self, doubt: InflightBinding) -> None:
+    def put(self, binding: InflightBinding) -> None:
         """In place of what was known of the pod."""
-        self.drop(doubt.pod.uid)
-        self._by_uid[doubt.pod.uid] = doubt
-        self._policies[doubt.policy] += 1
-        for place in _places(doubt):
-            self._sums[place] = self._sums.get(place, Usage()).plus(_own(doubt))
+        self.drop(binding.pod.uid)
+        self._by_uid[binding.pod.uid] = binding
+        self._policies[binding.policy] += 1
+        for place in _places(binding):
+            self._sums[place] = self._sums.get(place, Usage()).plus(_own(binding))
 
     def drop(self, uid: str) -> InflightBinding | None:
         """The pod is in doubt no longer; what was known of it."""
-        doubt = self._by_uid.pop(uid, None)
-        if doubt is not None:
-            self._policies[doubt.policy] -= 1
-            for place in _places(doubt):
-                self._sums[place] = self._sums[place].without(_own(doubt))
-        return doubt
+        binding = self._by_uid.pop(uid, None)
+        if binding is not None:
+            self._policies[binding.policy] -= 1
+            for place in _places(binding):
+                self._sums[place] = self._sums[place].without(_own(binding))
+        return binding
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str) -> Usage:
         """What they come to in a unit and group, the pod with uid `but` left out."""
@@ -109,12 +109,12 @@ class InflightBindings:
         return usage.without(_own(own)) if own and place in _places(own) else usage
 
 
-def _places(doubt: InflightBinding) -> list[tuple[str, int, Group]]:
-    return [(doubt.policy, unit, doubt.group) for unit in doubt.units]
+def _places(binding: InflightBinding) -> list[tuple[str, int, Group]]:
+    return [(binding.policy, unit, binding.group) for unit in binding.units]
 
 
-def _own(doubt: InflightBinding) -> Usage:
-    return Usage(1, doubt.pod.requests)
+def _own(binding: InflightBinding) -> Usage:
+    return Usage(1, binding.pod.requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class PessimisticView(ClusterView):
     """A view in which every doubtful pod is counted in every unit that it may be on its way to."""
 
     view: ClusterView
-    doubts: InflightBindings
+    bindings: InflightBindings
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -140,7 +140,7 @@ class PessimisticView(ClusterView):
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
         usage = self.view.usage(policy, unit, group, excluding)
-        return usage.plus(self.doubts.usage(policy, unit, group, excluding))
+        return usage.plus(self.bindings.usage(policy, unit, group, excluding))
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         return self.view.terminating(policy, unit)

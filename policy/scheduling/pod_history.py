@@ -44,11 +44,11 @@ class PodHistory:
     """The unit with room for the pod that it is kept from, so that an earlier one is preempted in (P1)."""
     nomination_refused: bool = False
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
-    promise: Nomination | None = None
+    nomination: Nomination | None = None
 
     def holds(self, nominated_node: str, now: float) -> bool:
         """Whether a promise keeps the pod's slot, whatever it is answered (E7)."""
-        return self.promise is not None and self.promise.holds(nominated_node, now)
+        return self.nomination is not None and self.nomination.holds(nominated_node, now)
 
     def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "PodHistory":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
@@ -74,12 +74,12 @@ class PodHistory:
             refused_since={found[unit]: at for unit, at in self.refused_since.items() if unit in found},
             preempted_in_vain=frozenset(found[unit] for unit in self.preempted_in_vain if unit in found),
             kept_from=_moved(self.kept_from, found),
-            promise=self.promise and replace(self.promise, unit=_moved(self.promise.unit, kept)),
+            nomination=self.nomination and replace(self.nomination, unit=_moved(self.nomination.unit, kept)),
         )
 
     def under_another_policy(self) -> "PodHistory":
         """What is left of it: victims leave for the pod all the same."""
-        return PodHistory(promise=self.promise and replace(self.promise, unit=None))
+        return PodHistory(nomination=self.nomination and replace(self.nomination, unit=None))
 
 
 def _moved(unit: int | None, units: Mapping[int, int]) -> int | None:

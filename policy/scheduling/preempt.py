@@ -21,7 +21,7 @@ class PreemptDecision:
     unit: int | None = None
     group: Group = ()
     nodes: Sequence[str] = ()
-    walk: UnitSelection | None = field(default=None, compare=False)
+    selection: UnitSelection | None = field(default=None, compare=False)
     """How it came about; None if no unit was looked at."""
 
 
@@ -65,10 +65,10 @@ def decide(
     return _choose(_PreemptCycle(pod, candidates, policy, view, group), now)
 
 
-def _choose(asking: "_PreemptCycle", now: float) -> PreemptDecision:
-    outcome = select_unit(asking.policy, asking.asked(now))
+def _choose(cycle: "_PreemptCycle", now: float) -> PreemptDecision:
+    outcome = select_unit(cycle.policy, cycle.query(now))
     unit = outcome.unit
-    return PreemptDecision(unit, asking.group, () if unit is None else asking.helped[unit], outcome)
+    return PreemptDecision(unit, cycle.group, () if unit is None else cycle.helped[unit], outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _PreemptCycle:
     group: Group
     helped: dict[int, list[str]] = field(default_factory=dict)
 
-    def asked(self, now: float) -> UnitQuery:
+    def query(self, now: float) -> UnitQuery:
         view, policy = self.view, self.policy
         history = view.history(self.pod.uid)
         return UnitQuery(

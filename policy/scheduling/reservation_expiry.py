@@ -42,8 +42,8 @@ def is_idle(
         return True  # it was gone before the watch began
     age = now - slot.made_at
     nominated = (known or slot.pod).nominated_node
-    promise = view.history(slot.pod.uid).promise
-    comes = may_get(slot.pod, nominated, view) if nominated else promise and promise.lives("", now)
+    nomination = view.history(slot.pod.uid).nomination
+    comes = may_get(slot.pod, nominated, view) if nominated else nomination and nomination.lives("", now)
     if age < SEEN_AFTER or comes:
         return False
     if age >= lasts:

@@ -53,25 +53,25 @@ class _Wait:
     until: float = math.inf
 
 
-def select_unit(policy: ResourcePolicy, asked: UnitQuery) -> UnitSelection:
+def select_unit(policy: ResourcePolicy, query: UnitQuery) -> UnitSelection:
     """The first open unit with room (O1), starting at unit 0 on every attempt (O8)."""
     full: dict[int, Refusal] = {}
     lacked_room = False
     timers_over = 0
     for index in range(len(policy.units)):
-        closed = asked.closed(index)
+        closed = query.closed(index)
         if closed is not None:
             full[index] = closed
-        elif asked.has_room(index):
+        elif query.has_room(index):
             return UnitSelection(index, full, lacked_room)
         else:
             lacked_room = True
-        hold = _wait(policy, index, asked, timers_over, exhausted=closed is not None)
-        if hold is not None and asked.now < hold.until:
+        hold = _wait(policy, index, query, timers_over, exhausted=closed is not None)
+        if hold is not None and query.now < hold.until:
             waits = Refusal(hold.reason, policy, index)
             return UnitSelection(None, full, lacked_room, waits, hold.until)
         timers_over += hold is not None
-        if asked.preempting(index):  # P1
+        if query.preempting(index):  # P1
             return UnitSelection(
                 None, full, lacked_room, Refusal(Reason.WAITING_FOR_PREEMPTION, policy, index)
             )
@@ -92,7 +92,7 @@ def limit_reached(
 
 
 def _wait(
-    policy: ResourcePolicy, index: int, asked: UnitQuery, timers_over: int, *, exhausted: bool
+    policy: ResourcePolicy, index: int, query: UnitQuery, timers_over: int, *, exhausted: bool
 ) -> _Wait | None:
     """The wait that each mode of whenTryNextUnits asks for in a unit found exhausted or without room."""
     unit = policy.units[index]
@@ -101,22 +101,22 @@ def _wait(
             return _Wait(Reason.WAITING_FOR_ROOM) if unit.capped and not exhausted else None
         case NextUnits.TIMEOUT_OR_EXCEED_MAX:  # O5
             may_wait = (unit.capped or unit.waits_for_nodes) and not exhausted
-            return _timer(policy, index, asked, timers_over) if may_wait else None
+            return _timer(policy, index, query, timers_over) if may_wait else None
         case NextUnits.LACK_RESOURCE_AND_NO_TERMINATING:  # O6
-            return _Wait(Reason.WAITING_FOR_TERMINATING, asked.leaving_until(index))
+            return _Wait(Reason.WAITING_FOR_TERMINATING, query.leaving_until(index))
         case NextUnits.TIMEOUT:  # O7
-            return _timer(policy, index, asked, timers_over)
+            return _timer(policy, index, query, timers_over)
     return None  # O3: LackResourceOrExceedMax never waits
 
 
-def _timer(policy: ResourcePolicy, index: int, asked: UnitQuery, timers_over: int) -> _Wait:
+def _timer(policy: ResourcePolicy, index: int, query: UnitQuery, timers_over: int) -> _Wait:
     """The timer of O5, which starts at the pod's first refusal in the unit.
 
     Where memory does not reach back so far the API tells when the pod was first refused at all (O9): the
     timers of earlier units ran from then on, one after the other.
     """
     timeout = policy.when_try_next_units.timeout
-    since = asked.refused_since.get(index)
-    if since is None and asked.unscheduled_since is not None:
-        since = asked.unscheduled_since + timers_over * timeout
-    return _Wait(Reason.WAITING_FOR_TIMEOUT, (asked.now if since is None else since) + timeout)
+    since = query.refused_since.get(index)
+    if since is None and query.unscheduled_since is not None:
+        since = query.unscheduled_since + timers_over * timeout
+    return _Wait(Reason.WAITING_FOR_TIMEOUT, (query.now if since is None else since) + timeout)

@@ -108,7 +108,7 @@ def _orders_of(
     def grows(_: Pod, unit: int) -> bool:
         return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
 
-    for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).growing:
+    for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).needs_nodes:
         wanted[unit].append(seekers[pod.uid])
     for unit, some in wanted.items():
         yield NodeOrder(at, policy, unit, tuple(some))

@@ -46,7 +46,7 @@ def seconds_until_bound(site: Site, name: str) -> float:
     return time.monotonic() - began
 
 
-def tell(took: list[float]) -> None:
+def publish(took: list[float]) -> None:
     print(f"bound after {median(took):.2f} s, the latest after {max(took):.2f} s")  # noqa: T201
 
 
@@ -61,7 +61,7 @@ def test_a_node_that_only_the_scheduler_knows_is_used(site: Site) -> None:
         site.refused(f"p{i}")
         booted(site, f"{site.name}.dc.n{i}", site.labels("dc"))
         took.append(seconds_until_bound(site, f"p{i}"))
-    tell(took)
+    publish(took)
     assert site.by_pool() == {"dc": TIMES}
 
 
@@ -77,7 +77,7 @@ def test_a_label_that_only_the_scheduler_knows_counts(site: Site, lagging: ApiPr
         site.refused(f"p{i}", "in no unit")
         site.api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": site.labels("dc")}})
         took.append(seconds_until_bound(site, f"p{i}"))
-    tell(took)
+    publish(took)
     assert site.by_pool() == {"dc": TIMES_LABELLED}
 
 

@@ -101,13 +101,13 @@ def through(site: Site, progress: Progress, accidents: Sequence[Accident], *, po
             at = len(progress.pools)
             assert at < len(created)
             accident()
-            tell(began, f"{at} of {len(created)} were bound at an accident")
+            publish(began, f"{at} of {len(created)} were bound at an accident")
         for pod in created:
             pod.result()
     return len(created)
 
 
-def tell(began: float, what: str) -> None:
+def publish(began: float, what: str) -> None:
     print(f"{time.monotonic() - began:6.1f} s: {what}")  # noqa: T201  `pytest -rP` shows it
 
 
@@ -115,7 +115,7 @@ def ends_with(site: Site, progress: Progress, **pools: int) -> None:
     """Every pod that may be bound is bound, and where it shall."""
     began = time.monotonic()
     progress.await_bound(sum(pools.values()))
-    tell(began, f"{pools} after the last accident")
+    publish(began, f"{pools} after the last accident")
     assert site.by_pool() == pools
 
 
@@ -194,9 +194,9 @@ def test_the_api_server_restarts_in_a_burst_and_twice_after_it(own_plane: Contro
     for more in (5, 10, 20):
         site.plane.wait(lambda least=more: sum(site.by_pool().values()) >= least, what="some to be bound")  # type: ignore[misc]
         own_plane.restart("kube-apiserver")
-        tell(began, f"{sum(site.by_pool().values())} of 100 are bound after a restart of the API server")
+        publish(began, f"{sum(site.by_pool().values())} of 100 are bound after a restart of the API server")
     site.plane.wait(lambda: not site.waiting(), what="all pods to be bound", seconds=SECONDS)
-    tell(began, "all are bound")
+    publish(began, "all are bound")
     # No pod has gone since: at no time were there more.
     assert site.by_pool() == {"cloud": 80, "dc": 20}
     extender.kill()

@@ -88,8 +88,8 @@ def test_a_budget_that_would_be_broken_is_heeded() -> None:
 def test_sixteen_thousand_names_are_answered_right() -> None:
     site = Site()
     names = [f"node-{number:05}" for number in range(16_000)]
-    site.world.tell(*(a_node(name, "cloud" if name.endswith("7") else "dc") for name in names))
-    site.world.tell(a_policy(a_unit("cloud"), a_unit("dc")))
+    site.world.publish(*(a_node(name, "cloud" if name.endswith("7") else "dc") for name in names))
+    site.world.publish(a_policy(a_unit("cloud"), a_unit("dc")))
     answer = site.post("/filter", asking(NodeNames=names))
     assert answer.json == {"NodeNames": [name for name in names if name.endswith("7")]}
 

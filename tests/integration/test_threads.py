@@ -60,9 +60,9 @@ def test_calls_and_events_at_once_leave_a_true_count() -> None:
 
     def live(number: int) -> Outcome:
         pod = a_pod(f"pod-{number}")
-        world.tell(pod)
+        world.publish(pod)
         outcome = world.ask(pod)
-        world.tell(bound(pod.name, BOTH[int(str(outcome))]))
+        world.publish(bound(pod.name, BOTH[int(str(outcome))]))
         if number % 2:
             world.tell_gone(pod)
         return outcome

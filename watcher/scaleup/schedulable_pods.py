@@ -42,4 +42,4 @@ def _schedulable(state: ClusterState) -> Iterator[Pod]:
         pending = [pod for pod in policy_state.pending if wants_nodes(pod)]
         requested = state.requested_units(policy, state.requests)
         found = plan(policy, pending, state.view, state.now, requested, grows=lambda *_: False)
-        yield from (pod for pod, _ in found.seated)
+        yield from (pod for pod, _ in found.schedulable)

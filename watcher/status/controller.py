@@ -35,5 +35,5 @@ class StatusController:
     def round(self) -> None:
         """Look, and tell each sink."""
         report = self.builder.report(self.board.latest(), self.placement.not_written)
-        for tell in self.sinks:
-            tell(report)
+        for publish in self.sinks:
+            publish(report)

@@ -28,7 +28,7 @@ _EXISTS, _NOT_FOUND = "AlreadyExists", 404
 
 
 @dataclass(slots=True)
-class _Told:
+class _Published:
     """A cause that was told."""
 
     at: float
@@ -43,9 +43,9 @@ class EventRecorder:
     connection: KubeClient
     clock: Callable[[], float]
     instance: str
-    _told: dict[str, _Told] = field(default_factory=dict)
+    _told: dict[str, _Published] = field(default_factory=dict)
 
-    def tell(self, notices: Iterable[EventSpec]) -> None:
+    def publish(self, notices: Iterable[EventSpec]) -> None:
         """Tell what is new. What could not be told is tried again next time."""
         now = self.clock()
         standing = {_name(notice): notice for notice in notices}
@@ -60,7 +60,7 @@ class EventRecorder:
             except ApiError as error:
                 # A namespace that ends takes no events, and perhaps a quota none more.
                 log.warning("an event for %s was not written: %s", notice.about.name, error)
-                self._told[name] = _Told(now)
+                self._told[name] = _Published(now)
         for name, told in self._told.items():
             told.stands = name in standing
 
@@ -73,9 +73,9 @@ class EventRecorder:
         path = f"/apis/events.k8s.io/v1/namespaces/{notice.about.namespace}/events"
         if told is None:
             self._create(path, self._event(name, notice, now))
-            self._told[name] = _Told(now)
+            self._told[name] = _Published(now)
         elif self._count(f"{path}/{name}", told.count + 1, now):
-            self._told[name] = _Told(now, told.count + 1)
+            self._told[name] = _Published(now, told.count + 1)
         else:
             del self._told[name]  # the API server has forgotten it: created in the next round
 

@@ -38,7 +38,7 @@ def replayed(world: World, played: Played) -> Replayed:
     """Tell a world again."""
     retelling = _Retelling(world, played)
     tries = [each for each in played.happened if isinstance(each, Tried)]
-    otherwise = tuple(filter(None, map(retelling.tell, played.happened)))
+    otherwise = tuple(filter(None, map(retelling.publish, played.happened)))
     return Replayed(retelling.counts(), len(tries), otherwise)
 
 
@@ -78,7 +78,7 @@ class _Retelling:
         self._play.furnish()
         self._attempts: dict[str, SimulatedAttempt] = {}
 
-    def tell(self, each: Tried | Left) -> str:
+    def publish(self, each: Tried | Left) -> str:
         """The next event; if it ends otherwise than in reality, how."""
         pod = self._pods.get(each.pod)
         if pod is None or (pod.node_name and isinstance(each, Tried)):

@@ -65,9 +65,9 @@ class World:
             unknown_node_seconds=unknown_node_seconds,
             settle_seconds=settle_seconds,
         )
-        self.tell(*told)
+        self.publish(*told)
 
-    def tell(self, *things: Node | Pod | ResourcePolicy | RejectedPolicy) -> None:
+    def publish(self, *things: Node | Pod | ResourcePolicy | RejectedPolicy) -> None:
         with self.cache.lock:
             for thing in things:
                 match thing:

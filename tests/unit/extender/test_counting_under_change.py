@@ -32,31 +32,35 @@ def counts(world: World, policy: ResourcePolicy = POLICY, *group: str) -> list[i
 
 PLACED = [
     pytest.param(
-        lambda w: w.tell(a_pod("b", on="dc-1", bound_at=LATER)),
+        lambda w: w.publish(a_pod("b", on="dc-1", bound_at=LATER)),
         [2, 1],
         id="C1: another scheduler binds a pod that nobody asked about",
     ),
     pytest.param(
-        lambda w: w.tell(a_pod("static", on="dc-1", bound_at=None)),
+        lambda w: w.publish(a_pod("static", on="dc-1", bound_at=None)),
         [2, 1],
         id="C1: a pod is created with its node, as a kubelet's static pod is",
     ),
     pytest.param(
-        lambda w: w.tell(*(a_pod(name, on="dc-1", bound_at=LATER) for name in "bcd")),
+        lambda w: w.publish(*(a_pod(name, on="dc-1", bound_at=LATER) for name in "bcd")),
         [4, 1],
         id="C8: more than max, past the extender: counted, and left alone",
     ),
     pytest.param(
-        lambda w: w.tell(a_node("dc-1", "cloud")), [0, 2], id="U5: its node is relabelled into another unit"
+        lambda w: w.publish(a_node("dc-1", "cloud")),
+        [0, 2],
+        id="U5: its node is relabelled into another unit",
     ),
-    pytest.param(lambda w: w.tell(a_node("dc-1", "attic")), [0, 1], id="U5: its node leaves every unit"),
+    pytest.param(lambda w: w.publish(a_node("dc-1", "attic")), [0, 1], id="U5: its node leaves every unit"),
     pytest.param(
-        lambda w: w.tell(RECORDED, a_node("dc-1", "cloud")), [1, 1], id="L3: so does that of a recorded pod"
+        lambda w: w.publish(RECORDED, a_node("dc-1", "cloud")),
+        [1, 1],
+        id="L3: so does that of a recorded pod",
     ),
-    pytest.param(lambda w: w.tell(a_node("attic-1", "dc")), [2, 1], id="U5: a node comes into a unit"),
+    pytest.param(lambda w: w.publish(a_node("attic-1", "dc")), [2, 1], id="U5: a node comes into a unit"),
     pytest.param(lambda w: w.tell_gone(DC), [1, 1], id="U5: its node is deleted"),
     pytest.param(
-        lambda w: (w.tell_gone(DC), w.tell(a_node("dc-1", "cloud"))),
+        lambda w: (w.tell_gone(DC), w.publish(a_node("dc-1", "cloud"))),
         [1, 1],
         id="U5: its node is deleted, and another one has its name",
     ),
@@ -64,32 +68,36 @@ PLACED = [
         lambda w: w.tell_gone(RUNS), [0, 1], id="C1: it is deleted at once, without an end to wait for"
     ),
     pytest.param(
-        lambda w: (w.tell(renewed(RUNS)), w.tell_gone(RUNS)),
+        lambda w: (w.publish(renewed(RUNS)), w.tell_gone(RUNS)),
         [1, 1],
         id="C1: it is made again under its name, and the new one is seen first",
     ),
     pytest.param(
-        lambda w: (w.tell_gone(RUNS), w.tell(RUNS)), [0, 1], id="C1: an event of before its end comes late"
+        lambda w: (w.tell_gone(RUNS), w.publish(RUNS)), [0, 1], id="C1: an event of before its end comes late"
     ),
     pytest.param(
-        lambda w: w.tell(a_policy(a_unit("cloud"), a_unit("dc", max=2))), [1, 1], id="C1: units change places"
+        lambda w: w.publish(a_policy(a_unit("cloud"), a_unit("dc", max=2))),
+        [1, 1],
+        id="C1: units change places",
     ),
     pytest.param(
-        lambda w: w.tell(a_policy(a_unit("attic"), a_unit("cloud"))),
+        lambda w: w.publish(a_policy(a_unit("attic"), a_unit("cloud"))),
         [1, 1],
         id="U3: its unit gets another nodeSelector, which fits another pod",
     ),
-    pytest.param(lambda w: w.tell(OTHERS), [0, 1], id="M2: the selector now means others"),
+    pytest.param(lambda w: w.publish(OTHERS), [0, 1], id="M2: the selector now means others"),
     pytest.param(
-        lambda w: (w.tell_gone(POLICY), w.tell(POLICY)), [1, 1], id="C1: the policy is deleted and made again"
+        lambda w: (w.tell_gone(POLICY), w.publish(POLICY)),
+        [1, 1],
+        id="C1: the policy is deleted and made again",
     ),
     pytest.param(
-        lambda w: w.tell(a_policy(*POLICY.units, match_label_keys=("app",))),
+        lambda w: w.publish(a_policy(*POLICY.units, match_label_keys=("app",))),
         [0, 0],
         id="C2: counted by a label that its pods lack",
     ),
     pytest.param(
-        lambda w: w.tell(a_policy(*POLICY.units, created=LATER + 1, ignore_previous_pod=True)),
+        lambda w: w.publish(a_policy(*POLICY.units, created=LATER + 1, ignore_previous_pod=True)),
         [0, 0],
         id="C4: the policy is younger than its pods",
     ),
@@ -113,7 +121,7 @@ def test_a_group_by_a_new_key_is_counted_from_the_pods_that_run() -> None:
     """C2: an edit of matchLabelKeys."""
     world = a_world()
     grouped = a_policy(*POLICY.units, match_label_keys=("app",))
-    world.tell(grouped)
+    world.publish(grouped)
     assert counts(world, grouped, "other") == [0, 1]
 
 
@@ -122,10 +130,10 @@ def test_a_pod_that_is_resized_in_place_counts_as_it_is_now() -> None:
     world = a_world()
     six, seven = a_pod("b", requests={"cpu": "6"}), a_pod("b", requests={"cpu": "7"})
     assert (world.ask(seven), world.ask(six)) == (1, 0)
-    world.tell(replace(RUNS, requests=a_pod("x", requests={"cpu": "3"}).requests))
+    world.publish(replace(RUNS, requests=a_pod("x", requests={"cpu": "3"}).requests))
     assert world.ask(six) == 1
     noted = len(world.cache.changes)
-    world.tell(replace(RUNS, requests=a_pod("x", requests={"cpu": "1"}).requests))
+    world.publish(replace(RUNS, requests=a_pod("x", requests={"cpu": "1"}).requests))
     assert (world.ask(seven), len(world.cache.changes)) == (0, max(noted, 1))
 
 
@@ -136,8 +144,8 @@ def test_nothing_is_left_of_a_namespace_that_is_deleted() -> None:
     world.tell_gone(POLICY, *world.cache.pods(), a_pod("refused"))
     assert not world.held
     assert not world.cache.attempts
-    assert not list(world.cache.origins)
-    world.tell(POLICY)
+    assert not list(world.cache.placement_records)
+    world.publish(POLICY)
     assert counts(world) == [0, 0]
 
 
@@ -149,11 +157,11 @@ def test_its_successor_of_the_same_name_is_another_pod() -> None:
     world = World(DC, CLOUD, CAPPED, a_pod("a"))
     world.ask(a_pod("a"))
     again = renewed(a_pod("a"))
-    world.tell(again)
+    world.publish(again)
     assert world.ask(again) == 1, "nobody knows yet that the first one is gone"
     world.tell_gone(a_pod("a"))
     assert world.ask(again) == 0
-    world.tell(a_pod("a", on="dc-1"))
+    world.publish(a_pod("a", on="dc-1"))
     assert world.held == {again.uid: 0}
     assert world.used(CAPPED, 0) == 1
 
@@ -162,9 +170,9 @@ def test_its_slot_is_where_it_was_sent_until_it_is_seen_elsewhere() -> None:
     """U5: its node changes units meanwhile."""
     world = World(DC, CLOUD, CAPPED, a_pod("a"))
     world.ask(a_pod("a"))
-    world.tell(a_node("dc-1", "cloud"))
+    world.publish(a_node("dc-1", "cloud"))
     assert counts(world, CAPPED) == [1, 0]
-    world.tell(a_pod("a", on="dc-1"))
+    world.publish(a_pod("a", on="dc-1"))
     assert counts(world, CAPPED) == [0, 1]
 
 
@@ -174,7 +182,7 @@ def test_its_slot_outlives_its_policy() -> None:
     world.ask(a_pod("a"))
     world.tell_gone(CAPPED)
     assert not world.held
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     assert world.held == {"a": 0}
     assert world.ask(a_pod("b")) == 1
 
@@ -183,9 +191,9 @@ def test_its_slot_outlives_an_edit_that_lets_go_of_it_for_a_moment() -> None:
     """C7."""
     world = World(DC, CLOUD, CAPPED, a_pod("a"))
     world.ask(a_pod("a"))
-    world.tell(a_policy(DC_1, selector={"app": "other"}))
+    world.publish(a_policy(DC_1, selector={"app": "other"}))
     assert not world.held
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     assert world.held == {"a": 0}
 
 
@@ -206,7 +214,7 @@ def test_its_slot_goes_to_the_policy_that_takes_it_over(winner: ResourcePolicy, 
     """M4, C7: and comes back with it."""
     world = World(DC, CLOUD, CAPPED, a_pod("a"))
     world.ask(a_pod("a"))
-    world.tell(winner)
+    world.publish(winner)
     assert world.held == held
     world.tell_gone(winner)
     assert world.held == {"a": 0}
@@ -222,7 +230,7 @@ def late(world: World) -> None:
     "end",
     [
         pytest.param(lambda world: world.tell_gone(a_pod("a")), id="deleted"),
-        pytest.param(lambda world: world.tell(a_pod("a", on="cloud-1")), id="bound elsewhere"),
+        pytest.param(lambda world: world.publish(a_pod("a", on="cloud-1")), id="bound elsewhere"),
         pytest.param(lambda world: world.ask(a_pod("a")), id="asked about again while nothing governs it"),
         pytest.param(late, id="as old as a slot may get"),
     ],
@@ -232,6 +240,6 @@ def test_a_lost_slot_is_not_held_for_a_pod_that_is_not_on_its_way(end: Callable[
     world.ask(a_pod("a"))
     world.tell_gone(CAPPED)
     end(world)
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     assert not world.held
     assert world.ask(a_pod("b")) == 0

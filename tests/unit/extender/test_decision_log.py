@@ -81,7 +81,7 @@ def test_filter_is_taken_down_with_the_numbers_of_that_moment() -> None:
     world = standard()
     world.decide(a_pod("a"))
     world.decide(a_pod("b"))
-    world.tell(bound("a", "dc-1"), bound("c", "cloud-1"))
+    world.publish(bound("a", "dc-1"), bound("c", "cloud-1"))
     (a,), (b,) = (world.extender.decisions("default", name) for name in ("a", "b"))
     assert [unit.pods for unit in a.units] == [0, None]
     assert [unit.pods for unit in b.units] == [1, 0]
@@ -90,7 +90,7 @@ def test_filter_is_taken_down_with_the_numbers_of_that_moment() -> None:
 
 def test_a_pod_that_goes_another_way_when_it_is_asked_about_again_has_both() -> None:
     world = standard(policy=WAITING_ROOM)
-    world.tell(bound("there", "dc-1"))
+    world.publish(bound("there", "dc-1"))
     world.decide(a_pod("a"))
     world.decide(a_pod("a"))
     world.tell_gone(bound("there", "dc-1"))
@@ -108,7 +108,7 @@ def test_preempt_is_taken_down_too() -> None:
 def test_a_placed_pod_keeps_its_decision() -> None:
     world = standard()
     world.decide(a_pod("a"))
-    world.tell(bound("a", "dc-1"))
+    world.publish(bound("a", "dc-1"))
     assert told(world, "a") == [(0, 1)]
 
 

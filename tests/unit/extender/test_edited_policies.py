@@ -33,7 +33,7 @@ from tests.unit.extender.fixtures import ANYWHERE, CAPPED, CLOUD, DC, DC_1, Outc
 def test_a_slot_held_under_the_former_text(edited: ResourcePolicy, held: dict[str, int]) -> None:
     world = standard(a_pod("a"))
     world.ask(a_pod("a"))
-    world.tell(edited)
+    world.publish(edited)
     assert world.held == held
     for unit in range(len(edited.units)):
         assert world.used(edited, unit) == list(held.values()).count(unit)
@@ -43,7 +43,7 @@ def test_a_slot_moves_to_the_group_that_the_new_text_makes() -> None:
     """C2, C7: matchLabelKeys are written while a slot is held."""
     world = standard()
     assert world.ask(a_pod("a", labels={"team": "red"})) == 0
-    world.tell(a_policy(DC_1, ANYWHERE, match_label_keys=("team",)))
+    world.publish(a_policy(DC_1, ANYWHERE, match_label_keys=("team",)))
     assert world.ask(a_pod("b", labels={"team": "red"})) == 1
     assert world.ask(a_pod("c", labels={"team": "blue"})) == 0
 
@@ -55,7 +55,7 @@ def test_a_late_event_does_not_take_the_slot() -> None:
     two = a_policy(DC_1, ANYWHERE, name="two", selector={"v": "2"})
     world = World(DC, CLOUD, one, two, old)
     assert world.ask(new) == 0
-    world.tell(old, new)
+    world.publish(old, new)
     assert world.ask(a_pod("b", labels={"v": "2"})) == 1
     assert world.ask(a_pod("c", labels={"v": "1"})) == 0
 
@@ -66,7 +66,7 @@ def test_a_bound_pod_follows_its_unit_when_units_are_reordered() -> None:
     after = a_policy(*reversed(before.units))
     world = standard(policy=before)
     world.ask(a_pod("a"))
-    world.tell(bound("a", "dc-1"), after)
+    world.publish(bound("a", "dc-1"), after)
     assert [world.used(after, unit) for unit in (0, 1)] == [0, 1]
 
 
@@ -74,11 +74,11 @@ def test_a_rejected_edit_leaves_the_last_valid_text_in_force() -> None:
     """M6."""
     world = standard()
     world.ask(a_pod("a"))
-    world.tell(RejectedPolicy(CAPPED.key, 2, ("spec.units: is empty",)))
+    world.publish(RejectedPolicy(CAPPED.key, 2, ("spec.units: is empty",)))
     assert world.ask(a_pod("b")) == 1
     assert world.held == {"a": 0, "b": 1}
     assert [rejected.generation for rejected in world.cache.policies.rejected()] == [2]
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     assert not world.cache.policies.rejected()
 
 
@@ -94,7 +94,7 @@ def test_a_rejected_policy_that_was_made_again_leaves_nothing_of_the_former_in_f
 def test_a_rejected_new_policy_governs_nothing() -> None:
     """M6."""
     world = World(DC)
-    world.tell(RejectedPolicy("default/policy", 1, ("spec.units: is empty",)))
+    world.publish(RejectedPolicy("default/policy", 1, ("spec.units: is empty",)))
     assert world.ask(a_pod("a")) == "untouched"
 
 
@@ -104,7 +104,7 @@ def test_a_deleted_policy_leaves_no_slot_behind_for_a_pod_that_is_asked_about_ag
     world.tell_gone(CAPPED)
     assert world.held == {}
     assert world.ask(a_pod("a")) == "untouched"
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     assert world.ask(a_pod("b")) == 0
 
 
@@ -113,7 +113,7 @@ def test_an_older_policy_takes_over() -> None:
     world = standard(bound("a", "dc-1"), a_pod("b"))
     world.ask(a_pod("b"), ["cloud-1"])
     older = a_policy(DC_1, ANYWHERE, name="older", created=1.0)
-    world.tell(older)
+    world.publish(older)
     assert world.held == {"b": 1}
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 0]
     assert world.used(older, 0) == 1
@@ -137,6 +137,6 @@ def test_two_policies_for_one_pod(on_conflict: OnConflict, expected: Outcome) ->
 def test_a_conflict_that_arises_frees_the_slot_with_the_next_call() -> None:
     world = World(DC, CLOUD, CAPPED, on_conflict=OnConflict.REJECT)
     world.ask(a_pod("a"))
-    world.tell(a_policy(ANYWHERE, name="younger", created=1500.0))
+    world.publish(a_policy(ANYWHERE, name="younger", created=1500.0))
     assert world.ask(a_pod("a")) == Reason.CONFLICT
     assert world.held == {}

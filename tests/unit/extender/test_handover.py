@@ -28,7 +28,12 @@ class Pokes:
         self._world = world
         extender = world.extender
         self._requeue = Requeue(
-            world.cache, world.clock, self._patch, extender.not_ready_reason, Metrics(), extender.settle
+            world.cache,
+            world.clock,
+            self._patch,
+            extender.not_ready_reason,
+            Metrics(),
+            extender.resolve_inflight,
         )
 
     def run(self, seconds: float) -> None:
@@ -72,7 +77,7 @@ def test_the_doubt_ends_when_the_pod_is_settled(after: list[object]) -> None:
     world = restarted(CAPPED, a_pod("before"))
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
     if after:
-        world.tell(*after)  # type: ignore[arg-type]
+        world.publish(*after)  # type: ignore[arg-type]
     else:
         world.tell_gone(a_pod("before"))
     world.clock.now += 0.1
@@ -93,7 +98,7 @@ def test_who_waits_for_a_doubt_preempts_nobody() -> None:
     for name in ("new", "never asked about"):
         with pytest.raises(NotReady, match="from before its start"):
             world.extender.preempt(a_pod(name), {"dc-1": ["v"]})
-    world.tell(a_pod("before", on="cloud-1"))
+    world.publish(a_pod("before", on="cloud-1"))
     world.clock.now += 0.1
     preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["v"]})
     assert preempted is not None
@@ -145,7 +150,7 @@ def test_a_server_that_leads_again_doubts_its_old_slots() -> None:
     world.ready = True
     assert world.ask(a_pod("b"), ["cloud-1"]) == Reason.WAITING_FOR_BINDINGS
     assert world.held == {"a": 0}
-    world.tell(a_pod("a", on="cloud-1"))
+    world.publish(a_pod("a", on="cloud-1"))
     assert world.ask(a_pod("b")) == 0
 
 
@@ -178,11 +183,11 @@ def test_in_a_silent_cluster_one_pod_is_touched_so_that_the_doubts_can_end() -> 
     world.ask(a_pod("new"))
     for node in BOTH:
         guest = a_pod(f"guest of {node}", requests={GPU: "1"}, on=node)
-        world.tell(replace(guest, namespace="elsewhere"))
+        world.publish(replace(guest, namespace="elsewhere"))
     requeues.run(10.0)
     assert requeues.names == ["before"]
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS, "the touch has not come back"
-    world.tell(a_pod("before", requests={GPU: "1"}))
+    world.publish(a_pod("before", requests={GPU: "1"}))
     requeues.run(2.0)
     assert requeues.names == ["before", "new"]
     assert world.ask(a_pod("new")) == 0
@@ -215,7 +220,7 @@ def test_doubts_follow_an_edit(edit: ResourcePolicy) -> None:
     before = a_pod("before", requests={GPU: "1"})
     world = restarted(TWO_CAPPED, before, a_pod("on cloud-1", on="cloud-1", requests={GPU: "1"}))
     assert world.ask(a_pod("new")) == Reason.WAITING_FOR_BINDINGS
-    world.tell(edit)
+    world.publish(edit)
     assert world.ask(a_pod("new"), ["dc-1"]) == Reason.WAITING_FOR_BINDINGS
     world.ask(before, ["cloud-1"])
     assert world.ask(a_pod("new"), ["dc-1"]) != Reason.WAITING_FOR_BINDINGS
@@ -227,7 +232,7 @@ def test_who_is_in_doubt_by_an_edit_is_touched_once() -> None:
     requeues = Pokes(world)
     requeues.run(1.0)
     assert requeues.names == []
-    world.tell(CAPPED)
+    world.publish(CAPPED)
     requeues.run(2.0)
     assert requeues.names == ["before"]
 
@@ -237,7 +242,7 @@ def test_a_binding_from_before_may_be_to_a_node_that_was_lost_since() -> None:
     world, requeues = woken(a_node("dc-2", "dc"), a_pod("before", requests={GPU: "1"}))
     world.tell_gone(DC)
     world.clock.now += 5.0
-    world.tell(a_pod("other", labels={"app": "other"}))
+    world.publish(a_pod("other", labels={"app": "other"}))
     requeues.run(3.0)
     assert world.ask(a_pod("new"), ["dc-2"]) == Reason.WAITING_FOR_BINDINGS
 
@@ -249,7 +254,7 @@ def test_a_slot_whose_unit_has_no_room_for_the_pod_is_given_back() -> None:
     assert world.ask(a_pod("next")) == 1
     world.clock.now += 5
     assert world.ask(a_pod("next")) == 1, "the watch may be silent: it may not have shown the room yet"
-    world.tell(a_pod("other", labels={"app": "other"}))
+    world.publish(a_pod("other", labels={"app": "other"}))
     world.clock.now += 1
     assert world.ask(a_pod("next")) == 0
 
@@ -267,7 +272,7 @@ def test_a_pod_that_no_watch_ever_brings_was_gone_before_it_began() -> None:
     world.ask(a_pod("ghost", nominated_node="dc-1"))
     world.clock.now += 5
     assert world.ask(a_pod("next")) == 1, "it may still come"
-    world.tell(a_pod("other", labels={"app": "other"}))
+    world.publish(a_pod("other", labels={"app": "other"}))
     world.clock.now += 1
     assert world.ask(a_pod("next")) == 0
 

@@ -51,7 +51,7 @@ def test_the_slot_survives_a_refusal_while_the_victims_leave() -> None:
     world.extender.preempt(URGENT, VICTIMS)
     assert world.ask(NOMINATED, ["cloud-1"]) == Reason.OUTSIDE_UNITS
     assert world.held == {"urgent": 0}
-    world.tell(NOMINATED)
+    world.publish(NOMINATED)
     world.clock.now += 3600
     assert world.ask(NOMINATED, ["cloud-1"]) == Reason.OUTSIDE_UNITS
     assert world.held == {"urgent": 0}, "the nomination is ours, however long the victims take"
@@ -83,7 +83,7 @@ def test_a_slot_that_an_edit_made_useless_goes_at_the_next_refusal(
     """The scheduler does not end such a nomination: it may stand for ever."""
     world = standard(VICTIM, a_node("dc-2", "dc"), policy=a_policy(DC_1))
     world.extender.preempt(URGENT, VICTIMS)
-    world.tell(NOMINATED, edit)
+    world.publish(NOMINATED, edit)
     assert set(world.held) == {"urgent"}, "its victims may be leaving: nothing is known yet"
     assert not isinstance(world.ask(NOMINATED, ["dc-1"]), int)
     assert world.held == held
@@ -101,7 +101,7 @@ def test_a_preemption_that_helps_no_unit_holds_nothing() -> None:
 def test_nobody_leaves_for_a_pod_that_is_gone() -> None:
     """E7: the scheduler's watch may be behind ours."""
     world = standard(VICTIM)
-    world.tell(URGENT)
+    world.publish(URGENT)
     world.tell_gone(URGENT)
     preempted = world.extender.preempt(URGENT, VICTIMS)
     assert preempted is not None
@@ -190,6 +190,6 @@ def test_a_chance_that_was_had_keeps_nobody_from_later_victims() -> None:
     """P1: no node has room any more, so that filter is not called again."""
     world = standard(VICTIM, policy=BEFORE_NEXT)
     assert world.ask(URGENT, ["cloud-1"]) == Reason.WAITING_FOR_PREEMPTION
-    world.tell(bound("busy", "cloud-1", requests={GPU: "1"}))
+    world.publish(bound("busy", "cloud-1", requests={GPU: "1"}))
     chosen = [world.extender.preempt(URGENT, {"cloud-1": ["busy"]}) for _ in range(2)]
     assert [list(one.choice.nodes) for one in chosen if one] == [[], ["cloud-1"]]

@@ -44,28 +44,28 @@ def test_a_record_that_was_not_written_stays_due() -> None:
     answers = iter([False, True])
     recorder = PlacementRecorder(cache, lambda *_: next(answers))
     recorder.round()
-    assert cache.origins.unrecorded
+    assert cache.placement_records.unrecorded
     recorder.round()
-    assert not cache.origins.unrecorded
+    assert not cache.placement_records.unrecorded
 
 
 def test_nothing_is_written_on_a_pod_that_is_gone() -> None:
     cache, _ = a_cache_with_a_placed_pod()
     with cache.lock:
         cache.remove_pod(Pod(uid="u", namespace="ns", name="pod", created=0.0))
-    assert not cache.origins.unrecorded
+    assert not cache.placement_records.unrecorded
 
 
 def test_a_pod_whose_node_tells_the_unit_costs_no_write() -> None:
     """L3: the API server would work more for the record than for the pod's decision."""
     cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "b"}}, {"nodeSelector": {"pool": "a"}})
-    assert not cache.origins.unrecorded
+    assert not cache.placement_records.unrecorded
 
 
 def test_a_pod_of_a_unit_with_labels_is_recorded_until_they_are_written() -> None:
     """C6: without the record it would not be counted before."""
     cache, _ = a_cache_with_a_placed_pod({"nodeSelector": {"pool": "a"}, "podLabels": {"tier": "own"}})
-    assert cache.origins.unrecorded
+    assert cache.placement_records.unrecorded
 
 
 def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
@@ -74,7 +74,7 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
     first, second = (record_of(CAPPED, unit) for unit in (0, 1))
     copied = {wellknown.UNIT: first}
     assert world.ask(a_pod("copy", annotations=copied), ["cloud-1"]) == 1
-    world.tell(a_pod("copy", on="cloud-1", annotations=copied))
+    world.publish(a_pod("copy", on="cloud-1", annotations=copied))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
     written: list[tuple[str, str]] = []
 
@@ -84,7 +84,7 @@ def test_a_record_that_was_copied_from_another_pod_is_no_record() -> None:
 
     PlacementRecorder(world.cache, write).round()
     assert written == [("copy", second)]
-    world.tell(a_pod("copy", on="cloud-1", annotations={wellknown.UNIT: second}))
+    world.publish(a_pod("copy", on="cloud-1", annotations={wellknown.UNIT: second}))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
     world.tell_gone(a_pod("copy"))
-    assert not list(world.cache.origins)
+    assert not list(world.cache.placement_records)

@@ -50,7 +50,7 @@ class Wakes:
 def refused(wakes: Wakes, *pods: Pod) -> None:
     """The watch brings them and the scheduler asks; a moment passes."""
     for pod in pods:
-        wakes.world.tell(pod)
+        wakes.world.publish(pod)
         assert not wakes.world.decide(pod).nodes
     wakes.after(1.0)
 
@@ -98,7 +98,7 @@ def test_a_woken_pod_that_is_refused_again_can_be_woken_again() -> None:
     for number in range(3):
         assert wakes.after(SETTLED) == ["a"]
         faster = bound(f"faster-{number}", "dc-1")
-        wakes.world.tell(faster)
+        wakes.world.publish(faster)
         wakes.world.clock.now += 0.1
         assert not wakes.world.decide(a_pod("a")).nodes
         assert wakes.after(1) == []
@@ -108,21 +108,26 @@ def test_a_woken_pod_that_is_refused_again_can_be_woken_again() -> None:
 @pytest.mark.parametrize(
     "cause",
     [
-        pytest.param(lambda w: w.tell(a_policy(a_unit("dc", max=2))), id="the cap is raised"),
-        pytest.param(lambda w: w.tell(a_policy(a_unit("dc", max=1), a_unit("cloud"))), id="a unit is added"),
+        pytest.param(lambda w: w.publish(a_policy(a_unit("dc", max=2))), id="the cap is raised"),
+        pytest.param(
+            lambda w: w.publish(a_policy(a_unit("dc", max=1), a_unit("cloud"))), id="a unit is added"
+        ),
         pytest.param(lambda w: w.tell_gone(ONE_SLOT), id="the policy is deleted"),
         pytest.param(
-            lambda w: w.tell(a_policy(a_unit("dc"), name="older", created=1.0)), id="another governs"
+            lambda w: w.publish(a_policy(a_unit("dc"), name="older", created=1.0)), id="another governs"
         ),
         pytest.param(
-            lambda w: w.tell(a_policy(a_unit("dc", max=1), selector={"app": "x"})), id="none governs any more"
+            lambda w: w.publish(a_policy(a_unit("dc", max=1), selector={"app": "x"})),
+            id="none governs any more",
         ),
-        pytest.param(lambda w: w.tell(bound("holder", "dc-1", terminating=True)), id="the holder terminates"),
+        pytest.param(
+            lambda w: w.publish(bound("holder", "dc-1", terminating=True)), id="the holder terminates"
+        ),
     ],
 )
 def test_what_the_scheduler_does_not_act_on_wakes_the_pod(cause: Callable[[World], None]) -> None:
     wakes = full(a_pod("a", requests={"pods": "0"}))
-    wakes.world.tell(a_node("cloud-1", "cloud", allocatable=ROOM))
+    wakes.world.publish(a_node("cloud-1", "cloud", allocatable=ROOM))
     wakes.after(1)
     wakes.world.ask(a_pod("a", requests={"pods": "0"}))
     wakes.world.clock.now += 1
@@ -133,13 +138,15 @@ def test_what_the_scheduler_does_not_act_on_wakes_the_pod(cause: Callable[[World
 @pytest.mark.parametrize(
     "cause",
     [
-        pytest.param(lambda w: w.tell(a_policy(a_unit("dc", max=0))), id="the cap is lowered"),
-        pytest.param(lambda w: w.tell(a_node("dc-2", "dc", allocatable=ROOM)), id="more room, no slot"),
-        pytest.param(lambda w: w.tell(a_node("x", "x")), id="a node in no unit"),
-        pytest.param(lambda w: w.tell(a_policy(namespace="elsewhere")), id="a policy of another namespace"),
-        pytest.param(lambda w: w.tell(bound("stranger", "dc-1", namespace="elsewhere")), id="a stranger"),
+        pytest.param(lambda w: w.publish(a_policy(a_unit("dc", max=0))), id="the cap is lowered"),
+        pytest.param(lambda w: w.publish(a_node("dc-2", "dc", allocatable=ROOM)), id="more room, no slot"),
+        pytest.param(lambda w: w.publish(a_node("x", "x")), id="a node in no unit"),
+        pytest.param(
+            lambda w: w.publish(a_policy(namespace="elsewhere")), id="a policy of another namespace"
+        ),
+        pytest.param(lambda w: w.publish(bound("stranger", "dc-1", namespace="elsewhere")), id="a stranger"),
         pytest.param(lambda w: w.tell_gone(a_pod("a")), id="the pod is gone"),
-        pytest.param(lambda w: w.tell(bound("a", "cloud-1")), id="the pod is bound"),
+        pytest.param(lambda w: w.publish(bound("a", "cloud-1")), id="the pod is bound"),
     ],
 )
 def test_what_helps_no_pod_wakes_none(cause: Callable[[World], None]) -> None:
@@ -176,7 +183,7 @@ def test_a_label_that_brings_a_node_into_the_unit_wakes_the_pod() -> None:
     """E11: the scheduler knew the label before we did, asked, and has no reason to ask again."""
     wakes = Wakes(World(a_node("dc-1", allocatable=ROOM), CLOUD, ONE_SLOT))
     refused(wakes, a_pod("a"))
-    wakes.world.tell(BIG)
+    wakes.world.publish(BIG)
     assert wakes.after(SETTLED) == ["a"]
 
 
@@ -204,7 +211,7 @@ def test_a_timer_and_a_change_at_once_wake_a_pod_once() -> None:
     wakes = Wakes(World(DC, CLOUD, policy))
     assert not wakes.world.decide(a_pod("a"), ["cloud-1"]).nodes
     wakes.world.clock.now += 10
-    wakes.world.tell(a_node("dc-2", "dc", allocatable=ROOM))
+    wakes.world.publish(a_node("dc-2", "dc", allocatable=ROOM))
     assert wakes.after(SETTLED) == ["a"]
     assert wakes.after(SETTLED) == []
 
@@ -226,7 +233,7 @@ def test_one_slot_wakes_one_pod_of_a_thousand_the_oldest() -> None:
 
 def test_a_thousand_slots_wake_a_thousand_pods_some_at_a_time() -> None:
     wakes = full(*crowd(1000))
-    wakes.world.tell(a_policy(a_unit("dc", max=2000)))
+    wakes.world.publish(a_policy(a_unit("dc", max=2000)))
     rounds = [wakes.after(SETTLED) for _ in range(25)]
     assert [name for woken in rounds for name in woken] == [pod.name for pod in crowd(1000)]
     assert max(len(woken) for woken in rounds) <= 50
@@ -251,7 +258,7 @@ def test_a_place_that_the_woken_pod_takes_wakes_no_other() -> None:
     wakes.world.tell_gone(HOLDER)
     assert wakes.after(SETTLED) == ["a"]
     wakes.world.clock.now += 0.1
-    wakes.world.tell(bound("a", "dc-1"))
+    wakes.world.publish(bound("a", "dc-1"))
     assert [wakes.after(SETTLED) for _ in range(3)] == [[]] * 3
 
 
@@ -271,7 +278,7 @@ def test_change_upon_change_delays_the_poke_no_longer_than_one() -> None:
     wakes.world.tell_gone(HOLDER)
     woken = []
     for number in range(10):
-        wakes.world.tell(a_node("flapping", "dc", allocatable={"cpu": str(number)}))
+        wakes.world.publish(a_node("flapping", "dc", allocatable={"cpu": str(number)}))
         woken += wakes.after(0.1)
     assert woken == ["a"]
 
@@ -292,7 +299,7 @@ def test_a_poke_that_failed_is_repeated() -> None:
 def test_a_pod_that_cannot_be_poked_keeps_no_other_from_it() -> None:
     wakes = full(*crowd(3))
     wakes.fails = lambda pod: pod.name == "pod-0000"
-    wakes.world.tell(a_policy(a_unit("dc", max=9)))
+    wakes.world.publish(a_policy(a_unit("dc", max=9)))
     woken = [name for _ in range(5) for name in wakes.after(2)]
     assert sorted(woken) == ["pod-0001", "pod-0002"]
 
@@ -303,7 +310,7 @@ def test_a_refusal_that_overtakes_the_answer_to_the_poke_is_not_taken_for_an_ear
     faster = bound("faster", "dc-1")
 
     def asked_at_once(pod: Pod) -> bool:
-        wakes.world.tell(faster)
+        wakes.world.publish(faster)
         wakes.world.clock.now += 0.01
         wakes.world.ask(pod)
         wakes.world.clock.now += 0.01
@@ -360,10 +367,10 @@ def test_a_bug_in_a_round_does_not_end_the_thread(caplog: pytest.LogCaptureFixtu
 
     wakes.fails = stumble
     for number in range(2):
-        wakes.world.tell(a_pod(f"another-{number}"))
+        wakes.world.publish(a_pod(f"another-{number}"))
         wakes.world.ask(a_pod(f"another-{number}"))
     wakes.world.clock.now += 1
-    wakes.world.tell(a_policy(a_unit("dc", max=9)))
+    wakes.world.publish(a_policy(a_unit("dc", max=9)))
     wakes.world.clock.now += 1
     with caplog.at_level(logging.ERROR):
         wakes.requeue.start()

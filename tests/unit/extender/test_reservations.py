@@ -14,7 +14,7 @@ def test_a_bound_pod_counts_where_its_slot_was() -> None:
     policy = a_policy(a_unit("dc", max=1), a_unit("dc", max=1), ANYWHERE)
     world = standard(policy=policy)
     assert [world.ask(a_pod(name)) for name in "ab"] == [0, 1]
-    world.tell(bound("b", "dc-1"), bound("a", "dc-1"))
+    world.publish(bound("b", "dc-1"), bound("a", "dc-1"))
     assert world.held == {}
     assert [world.used(policy, unit) for unit in range(3)] == [1, 1, 0]
     world.tell_gone(bound("a", "dc-1"))
@@ -26,7 +26,7 @@ def test_a_pod_that_went_elsewhere_than_it_was_sent_counts_there() -> None:
     """A second scheduler, or a node that left the unit: a slot does not record a place it never had."""
     world = standard()
     world.ask(a_pod("a"))
-    world.tell(bound("a", "cloud-1"))
+    world.publish(bound("a", "cloud-1"))
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [0, 1]
 
 
@@ -42,17 +42,17 @@ def test_the_record_on_the_pod_outlives_what_the_cache_remembers() -> None:
     [
         pytest.param(lambda world: world.tell_gone(a_pod("a")), id="deleted before it was bound"),
         pytest.param(lambda world: world.tell_gone(bound("a", "dc-1")), id="deleted after a binding unseen"),
-        pytest.param(lambda world: world.tell(a_pod("a", phase=Phase.FAILED)), id="failed without a node"),
+        pytest.param(lambda world: world.publish(a_pod("a", phase=Phase.FAILED)), id="failed without a node"),
         pytest.param(
-            lambda world: world.tell(bound("a", "dc-1", phase=Phase.SUCCEEDED)),
+            lambda world: world.publish(bound("a", "dc-1", phase=Phase.SUCCEEDED)),
             id="bound and succeeded at once",
         ),
         pytest.param(
-            lambda world: world.tell(bound("a", "dc-1"), bound("a", "dc-1", phase=Phase.FAILED)),
+            lambda world: world.publish(bound("a", "dc-1"), bound("a", "dc-1", phase=Phase.FAILED)),
             id="bound, then failed",
         ),
         pytest.param(
-            lambda world: world.tell(bound("a", "dc-1"), bound("a", "dc-1", terminating=True)),
+            lambda world: world.publish(bound("a", "dc-1"), bound("a", "dc-1", terminating=True)),
             id="bound, then terminating, which does not count by default",
         ),
     ],
@@ -95,7 +95,7 @@ def test_a_dead_uid_is_not_brought_back() -> None:
     world.tell_gone(a_pod("a"))
     world.ask(a_pod("a"))
     world.extender.preempt(a_pod("a"), {"dc-1": ["v"]})
-    world.tell(bound("a", "dc-1"))
+    world.publish(bound("a", "dc-1"))
     assert world.held == {}
     assert not world.cache.attempts
     assert not world.cache.pods()
@@ -131,7 +131,7 @@ def test_a_pod_whose_node_is_gone_counts_where_it_was() -> None:
     """U5: placed by us or not, until it is gone too."""
     world = standard(a_pod("a"), bound("b", "cloud-1"))
     world.ask(a_pod("a"))
-    world.tell(bound("a", "dc-1"))
+    world.publish(bound("a", "dc-1"))
     world.tell_gone(DC, CLOUD)
     assert [world.used(CAPPED, unit) for unit in (0, 1)] == [1, 1]
     world.tell_gone(bound("a", "dc-1"), bound("b", "cloud-1"))
@@ -143,8 +143,8 @@ def test_a_pod_whose_node_is_gone_before_its_binding_is_seen_counts_where_it_was
     world = standard()
     assert world.ask(a_pod("a"), ["dc-1"]) == 0
     world.tell_gone(DC)
-    world.tell(bound("a", "dc-1"))
-    world.tell(a_node("dc-2", "dc"))
+    world.publish(bound("a", "dc-1"))
+    world.publish(a_node("dc-2", "dc"))
     assert world.ask(a_pod("b"), ["dc-2", "cloud-1"]) == 1
     world.tell_gone(bound("a", "dc-1"))
     assert world.ask(a_pod("c"), ["dc-2", "cloud-1"]) == 0
@@ -164,7 +164,7 @@ def test_a_condition_that_tells_of_a_failure_does_not_end_a_slot() -> None:
     """E6, C7: it may be of an attempt before the one that the slot was handed out in."""
     world = standard()
     world.ask(a_pod("a"))
-    world.tell(a_pod("a", unscheduled_since=world.clock.now + 1, unschedulable=True))
+    world.publish(a_pod("a", unscheduled_since=world.clock.now + 1, unschedulable=True))
     assert world.ask(a_pod("b")) == 1
     assert world.ask(a_pod("a"), ["cloud-1"]) == 1
     assert world.ask(a_pod("c")) == 0, "its next call tells"
@@ -195,6 +195,6 @@ def test_a_nomination_holds_the_slot_for_as_long_as_it_lasts() -> None:
     for _ in range(3):
         world.clock.now += 601
         assert world.ask(a_pod("b")) == 1
-    world.tell(a_pod("a"))
+    world.publish(a_pod("a"))
     world.clock.now += 601
     assert world.ask(a_pod("b")) == 0

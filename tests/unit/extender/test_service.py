@@ -105,7 +105,7 @@ def test_a_call_waits_for_a_node_that_it_does_not_know() -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(world.ask, a_pod("a"))
         assert world.clock.read.wait(10)
-        world.tell(DC)  # takes the lock, which is free only while the call waits
+        world.publish(DC)  # takes the lock, which is free only while the call waits
         assert answer.result(10) == 0
 
 
@@ -115,7 +115,7 @@ def test_others_are_answered_while_one_call_waits() -> None:
         answer = pool.submit(world.ask, a_pod("a"))
         assert world.clock.read.wait(10)
         assert world.ask(a_pod("b"), ["cloud-1"]) == 1
-        world.tell(DC)
+        world.publish(DC)
         assert answer.result(10) == 0
 
 
@@ -152,7 +152,7 @@ def test_a_departed_node_is_not_waited_for() -> None:
 def test_a_node_that_returns_under_its_name_is_known() -> None:
     world = standard()
     world.tell_gone(DC)
-    world.tell(DC)
+    world.publish(DC)
     assert world.ask(a_pod("a")) == 0
 
 

@@ -41,12 +41,12 @@ def test_a_timer_goes_with_its_unit() -> None:
     world = standard(policy=timed(dc, ANYWHERE))
     assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 10
     world.clock.now += 9
-    world.tell(timed(a_unit("attic", max=5), dc, ANYWHERE))
+    world.publish(timed(a_unit("attic", max=5), dc, ANYWHERE))
     assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 19
     world.clock.now += 1
-    world.tell(timed(dc, ANYWHERE))
+    world.publish(timed(dc, ANYWHERE))
     assert world.ask(a_pod("a"), ["cloud-1"]) == 1
-    world.tell(timed(dc, ANYWHERE, name="older", created=1.0))
+    world.publish(timed(dc, ANYWHERE, name="older", created=1.0))
     assert world.decide(a_pod("a"), ["cloud-1"]).retry_at == NOW + 20
 
 
@@ -55,6 +55,6 @@ def test_an_attempt_is_remembered_until_the_pod_is_bound_or_gone() -> None:
     for name in "ab":
         world.ask(a_pod(name))
     assert {attempt.pod.uid for attempt in world.cache.attempts} == {"a", "b"}
-    world.tell(bound("a", "dc-1"))
+    world.publish(bound("a", "dc-1"))
     world.tell_gone(a_pod("b"))
     assert not world.cache.attempts

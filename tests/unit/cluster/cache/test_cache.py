@@ -206,7 +206,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     def remember(self, pod: Pod) -> None:
         attempt = SchedulingAttempt(pod, "default/policy", self.now, refused=True, retry_at=self.now)
         # Of a history a promise alone outlives every edit.
-        self.cache.remember(attempt, PodHistory(promise=Nomination(0, frozenset({"n-1"}), self.now)))
+        self.cache.remember(attempt, PodHistory(nomination=Nomination(0, frozenset({"n-1"}), self.now)))
         known = self.pods.get(pod.uid)
         if pod.uid not in self.dead and not (known and known.node_name):
             self.asked.add(pod.uid)
@@ -327,7 +327,7 @@ class EventsAndCalls(RuleBasedStateMachine):
             return
         for uid, held in list(self.reservations.items()):
             if held.policy == key:
-                self._set_adrift(uid)
+                self._orphan(uid)
         del self.policies[key]
         self._policies_changed(key)
 
@@ -344,11 +344,11 @@ class EventsAndCalls(RuleBasedStateMachine):
             policy = governing(held.pod, self.policies.values())
             if policy is not None and policy.key == held.policy:
                 return
-            self._set_adrift(uid)
+            self._orphan(uid)
         if uid in self.adrift:
             self._taken_in(*self.adrift[uid])
 
-    def _set_adrift(self, uid: str) -> None:
+    def _orphan(self, uid: str) -> None:
         held = self.reservations.pop(uid)
         policy = self.policies[held.policy]
         nodes = self._recount().nodes_in(policy, held.unit)

@@ -48,7 +48,7 @@ class Pending:
     nodes: Collection[Node] = (DC,)
     pods: Collection[Pod] = (on("dc-1"),)
     reservations: Collection[Reservation] = ()
-    asked: Mapping[str, int] = field(default_factory=dict)
+    requested: Mapping[str, int] = field(default_factory=dict)
     stuck: Collection[int] = ()
     spare: Mapping[str, int] = field(default_factory=dict)
     now: float = NOW
@@ -71,7 +71,7 @@ class Pending:
         def spare(pod: Pod, _: int) -> int:
             return self.spare.get(pod.name, 0)
 
-        return demands(self.policy, self.pending, self.snapshot, self.now, self.asked, stuck, spare)
+        return demands(self.policy, self.pending, self.snapshot, self.now, self.requested, stuck, spare)
 
 
 def by_timer(*units: Unit, since: float | None = None) -> Pending:
@@ -162,7 +162,7 @@ per_rev = a_policy(a_unit("el", resource="elastic", max=1), match_label_keys=["r
             id="W3: less what is on its way there",
         ),
         pytest.param(
-            Pending([P, Q, R], capped, asked={"p": 1}), {1: ["q"]}, id="W3: less what was asked for"
+            Pending([P, Q, R], capped, requested={"p": 1}), {1: ["q"]}, id="W3: less what was asked for"
         ),
         pytest.param(Pending([P, Q, R], in_gpus), {1: ["p", "q"]}, id="W3: nor more than maxResources allow"),
         pytest.param(
@@ -176,13 +176,13 @@ per_rev = a_policy(a_unit("el", resource="elastic", max=1), match_label_keys=["r
             id="W3: caps are per group",
         ),
         pytest.param(
-            Pending([waiting("p", rev=1), waiting("q", rev=1)], per_rev, asked={"q": 0}),
+            Pending([waiting("p", rev=1), waiting("q", rev=1)], per_rev, requested={"q": 0}),
             {},
             id="W3: what was asked for counts in its group",
         ),
-        pytest.param(Pending([P], asked={"p": 1}), {}, id="W3: never twice for one pod"),
+        pytest.param(Pending([P], requested={"p": 1}), {}, id="W3: never twice for one pod"),
         pytest.param(
-            Pending([a_pod("lost", requests=ONE_GPU), Q], per_rev, asked={"lost": 0}),
+            Pending([a_pod("lost", requests=ONE_GPU), Q], per_rev, requested={"lost": 0}),
             {},
             id="W3: a pod that lost its group since it was asked for counts nowhere",
         ),
@@ -291,12 +291,12 @@ def test_a_plan_says_who_is_seated_where() -> None:
     """W2: the watcher wakes these; the scheduler will find the node once it looks."""
     case = Pending([P, Q, R], nodes=[DC, EL], pods=())
     planned = plan(case.policy, case.pending, case.snapshot, NOW, {}, lambda *_: False)
-    assert [(pod.name, node.name) for pod, node in planned.seated] == [
+    assert [(pod.name, node.name) for pod, node in planned.schedulable] == [
         ("p", "dc-1"),
         ("q", "el-1"),
         ("r", "el-1"),
     ]
-    assert planned.growing == ()
+    assert planned.needs_nodes == ()
 
 
 @pytest.mark.parametrize(

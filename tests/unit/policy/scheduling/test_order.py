@@ -15,7 +15,7 @@ NOMINATED = a_pod(nominated_node="cloud-1")
 
 
 def promised(unit: int, node: str, age: float = 3600) -> PodHistory:
-    return PodHistory(promise=Nomination(unit, frozenset({node}), NOW - age))
+    return PodHistory(nomination=Nomination(unit, frozenset({node}), NOW - age))
 
 
 @pytest.mark.parametrize(

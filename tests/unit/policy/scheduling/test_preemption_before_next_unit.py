@@ -29,8 +29,8 @@ def dc_node(**fields: object) -> tuple[Node, ...]:
     )
 
 
-def promise(unit: int | None, node: str, age: float = 0) -> PodHistory:
-    return PodHistory(promise=Nomination(unit, frozenset({node}), NOW - age))
+def nomination(unit: int | None, node: str, age: float = 0) -> PodHistory:
+    return PodHistory(nomination=Nomination(unit, frozenset({node}), NOW - age))
 
 
 @pytest.mark.parametrize(
@@ -130,17 +130,19 @@ def promise(unit: int | None, node: str, age: float = 0) -> PodHistory:
             id="P1: a node that is not ready is no chance",
         ),
         pytest.param(
-            Ask(first, asking=urgent, pods=[minor], nodes=dc_node(), room=NO_DC, history=promise(0, "dc-1")),
+            Ask(
+                first, asking=urgent, pods=[minor], nodes=dc_node(), room=NO_DC, history=nomination(0, "dc-1")
+            ),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: while victims leave for the pod it does not go on",
         ),
         pytest.param(
-            Ask(first, asking=urgent, nodes=dc_node(), room=NO_DC, history=promise(0, "dc-1", age=9.9)),
+            Ask(first, asking=urgent, nodes=dc_node(), room=NO_DC, history=nomination(0, "dc-1", age=9.9)),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: nor while the nomination may be on its way, the victims gone",
         ),
         pytest.param(
-            Ask(first, asking=urgent, nodes=dc_node(), room=NO_DC, history=promise(0, "dc-1", age=10)),
+            Ask(first, asking=urgent, nodes=dc_node(), room=NO_DC, history=nomination(0, "dc-1", age=10)),
             1,
             id="P1: an answer that led to no nomination is forgotten",
         ),
@@ -150,14 +152,19 @@ def promise(unit: int | None, node: str, age: float = 0) -> PodHistory:
                 asking=a_pod(priority=10, nominated_node="dc-1"),
                 nodes=dc_node(),
                 room=NO_DC,
-                history=promise(0, "dc-1", age=3600),
+                history=nomination(0, "dc-1", age=3600),
             ),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: a nomination keeps the answer alive",
         ),
         pytest.param(
             Ask(
-                first, asking=urgent, pods=[minor], nodes=dc_node(), room=NO_DC, history=promise(1, "cloud-1")
+                first,
+                asking=urgent,
+                pods=[minor],
+                nodes=dc_node(),
+                room=NO_DC,
+                history=nomination(1, "cloud-1"),
             ),
             1,
             id="P1: victims that leave in the next unit do not hold in this",
@@ -182,7 +189,7 @@ def promise(unit: int | None, node: str, age: float = 0) -> PodHistory:
                 asking=a_pod(priority=10, nominated_node="dc-1"),
                 nodes=dc_node(),
                 room=NO_DC,
-                history=promise(None, "dc-1"),
+                history=nomination(None, "dc-1"),
             ),
             Reason.WAITING_FOR_PREEMPTION,
             id="P1: also after an edit that took the promised unit out",

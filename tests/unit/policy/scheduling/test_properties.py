@@ -211,7 +211,7 @@ def test_what_preempt_answers_filter_accepts_once_the_victims_are_gone(
             pods=tuple(pod for pod in world.pods if pod.uid not in gone),
             asking=replace(world.asking, nominated_node=node),
             room=(node,),
-            history=replace(world.history, promise=promised),
+            history=replace(world.history, nomination=promised),
         )
         decision = decide(later)
         assert (decision.unit, list(decision.nodes)) == (choice.unit, [node])

@@ -19,7 +19,7 @@ PASSED = replace(POD, nominated_node="dc-1")
 TO_NONE, TO_A_NEW_ONE = (replace(NOMINATED, nominated_node=name) for name in ("gone-1", "new-1"))
 TAKEN = a_pod("taken", on="dc-1", requests={GPU: "1"})
 LASTS = 300.0
-PROMISED = PodHistory(promise=Nomination(0, frozenset({"dc-1"}), made_at=NOW))
+PROMISED = PodHistory(nomination=Nomination(0, frozenset({"dc-1"}), made_at=NOW))
 
 
 @pytest.mark.parametrize(

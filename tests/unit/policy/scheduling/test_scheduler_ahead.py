@@ -131,7 +131,7 @@ SEEN = PodHistory(
     refused_since={0: 5.0, 1: 6.0},
     preempted_in_vain=frozenset({0, 1}),
     kept_from=1,
-    promise=Nomination(1, frozenset({"cloud-1"}), NOW),
+    nomination=Nomination(1, frozenset({"cloud-1"}), NOW),
 )
 
 
@@ -144,13 +144,13 @@ SEEN = PodHistory(
                 refused_since={2: 5.0, 0: 6.0},
                 preempted_in_vain=frozenset({0, 2}),
                 kept_from=0,
-                promise=Nomination(0, frozenset({"cloud-1"}), NOW),
+                nomination=Nomination(0, frozenset({"cloud-1"}), NOW),
             ),
             id="L4: timers and tries go with their units",
         ),
         pytest.param(
             a_policy(a_unit("attic")),
-            PodHistory(promise=Nomination(None, frozenset({"cloud-1"}), NOW)),
+            PodHistory(nomination=Nomination(None, frozenset({"cloud-1"}), NOW)),
             id="L4: and end with them, but victims leave all the same",
         ),
     ],
@@ -176,7 +176,7 @@ def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, exp
 
 def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:
     """L4, E7."""
-    assert SEEN.under_another_policy() == PodHistory(promise=Nomination(None, frozenset({"cloud-1"}), NOW))
+    assert SEEN.under_another_policy() == PodHistory(nomination=Nomination(None, frozenset({"cloud-1"}), NOW))
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,6 @@ def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:
     ],
 )
 def test_what_a_promise_means_once_the_policy_is_edited(policy: ResourcePolicy, unit: int | None) -> None:
-    promised = PodHistory(promise=Nomination(0, frozenset({"dc-1"}), NOW))
+    promised = PodHistory(nomination=Nomination(0, frozenset({"dc-1"}), NOW))
     edited = promised.carried_over(CAPPED, policy)
-    assert edited.promise == Nomination(unit, frozenset({"dc-1"}), NOW)
+    assert edited.nomination == Nomination(unit, frozenset({"dc-1"}), NOW)

@@ -124,7 +124,7 @@ def test_a_node_is_in_a_unit(unit: Unit, node: Node, kinds: Kinds, *, expected: 
 def test_a_unit_waits_for_nodes(unit: Unit, *, expected: bool) -> None:
     """Both spellings are one to the filter's overflow (O5) and to the autoscaler's watcher (W1)."""
     pod = a_pod(unschedulable=True)
-    grown = demands(a_policy(unit), [pod], a_snapshot(a_policy(unit)), NOW, asked={})
+    grown = demands(a_policy(unit), [pod], a_snapshot(a_policy(unit)), NOW, requested={})
     assert unit.waits_for_nodes is expected
     assert [demand.unit for demand in grown] == ([0] if expected else [])
 

@@ -150,7 +150,7 @@ def test_a_record_is_needed_where_the_node_does_not_tell(
 
 def test_preemption_before_the_next_unit_names_the_policy_and_the_unit() -> None:
     policy = a_policy(a_unit("a"), a_unit("b"), a_unit("c"))
-    asked = UnitQuery(
+    query = UnitQuery(
         closed=lambda _: None,
         has_room=lambda _: False,
         leaving_until=lambda _: -math.inf,
@@ -159,4 +159,4 @@ def test_preemption_before_the_next_unit_names_the_policy_and_the_unit() -> None
         unscheduled_since=None,
         now=NOW,
     )
-    assert select_unit(policy, asked).waits == Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 1)
+    assert select_unit(policy, query).waits == Refusal(Reason.WAITING_FOR_PREEMPTION, policy, 1)

@@ -17,7 +17,7 @@ def large(name: str) -> Pod:
     return replace(waiting(name), requests=amounts({"nvidia.com/gpu": "8"}))
 
 
-def tell(world: World, group: NodeGroup) -> None:
+def publish(world: World, group: NodeGroup) -> None:
     """The autoscaler's next status."""
     world.autoscaler.said = AutoscalerStatus(f"{world.clock()}", (group,))
 
@@ -100,7 +100,7 @@ def test_a_node_that_is_there_and_taken_keeps_others_back_no_longer_for_a_restar
     asked = []
     for _ in range(4):
         for _ in range(4):
-            tell(world, NodeGroup("near", 1, 1, ready=1))
+            publish(world, NodeGroup("near", 1, 1, ready=1))
             asked += world.round(1)
         world.restart()
     assert asked == [(0, ["l"])]
@@ -111,7 +111,7 @@ def test_bought_without_a_word_is_settled_for_all_that_was_asked_together() -> N
     world = of_two_sizes(NEAR)
     world.round()
     world.autoscaler.answer(RequestPhase.ACCEPTED)
-    tell(world, NodeGroup("near", target=3))
+    publish(world, NodeGroup("near", target=3))
     world.round()
     world.round()
     assert {request.phase for request in world.live} == {RequestPhase.PROVISIONED}
@@ -145,7 +145,7 @@ def test_they_are_asked_for_together_again_when_that_is_long_ago() -> None:
 def test_a_cloud_without_stock_fails_every_size_at_once() -> None:
     """W4: to ask for each alone would be refused as well."""
     world = of_two_sizes(NEAR, FAR)
-    tell(world, NodeGroup("g", backoff="no stock"))
+    publish(world, NodeGroup("g", backoff="no stock"))
     assert world.answered(RequestPhase.FAILED) == [(1, ["l", "m"]), (1, ["s", "t"])]
 
 

@@ -115,7 +115,7 @@ class Silent(World):
         self.round()
         return self.live[0]
 
-    def tell(self, *groups: NodeGroup, seconds: float = 1) -> None:
+    def publish(self, *groups: NodeGroup, seconds: float = 1) -> None:
         self.autoscaler.said = AutoscalerStatus(f"{self.clock()}", groups)
         self.round(seconds)
 
@@ -127,7 +127,7 @@ def test_placeholders_go_as_soon_as_a_group_grew_and_their_places_are_awaited() 
     """A5: in the next loop they would buy a second node."""
     world = Silent(a_policy(NEAR))
     world.create("a", "b")
-    world.tell(replace(NEAR_GROUP, target=2))
+    world.publish(replace(NEAR_GROUP, target=2))
     assert len(world.autoscaler.settled) == 1
     assert [world.round() for _ in range(3)] == [[], [], []]
 
@@ -137,7 +137,7 @@ def test_a_group_that_reached_its_maximum_serves_as_many_as_it_bought_nodes_for(
     world = Silent(a_policy(NEAR, FAR))
     world.autoscaler.said = AutoscalerStatus("0", (replace(NEAR_GROUP, max_size=2), FAR_GROUP))
     world.create("a", "b", "c")
-    world.tell(NodeGroup("near", target=2, max_size=2), FAR_GROUP)
+    world.publish(NodeGroup("near", target=2, max_size=2), FAR_GROUP)
     assert world.live[0].granted == 2
     # The unit is not known to be at its maximum here: one request shows.
     assert world.round() == [(0, ["c"])]
@@ -150,7 +150,7 @@ def test_nodes_for_several_pods_serve_several() -> None:
     world.put(*(replace(waiting(f"busy{n}"), node_name="old", unschedulable=False) for n in range(2)))
     world.autoscaler.said = AutoscalerStatus("0", (NodeGroup("near", 1, 1, max_size=2),))
     world.create("a", "b", "c")
-    world.tell(NodeGroup("near", target=2, registered=1, max_size=2))
+    world.publish(NodeGroup("near", target=2, registered=1, max_size=2))
     assert world.live[0].granted == 2
 
 
@@ -158,7 +158,7 @@ def test_a_refusal_of_the_cloud_sends_the_pods_to_the_next_unit() -> None:
     """W4: at once, and not half of them again."""
     world = Silent(a_policy(NEAR, FAR))
     world.create("a", "b")
-    world.tell(replace(NEAR_GROUP, backoff="no stock"), FAR_GROUP)
+    world.publish(replace(NEAR_GROUP, backoff="no stock"), FAR_GROUP)
     assert world.round() == [(1, ["a", "b"])]
     blocked = world.board.latest().of("default/policy", 0).blocked
     assert blocked
@@ -169,7 +169,7 @@ def test_an_autoscaler_that_lives_and_does_nothing_has_refused() -> None:
     """A6: a timeout is the only sign that its nodes would not fit."""
     world = Silent(a_policy(NEAR, FAR))
     world.create("a")
-    world.tell(NEAR_GROUP, FAR_GROUP, seconds=91)
+    world.publish(NEAR_GROUP, FAR_GROUP, seconds=91)
     assert world.round() == [(1, ["a"])]
 
 
@@ -245,6 +245,6 @@ def test_pods_that_land_before_the_growth_is_told_have_its_places_all_the_same()
         world.put(room(node, "near"))
         world.bind(name, node)
     world.round()
-    world.tell(replace(NEAR_GROUP, target=2, registered=2, ready=2), FAR_GROUP)
+    world.publish(replace(NEAR_GROUP, target=2, registered=2, ready=2), FAR_GROUP)
     # Both places are taken, by a twin the one: the pod that has none goes on, as the cap is reached.
     assert world.round() == [(1, ["b"])]

@@ -32,7 +32,7 @@ def mapped(mode: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX) -> World:
     return World(a_policy(NEAR, FAR, mode=mode, timeout="30s"), settings=MAPPED)
 
 
-def tell(world: World, *groups: NodeGroup) -> None:
+def publish(world: World, *groups: NodeGroup) -> None:
     """The autoscaler's next status; time enough passes that it is looked at."""
     world.autoscaler.said = AutoscalerStatus(f"{world.clock()}", groups)
     world.autoscaler.now += 2
@@ -46,11 +46,11 @@ def large(name: str) -> Pod:
 def test_a_unit_whose_groups_cannot_grow_is_passed_over_unasked(trouble: NodeGroup) -> None:
     """W4, A6: and asked again as soon as they can."""
     world = mapped()
-    tell(world, trouble, FAR_GROUP)
+    publish(world, trouble, FAR_GROUP)
     world.put(waiting("a"))
     assert world.round() == [(1, ["a"])]
     world.answered(RequestPhase.PROVISIONED)
-    tell(world, FREE, FAR_GROUP)
+    publish(world, FREE, FAR_GROUP)
     world.put(waiting("b"))
     assert world.round() == [(0, ["b"])]
 
@@ -58,7 +58,7 @@ def test_a_unit_whose_groups_cannot_grow_is_passed_over_unasked(trouble: NodeGro
 def test_a_unit_grows_while_one_of_its_groups_can() -> None:
     """W4."""
     world = mapped()
-    tell(world, STOCK_OUT, NodeGroup("near-2", max_size=9), FAR_GROUP)
+    publish(world, STOCK_OUT, NodeGroup("near-2", max_size=9), FAR_GROUP)
     world.put(waiting("a"))
     assert world.round() == [(0, ["a"])]
 
@@ -66,7 +66,7 @@ def test_a_unit_grows_while_one_of_its_groups_can() -> None:
 def test_a_failure_counts_for_as_long_as_the_autoscaler_says_and_no_longer() -> None:
     """W4: not for the time that would pass for a unit whose groups are not known."""
     world = mapped()
-    tell(world, FREE, FAR_GROUP)
+    publish(world, FREE, FAR_GROUP)
     world.put(waiting("a"))
     assert world.round() == [(0, ["a"])]
     # Its status may come a moment after its answer.
@@ -75,9 +75,9 @@ def test_a_failure_counts_for_as_long_as_the_autoscaler_says_and_no_longer() -> 
     world.autoscaler.said = AutoscalerStatus("later", (STOCK_OUT, FAR_GROUP))
     assert world.round() == [(1, ["a"])]
     world.answered(RequestPhase.PROVISIONED)
-    tell(world, STOCK_OUT, FAR_GROUP)
+    publish(world, STOCK_OUT, FAR_GROUP)
     world.round()
-    tell(world, FREE, FAR_GROUP)
+    publish(world, FREE, FAR_GROUP)
     world.put(waiting("b"))
     assert world.round() == [(0, ["b"])]
 
@@ -85,7 +85,7 @@ def test_a_failure_counts_for_as_long_as_the_autoscaler_says_and_no_longer() -> 
 def test_a_policy_that_waits_waits_though_the_groups_of_its_unit_cannot_grow() -> None:
     """W4 under O5: the overflow rule decides, not the autoscaler."""
     world = mapped(mode=NextUnits.TIMEOUT_OR_EXCEED_MAX)
-    tell(world, STOCK_OUT, FAR_GROUP)
+    publish(world, STOCK_OUT, FAR_GROUP)
     world.put(waiting("a"))
     assert world.round() == []
     assert world.round(31) == [(1, ["a"])]
@@ -94,7 +94,7 @@ def test_a_policy_that_waits_waits_though_the_groups_of_its_unit_cannot_grow() -
 def test_a_new_back_off_ends_the_halving() -> None:
     """A6: where no setting tells the groups of a unit, one that the cloud refused meanwhile is its own."""
     world = World(a_policy(NEAR, FAR))
-    tell(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
+    publish(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
     world.put(*map(waiting, "abcd"))
     assert world.round() == [(0, ["a", "b", "c", "d"])]
     world.round()
@@ -108,7 +108,7 @@ def test_a_new_back_off_ends_the_halving() -> None:
 def test_an_old_back_off_does_not_end_it() -> None:
     """A6: some group is always in trouble somewhere."""
     world = World(a_policy(NEAR, FAR))
-    tell(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
+    publish(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
     world.put(*map(waiting, "abcd"))
     world.round()
     world.round()
@@ -118,7 +118,7 @@ def test_an_old_back_off_does_not_end_it() -> None:
 def test_as_many_are_asked_for_as_a_group_may_still_grow() -> None:
     """A6: a request is all or nothing, and the maximum is known."""
     world = mapped()
-    tell(world, replace(FREE, max_size=3), FAR_GROUP)
+    publish(world, replace(FREE, max_size=3), FAR_GROUP)
     world.put(*map(waiting, "abcd"))
     assert world.round() == [(0, ["a", "b", "c", "d"])]
     assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b", "c"])]
@@ -138,7 +138,7 @@ def test_a_pod_too_large_for_the_nodes_of_a_unit_does_not_close_it_to_others() -
 def test_the_outlook_repeats_what_the_autoscaler_says_of_the_groups() -> None:
     """W4, L5: before anything was asked."""
     world = mapped()
-    tell(world, STOCK_OUT, FAR_GROUP)
+    publish(world, STOCK_OUT, FAR_GROUP)
     world.round()
     scaleup_status = world.board.latest()
     assert scaleup_status.of("default/policy", 0).blocked == Blocked(BlockReason.BACK_OFF, "near-1: no stock")

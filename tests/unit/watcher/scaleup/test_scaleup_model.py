@@ -52,7 +52,7 @@ class Model(Recorder):
         self.backoff: dict[str, float] = {}
         self.of_one_size = dice.choice((*POOLS, ""))
         """None of this pool's node groups takes pods of both sizes."""
-        self.tell()
+        self.publish()
 
     def perhaps(self) -> None:
         if self.dice.random() < self.deadly:
@@ -105,9 +105,9 @@ class Model(Recorder):
             for each in bundle:
                 accepted = replace(each, phase=RequestPhase.ACCEPTED, accepted_at=float(int(began)))
                 self.live[each.name] = accepted if lost else replace(accepted, phase=answer)
-        self.tell(registered)
+        self.publish(registered)
 
-    def tell(self, registered: Counter[str] | None = None) -> None:
+    def publish(self, registered: Counter[str] | None = None) -> None:
         there = registered or Counter()
         self.said = AutoscalerStatus(
             f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC",
