@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import yaml
 
-from cli.cluster.fast_yaml import load
 from cli.errors import CommandError
 from cluster.kube.decode import NodeObject, PodObject, node_of, pod_of
 from policy.api.objects import Node, Pod
@@ -54,6 +53,15 @@ class ClusterSnapshot:
         """As decisions see it."""
         nodes, pods = {n.name: n for n in self.nodes}, {p.uid: p for p in self.pods}
         return Snapshot(nodes, pods, tuple(self.policies), kinds=kinds)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Timestamps stay text, as in JSON."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML declares it
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -107,7 +115,7 @@ def cluster_in(source: str, text: bytes) -> ClusterSnapshot:
     try:
         if text.lstrip()[:1] == b"{":
             return _from_json(source, text)
-        documents = load(text)
+        documents = list(yaml.load_all(text, _Loader))
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise CommandError(f"{source}: no YAML: {reason}; write what `{_COMMAND}` prints") from None

@@ -71,7 +71,7 @@ GOOD = written(a_cluster(*ONE_EACH, THERE))
         ),
         pytest.param(("--snapshot", "-"), "a: [", "<stdin>: no YAML: ", id="no YAML"),
         pytest.param(("--snapshot", "-"), "{", "<stdin>: ", id="no JSON"),
-        pytest.param(("--snapshot", "-"), "a: &a [*a]", "nested too deeply", id="a list that holds itself"),
+        pytest.param(("--snapshot", "-"), "a: &a [*a]", "holds no Node", id="a list that holds itself"),
         pytest.param(("--snapshot", "-"), '{"a":' * 5000, "nested too deeply", id="an abyss"),
         pytest.param(("--snapshot", "-"), '{"items": [{"kind": "Node"}]}', "`metadata`", id="no object"),
         pytest.param(
