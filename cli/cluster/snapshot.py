@@ -19,7 +19,7 @@ from policy.api.options import Kinds
 from policy.api.resourcepolicy import InvalidPolicyError, RejectedPolicy, ResourcePolicy
 from policy.scheduling.snapshot import Snapshot
 
-__all__ = ["ClusterSnapshot", "ReportedCondition", "cluster_in", "cluster_of", "moment", "whole"]
+__all__ = ["ClusterSnapshot", "ReportedCondition", "cluster_in", "cluster_of", "snapshot_time", "whole"]
 
 _COMMAND = "kubectl get nodes,pods,resourcepolicies -A -o yaml"
 
@@ -98,7 +98,7 @@ class _Besides(msgspec.Struct, gc=False):
     status: _Status = msgspec.field(default_factory=_Status)
 
 
-def moment(cluster: ClusterSnapshot) -> float:
+def snapshot_time(cluster: ClusterSnapshot) -> float:
     """The time of a snapshot: just after the last thing that happened in it."""
     times = [pod.created for pod in cluster.pods]
     times += [at for pod in cluster.pods for at in (pod.bound_at, pod.unscheduled_since) if at]

@@ -9,13 +9,13 @@ from cli.cluster.live import live_cluster
 from cli.cluster.snapshot import ClusterSnapshot, cluster_in
 from cli.errors import CommandError
 
-__all__ = ["chosen_cluster", "cluster_at"]
+__all__ = ["cluster_at", "selected_cluster"]
 
 _LONG = 10_000_000
 """Bytes of YAML that take seconds to read."""
 
 
-def chosen_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool) -> ClusterSnapshot | None:
+def selected_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: bool) -> ClusterSnapshot | None:
     """The cluster that the options name, if any.
 
     Raises:

@@ -7,7 +7,7 @@ import click
 
 from cli.cluster.source import cluster_at
 from cli.errors import CommandError
-from cli.explain.gather import ExplainInput, inquire_live, inquire_snapshot
+from cli.explain.gather import ExplainInput, gather_live, gather_snapshot
 from cli.explain.report import explain_report
 from cli.explain.text import SHOWN
 from cluster.settings import Settings, load_settings
@@ -29,20 +29,22 @@ class ExplainOptions:
     form: str
 
 
-def run(asked: ExplainOptions) -> None:
+def run(options: ExplainOptions) -> None:
     """Ask and print.
 
     Raises:
         Mistake: there is no such pod, or nobody to ask.
     """
-    settings = load_settings(asked.config)
-    click.echo(SHOWN[asked.form](explain_report(_inquiry(asked, settings), settings)))
+    settings = load_settings(options.config)
+    click.echo(SHOWN[options.form](explain_report(_gathered(options, settings), settings)))
 
 
-def _inquiry(asked: ExplainOptions, settings: Settings) -> ExplainInput:
-    name = asked.pod.removeprefix("pods/").removeprefix("pod/").removeprefix("po/")
-    if asked.snapshot is None:
-        return inquire_live(asked.kubeconfig, asked.context, asked.namespace, name, asked.server, settings)
-    if asked.server or asked.context or asked.kubeconfig:
+def _gathered(options: ExplainOptions, settings: Settings) -> ExplainInput:
+    name = options.pod.removeprefix("pods/").removeprefix("pod/").removeprefix("po/")
+    if options.snapshot is None:
+        return gather_live(
+            options.kubeconfig, options.context, options.namespace, name, options.server, settings
+        )
+    if options.server or options.context or options.kubeconfig:
         raise CommandError("--snapshot asks no cluster: leave --server, --context and --kubeconfig away")
-    return inquire_snapshot(cluster_at(asked.snapshot), asked.namespace or "default", name, settings)
+    return gather_snapshot(cluster_at(options.snapshot), options.namespace or "default", name, settings)

@@ -24,7 +24,7 @@ class DecisionsAnswer:
 
     server: str
     explanations: tuple[Explanation, ...] = ()
-    why_not: str = ""
+    unavailable: str = ""
 
 
 def ask_through(session: Session, namespace: str, pod: str, own: str) -> DecisionsAnswer:
@@ -36,11 +36,13 @@ def ask_through(session: Session, namespace: str, pod: str, own: str) -> Decisio
     except ApiError as error:
         # A 404 of the API server itself carries its reason.
         if error.status == _NOTHING and not error.reason:
-            return DecisionsAnswer(server, why_not=_NOT_KEPT)
-        why_not = f"the server could not be asked ({error.message or error})"
-        return DecisionsAnswer(server, why_not=f"{why_not}; --server URL names one that listens elsewhere")
+            return DecisionsAnswer(server, unavailable=_NOT_KEPT)
+        unavailable = f"the server could not be asked ({error.message or error})"
+        return DecisionsAnswer(
+            server, unavailable=f"{unavailable}; --server URL names one that listens elsewhere"
+        )
     except Unreachable as error:
-        return DecisionsAnswer(server, why_not=f"the server could not be asked ({error})")
+        return DecisionsAnswer(server, unavailable=f"the server could not be asked ({error})")
     return _answered(server, body)
 
 
@@ -57,12 +59,12 @@ def ask_at(url: str, namespace: str, pod: str) -> DecisionsAnswer:
         with urllib3.PoolManager(retries=False, timeout=_SECONDS) as http:
             response = http.request("GET", f"{url.rstrip('/')}/decisions?{query}")
     except urllib3.exceptions.HTTPError as error:
-        return DecisionsAnswer(url, why_not=f"{url} could not be asked ({error})")
+        return DecisionsAnswer(url, unavailable=f"{url} could not be asked ({error})")
     if response.status == _NOTHING:
-        return DecisionsAnswer(url, why_not=_NOT_KEPT)
+        return DecisionsAnswer(url, unavailable=_NOT_KEPT)
     if response.status != _OK:
         return DecisionsAnswer(
-            url, why_not=f"{url} answers {response.status}: is it a `resourcepolicy serve`?"
+            url, unavailable=f"{url} answers {response.status}: is it a `resourcepolicy serve`?"
         )
     return _answered(url, response.data)
 
@@ -78,5 +80,5 @@ def _answered(server: str, body: bytes) -> DecisionsAnswer:
         return DecisionsAnswer(server, tuple(decode_explanations(body)))
     except ValueError:
         return DecisionsAnswer(
-            server, why_not=f"{server} answers what is no list of decisions: is it of this version?"
+            server, unavailable=f"{server} answers what is no list of decisions: is it of this version?"
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.cluster.live import POLICIES, Session, in_namespace, read_cluster
-from cli.cluster.snapshot import ClusterSnapshot, ReportedCondition, cluster_of, moment
+from cli.cluster.snapshot import ClusterSnapshot, ReportedCondition, cluster_of, snapshot_time
 from cli.errors import CommandError
 from cli.explain.decisions_client import DecisionsAnswer, ask_at, ask_through
 from cli.explain.events_and_requests import PodEvents, events_of, optional, requests_for
@@ -28,7 +28,7 @@ from policy.scheduling.node_fit import admits, has_free
 from policy.scheduling.snapshot import ClusterView, Snapshot
 from watcher.provisioner.interface import Request
 
-__all__ = ["ExplainInput", "inquire_live", "inquire_snapshot"]
+__all__ = ["ExplainInput", "gather_live", "gather_snapshot"]
 
 _NOT_FOUND = 404
 _NAMED = 5
@@ -47,31 +47,31 @@ class ExplainInput:
     """The newest first."""
     server: str = ""
     """Where they are from; empty: made now from what the API tells."""
-    why_not: str = ""
+    unavailable: str = ""
     """Why not from the server."""
     refusal: ReportedCondition | None = None
     """kube-scheduler's condition of a pod that is not placed."""
-    heard: PodEvents = field(default_factory=PodEvents)
+    events: PodEvents = field(default_factory=PodEvents)
     requests: Sequence[Request] | None = None
     """To the autoscaler, for this pod; None: unknown, as a snapshot does not hold them."""
     unread: Sequence[str] = field(default=())
     """What could not be read, and why."""
 
 
-def inquire_snapshot(cluster: ClusterSnapshot, namespace: str, name: str, settings: Settings) -> ExplainInput:
+def gather_snapshot(cluster: ClusterSnapshot, namespace: str, name: str, settings: Settings) -> ExplainInput:
     """From a snapshot.
 
     Raises:
         Mistake: the pod is not in it.
     """
-    now = moment(cluster)
+    now = snapshot_time(cluster)
     pod = next((p for p in cluster.pods if (p.namespace, p.name) == (namespace, name)), None)
     if pod is None:
         raise _no_such_pod(namespace, name, cluster.pods)
     return _from_api(cluster, pod, now, settings, "a snapshot has no memory of decisions")
 
 
-def inquire_live(
+def gather_live(
     kubeconfig: Path | None,
     context: str | None,
     namespace: str | None,
@@ -89,16 +89,16 @@ def inquire_live(
         near, unread = _near(session, place, name)
         (pod,) = near.pods
         own = settings.watcher.namespace
-        asked = ask_at(server, place, name) if server else ask_through(session, place, name, own)
-        known = [one for one in asked.explanations if one.uid == pod.uid]
+        answer = ask_at(server, place, name) if server else ask_through(session, place, name, own)
+        known = [one for one in answer.explanations if one.uid == pod.uid]
         now = time.time()
         if known or governing(pod, near.policies) is None or pod.finished:
-            inquiry = _from_server(near, pod, now, settings, asked, known)
+            facts = _from_server(near, pod, now, settings, answer, known)
         else:
-            inquiry = _from_api(read_cluster(session), pod, now, settings, asked.why_not or _ANOTHER)
+            facts = _from_api(read_cluster(session), pod, now, settings, answer.unavailable or _ANOTHER)
         return replace(
-            inquiry,
-            heard=events_of(session, pod, unread),
+            facts,
+            events=events_of(session, pod, unread),
             requests=requests_for(session, pod, own, unread),
             refusal=near.refusals.get(pod.uid),
             unread=tuple(unread),
@@ -136,7 +136,7 @@ def _from_server(
     pod: Pod,
     now: float,
     settings: Settings,
-    asked: DecisionsAnswer,
+    answer: DecisionsAnswer,
     known: Sequence[Explanation],
 ) -> ExplainInput:
     return ExplainInput(
@@ -146,13 +146,13 @@ def _from_server(
         rejected=near.rejected,
         view=near.snapshot(settings.kinds),
         decisions=known,
-        server=asked.server if known else "",
-        why_not=asked.why_not,
+        server=answer.server if known else "",
+        unavailable=answer.unavailable,
     )
 
 
 def _from_api(
-    cluster: ClusterSnapshot, pod: Pod, now: float, settings: Settings, why_not: str
+    cluster: ClusterSnapshot, pod: Pod, now: float, settings: Settings, unavailable: str
 ) -> ExplainInput:
     """As if kube-scheduler asked about the pod now."""
     view = replace(cluster.snapshot(settings.kinds), remembers_since=now)
@@ -164,7 +164,7 @@ def _from_api(
         rejected=cluster.rejected,
         view=view,
         decisions=decisions,
-        why_not=why_not,
+        unavailable=unavailable,
         refusal=cluster.refusals.get(pod.uid),
     )
 

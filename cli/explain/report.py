@@ -66,53 +66,51 @@ class ExplainReport:
     unread: tuple[str, ...]
 
 
-def explain_report(inquiry: ExplainInput, settings: Settings) -> ExplainReport:
+def explain_report(facts: ExplainInput, settings: Settings) -> ExplainReport:
     """Conclude."""
-    pod = inquiry.pod
+    pod = facts.pod
     # What kube-scheduler did ask about it does ask about (M8).
-    managed = () if inquiry.server else settings.watcher.managed_resources
-    stands = summarize_pod(
-        pod, inquiry.policies, inquiry.rejected, inquiry.view, managed, settings.on_conflict
-    )
-    newest = inquiry.decisions[0] if inquiry.decisions else None
-    again, retry_at = _again(inquiry, stands, newest)
+    managed = () if facts.server else settings.watcher.managed_resources
+    stands = summarize_pod(pod, facts.policies, facts.rejected, facts.view, managed, settings.on_conflict)
+    newest = facts.decisions[0] if facts.decisions else None
+    again, retry_at = _again(facts, stands, newest)
     return ExplainReport(
         namespace=pod.namespace,
         pod=pod.name,
         uid=pod.uid,
-        asked_at=inquiry.now,
+        asked_at=facts.now,
         phase=stands.phase,
         node=pod.node_name,
         since=pod.bound_at if pod.node_name else pod.unscheduled_since,
         policy=stands.governor.key if stands.governor else "",
         unit=stands.unit,
         notes=stands.sentences,
-        decisions=tuple(inquiry.decisions),
-        conclusion=_conclusion(inquiry, stands, newest),
-        source=inquiry.server,
-        source_note=_source_note(inquiry, stands) if inquiry.decisions else "",
-        scheduler=tuple(_scheduler(inquiry)),
-        autoscaler=tuple(_purchase(request, stands.governor) for request in inquiry.requests or ()),
-        autoscaler_notes=tuple(_autoscaler_notes(inquiry, stands)),
+        decisions=tuple(facts.decisions),
+        conclusion=_conclusion(facts, stands, newest),
+        source=facts.server,
+        source_note=_source_note(facts, stands) if facts.decisions else "",
+        scheduler=tuple(_scheduler(facts)),
+        autoscaler=tuple(_purchase(request, stands.governor) for request in facts.requests or ()),
+        autoscaler_notes=tuple(_autoscaler_notes(facts, stands)),
         again=again,
         retry_at=retry_at,
-        unread=tuple(inquiry.unread),
+        unread=tuple(facts.unread),
     )
 
 
-def _source_note(inquiry: ExplainInput, stands: PodSummary) -> str:
-    if inquiry.server:
+def _source_note(facts: ExplainInput, stands: PodSummary) -> str:
+    if facts.server:
         return ""
     what = "This is what it would be told now, from the API alone"
     if stands.phase in (PodStage.PLACED, PodStage.TERMINATING):
         what = "How it was decided is not known: this is what it would be told now, from the API alone"
-    return f"{what}: {inquiry.why_not}." if inquiry.why_not else f"{what}."
+    return f"{what}: {facts.unavailable}." if facts.unavailable else f"{what}."
 
 
-def _conclusion(inquiry: ExplainInput, stands: PodSummary, newest: Explanation | None) -> str:
+def _conclusion(facts: ExplainInput, stands: PodSummary, newest: Explanation | None) -> str:
     if newest is None:
         return ""
-    if inquiry.server:
+    if facts.server:
         return f"{_by_another(stands, newest)}{newest.why}{_unbound(stands, newest)}"
     if newest.unit is None:
         return newest.why
@@ -134,23 +132,23 @@ def _unbound(stands: PodSummary, newest: Explanation) -> str:
     return ""
 
 
-def _scheduler(inquiry: ExplainInput) -> Iterator[ReportedCondition]:
+def _scheduler(facts: ExplainInput) -> Iterator[ReportedCondition]:
     """The condition, and the event if it says something else."""
-    condition, event = inquiry.refusal, inquiry.heard.scheduler
+    condition, event = facts.refusal, facts.events.scheduler
     if condition is not None:
         yield condition
     if event is not None and (condition is None or event.message != condition.message):
         yield event
 
 
-def _again(inquiry: ExplainInput, stands: PodSummary, newest: Explanation | None) -> tuple[str, float | None]:
+def _again(facts: ExplainInput, stands: PodSummary, newest: Explanation | None) -> tuple[str, float | None]:
     if stands.phase not in _UNPLACED:
         return "", None
-    if newest is not None and newest.kept and not inquiry.server:
+    if newest is not None and newest.kept and not facts.server:
         return "at kube-scheduler's next try: as far as the API tells, there is room for it", None
     if newest is None or not newest.again:
         return "when kube-scheduler sees nodes or pods change", None
-    ahead = newest.retry_at is not None and newest.retry_at > inquiry.now
+    ahead = newest.retry_at is not None and newest.retry_at > facts.now
     return newest.again, newest.retry_at if ahead else None
 
 
@@ -176,17 +174,17 @@ _ANSWERS = {
 }
 
 
-def _autoscaler_notes(inquiry: ExplainInput, stands: PodSummary) -> Iterator[str]:
-    pod = inquiry.pod
+def _autoscaler_notes(facts: ExplainInput, stands: PodSummary) -> Iterator[str]:
+    pod = facts.pod
     if stands.phase is not PodStage.PENDING or stands.governor is None:
         return
     if wellknown.HELD in pod.annotations:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
     elif wellknown.POD_SCALE_UP_DELAY in pod.annotations:
         yield f"Its own annotation {wellknown.POD_SCALE_UP_DELAY} keeps cluster-autoscaler from it for {pod.annotations[wellknown.POD_SCALE_UP_DELAY]}."
-    if inquiry.heard.watcher is not None:
-        yield f"{inquiry.heard.watcher.message}."
-    if inquiry.requests or inquiry.requests is None or inquiry.heard.watcher is not None:
+    if facts.events.watcher is not None:
+        yield f"{facts.events.watcher.message}."
+    if facts.requests or facts.requests is None or facts.events.watcher is not None:
         return
     if any(unit.waits_for_nodes for unit in stands.governor.units):
         yield "No request for nodes names it."

@@ -60,7 +60,7 @@ def _text(account: ExplainReport) -> str:
         lines += ["", *_decision(account)]
     if account.again:
         lines += ["", *_labelled("Tried again", [f"{_again(account)}."])]
-    lines += _heard(account)
+    lines += _events(account)
     return "\n".join(lines)
 
 
@@ -123,8 +123,8 @@ def _when(one: Explanation, now: float) -> str:
 def _brief(one: Explanation) -> str:
     if one.reason is None:
         return one.why
-    said = next((f"units[{v.unit}] {v.why}" for v in one.units if v.reason == one.reason), one.why)
-    return f"{one.reason} ({one.rule}), {said}"
+    message = next((f"units[{v.unit}] {v.why}" for v in one.units if v.reason == one.reason), one.why)
+    return f"{one.reason} ({one.rule}), {message}"
 
 
 def _unit(verdict: UnitExplanation) -> Iterator[str]:
@@ -148,13 +148,11 @@ def _counted(verdict: UnitExplanation) -> str:
     return ", ".join(parts)
 
 
-def _heard(account: ExplainReport) -> Iterator[str]:
+def _events(account: ExplainReport) -> Iterator[str]:
     now = account.asked_at
-    said = [
-        ": ".join(part for part in (_said_when(one, now), one.message) if part) for one in account.scheduler
-    ]
-    if said:
-        yield from ("", *_labelled("Scheduler", said))
+    message = [": ".join(part for part in (_age(one, now), one.message) if part) for one in account.scheduler]
+    if message:
+        yield from ("", *_labelled("Scheduler", message))
     asked = [
         f"{_bought(purchase)}, {_ago(purchase.at, now)}: {purchase.said}" for purchase in account.autoscaler
     ]
@@ -166,7 +164,7 @@ def _heard(account: ExplainReport) -> Iterator[str]:
         yield from ("", *_labelled("Not read", account.unread))
 
 
-def _said_when(one: ReportedCondition, now: float) -> str:
+def _age(one: ReportedCondition, now: float) -> str:
     return f"{one.reason}, {_ago(one.at, now)}" if one.at else one.reason
 
 

@@ -9,7 +9,7 @@ import click
 
 from cli.cluster.live import live_workloads
 from cli.cluster.snapshot import ClusterSnapshot
-from cli.cluster.source import chosen_cluster
+from cli.cluster.source import selected_cluster
 from cli.errors import CommandError
 from cli.lint.formats import FORMATS
 from cli.manifests.workloads import workloads_in
@@ -43,16 +43,16 @@ class LintOptions:
     form: str
 
 
-def run(asked: LintOptions) -> None:
+def run(options: LintOptions) -> None:
     """Read, lint, print.
 
     Raises:
         Mistake: something cannot be read.
         SystemExit: with 1, if there is an error.
     """
-    given = _given(asked)
-    findings = [finding for finding in lint(given) if finding.code not in asked.ignore]
-    click.echo(FORMATS[asked.form](findings))
+    given = _given(options)
+    findings = [finding for finding in lint(given) if finding.code not in options.ignore]
+    click.echo(FORMATS[options.form](findings))
     if (
         not findings
         and not any(document.kind in _LINTED for document in given.documents)
@@ -63,33 +63,33 @@ def run(asked: LintOptions) -> None:
         raise SystemExit(1)
 
 
-def _given(asked: LintOptions) -> LintInput:
-    if asked.snapshot == "-" and "-" in asked.files:
+def _given(options: LintOptions) -> LintInput:
+    if options.snapshot == "-" and "-" in options.files:
         raise CommandError("- is named twice, and stdin can be read once; write a file for one of them")
-    cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
-    documents = list(_documents(asked.files))
-    if asked.scheduler_config:
-        documents += _scheduler(asked.scheduler_config)
+    cluster = selected_cluster(options.snapshot, options.kubeconfig, live=options.live)
+    documents = list(_documents(options.files))
+    if options.scheduler_config:
+        documents += _scheduler(options.scheduler_config)
     workloads = list(workloads_in(documents))
-    if asked.live:
-        workloads += workloads_in(live_workloads(asked.kubeconfig))
-    if cluster is not None and not asked.files:
+    if options.live:
+        workloads += workloads_in(live_workloads(options.kubeconfig))
+    if cluster is not None and not options.files:
         documents += _policies(cluster)
-    if not documents and asked.server_config is None:
-        raise CommandError(_nothing(asked))
-    settings = load_settings(asked.config)
-    server = next(read(asked.server_config)) if asked.server_config else None
+    if not documents and options.server_config is None:
+        raise CommandError(_nothing_found(options))
+    settings = load_settings(options.config)
+    server = next(read(options.server_config)) if options.server_config else None
     return LintInput(
         documents,
         workloads,
         cluster.snapshot(settings.kinds) if cluster else None,
         server_in(*server) if server else None,
-        _seconds(asked.nodes_start),
+        _seconds(options.nodes_start),
     )
 
 
-def _nothing(asked: LintOptions) -> str:
-    where = asked.snapshot or ("the cluster" if asked.live else ", ".join(asked.files))
+def _nothing_found(options: LintOptions) -> str:
+    where = options.snapshot or ("the cluster" if options.live else ", ".join(options.files))
     if not where:
         return "nothing to lint; name a FILE with a ResourcePolicy, or --live"
     return f"nothing to lint: {where} holds no ResourcePolicy; name a FILE with one"

@@ -10,8 +10,8 @@ from typing import Self
 import click
 
 from cli.cluster.offline_extender import OfflineExtender
-from cli.cluster.snapshot import ClusterSnapshot, moment
-from cli.cluster.source import chosen_cluster
+from cli.cluster.snapshot import ClusterSnapshot, snapshot_time
+from cli.cluster.source import selected_cluster
 from cli.errors import CommandError
 from cli.simulate.arrivals import Arrivals, arrivals, policies_in
 from cli.simulate.text import SHOWN
@@ -55,24 +55,24 @@ class _Setting:
     settings: Settings
     now: float
     nodes_start: float | None
-    asked: SimulateOptions
+    options: SimulateOptions
 
 
-def run(asked: SimulateOptions) -> None:
+def run(options: SimulateOptions) -> None:
     """Play and print.
 
     Raises:
         Mistake: something cannot be read, or is not there.
     """
-    cluster = chosen_cluster(asked.snapshot, asked.kubeconfig, live=asked.live)
+    cluster = selected_cluster(options.snapshot, options.kubeconfig, live=options.live)
     if cluster is None:
         raise CommandError("simulate needs a cluster; give --snapshot FILE, - for stdin, or --live")
-    start = _seconds(asked.nodes_start)
-    setting = _Setting(cluster, load_settings(asked.config), moment(cluster), start, asked)
-    played = [_played(setting, asked.policy)]
-    if asked.compare:
-        played.append(_played(setting, asked.compare))
-    click.echo(SHOWN[asked.form](played))
+    start = _seconds(options.nodes_start)
+    setting = _Setting(cluster, load_settings(options.config), snapshot_time(cluster), start, options)
+    played = [_played(setting, options.policy)]
+    if options.compare:
+        played.append(_played(setting, options.compare))
+    click.echo(SHOWN[options.form](played))
 
 
 def _seconds(written: str | None) -> float | None:
@@ -84,32 +84,32 @@ def _seconds(written: str | None) -> float | None:
 
 def _played(setting: _Setting, name: str | None) -> tuple[str, list[SimulationResult]]:
     """One play; what it is called, and the answers for each policy that governs a pod of it."""
-    cluster, asked = setting.cluster, setting.asked
+    cluster, options = setting.cluster, setting.options
     mine = policies_in(name, setting.now, cluster.policies) if name else []
     replaced = {policy.key for policy in mine}
     there = [*mine, *(policy for policy in cluster.policies if policy.key not in replaced)]
-    coming = arrivals(asked.scale, asked.pod, cluster, setting.now, there)
-    stage = OfflineExtender(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
+    coming = arrivals(options.scale, options.pod, cluster, setting.now, there)
+    simulated = OfflineExtender(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
     waiting = [
         replace(pod, nominated_node="")
         for pod in cluster.pods
         if not (pod.node_name or pod.finished or pod.terminating or pod.gated)
     ]
-    play = Simulation(stage, Scenario(coming.new, waiting, setting.nodes_start))
+    simulation = Simulation(simulated, Scenario(coming.new, waiting, setting.nodes_start))
     subjects = mine or _governing([*coming.new, *waiting], there)
-    notes = (*_add_nodes(setting, stage, subjects, coming), *_ungoverned(coming, waiting, there, asked))
-    before = {policy.key: counts(stage, policy) for policy in subjects}
+    notes = (*_add_nodes(setting, simulated, subjects, coming), *_ungoverned(coming, waiting, there, options))
+    before = {policy.key: counts(simulated, policy) for policy in subjects}
     with Progress(len(coming.new) + len(waiting)) as progress:
-        play.progress = progress
-        play.run()
+        simulation.progress = progress
+        simulation.run()
     outcomes = [
         conclude(
-            play,
+            simulation,
             policy,
             before[policy.key],
             coming.scaled,
             coming.excess,
-            (*notes, *_not_sent(setting, stage, [*coming.new, *waiting], policy)),
+            (*notes, *_not_sent(setting, simulated, [*coming.new, *waiting], policy)),
         )
         for policy in subjects
     ]
@@ -123,10 +123,10 @@ def _governing(pods: Sequence[Pod], there: Sequence[ResourcePolicy]) -> list[Res
 
 
 def _ungoverned(
-    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], asked: SimulateOptions
+    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], options: SimulateOptions
 ) -> tuple[str, ...]:
     """What arrives without a policy, or that nothing does: an answer of zeros says neither."""
-    if not (coming.new or waiting or asked.scale or asked.pod):
+    if not (coming.new or waiting or options.scale or options.pod):
         return ("nothing arrives; say what is to: --scale NAME=N, or --pod FILE",)
     without = [pod for pod in coming.new if governing(pod, there) is None]
     if not without:
@@ -139,10 +139,10 @@ def _ungoverned(
 
 
 def _not_sent(
-    setting: _Setting, stage: OfflineExtender, pods: Sequence[Pod], policy: ResourcePolicy
+    setting: _Setting, simulated: OfflineExtender, pods: Sequence[Pod], policy: ResourcePolicy
 ) -> tuple[str, ...]:
     """M8, where it keeps pods from their policy."""
-    there = [pod for pod in pods if not stage.sends(pod) and governing(pod, (policy,))]
+    there = [pod for pod in pods if not simulated.sends(pod) and governing(pod, (policy,))]
     if not there:
         return ()
     resources = " or ".join(setting.settings.watcher.managed_resources)
@@ -155,14 +155,16 @@ def _not_sent(
 
 
 def _add_nodes(
-    setting: _Setting, stage: OfflineExtender, subjects: Sequence[ResourcePolicy], coming: Arrivals
+    setting: _Setting, simulated: OfflineExtender, subjects: Sequence[ResourcePolicy], coming: Arrivals
 ) -> tuple[str, ...]:
     """Nodes like those that the unit has, and a note where there is none to take after."""
     notes = []
-    for written in setting.asked.add_nodes:
+    for written in setting.options.add_nodes:
         policy, unit, number = _addition(written, subjects)
-        pod = next((p for p in coming.new if stage.governing(p) == policy), None)
-        model = template(policy, unit, stage.view, pod) if pod else most_common(policy, unit, stage.view)
+        pod = next((p for p in coming.new if simulated.governing(p) == policy), None)
+        model = (
+            template(policy, unit, simulated.view, pod) if pod else most_common(policy, unit, simulated.view)
+        )
         if model is None:
             raise CommandError(
                 f"--add-nodes {written}: units[{unit}] has no node to take the size from; "
@@ -171,7 +173,7 @@ def _add_nodes(
         if not model.like:
             notes.append(f"units[{unit}] has no node: each added one is taken to hold one pod")
         for index in range(number):
-            stage.add_node(node_like(model, f"added-{policy.name}-{unit}-{index}"))
+            simulated.add_node(node_like(model, f"added-{policy.name}-{unit}-{index}"))
     return tuple(notes)
 
 
@@ -197,7 +199,7 @@ class Progress:
         self._started = time.monotonic()
         self._bar = click.progressbar(length=total, label="pods", file=sys.stderr)
         self._shown = False
-        self._told = 0
+        self._one_play = 0
 
     def __call__(self, done: int, total: int) -> None:
         if not sys.stderr.isatty() or (done % 100 and done != total):
@@ -207,8 +209,8 @@ class Progress:
         if not self._shown:
             self._bar.__enter__()
             self._shown = True
-        self._bar.update(done - self._told)
-        self._told = done
+        self._bar.update(done - self._one_play)
+        self._one_play = done
 
     def __enter__(self) -> Self:
         return self

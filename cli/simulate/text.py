@@ -35,13 +35,13 @@ def _text(plays: Sequence[Played]) -> str:
         if not outcomes:
             lines += [*textwrap.wrap(_NO_POLICY, _WIDTH), ""]
         for outcome in outcomes:
-            lines += [*_told(outcome), ""]
+            lines += [*_one_play(outcome), ""]
     if len(plays) > 1:
         lines += _side_by_side(plays)
     return "\n".join(lines).rstrip()
 
 
-def _told(outcome: SimulationResult) -> Iterator[str]:
+def _one_play(outcome: SimulationResult) -> Iterator[str]:
     yield click.style(f"ResourcePolicy {outcome.policy}: {_arrival(outcome)}", bold=True)
     yield ""
     yield from _table(outcome)

@@ -10,7 +10,7 @@ import click
 
 from cli.cluster.live import Session, read_cluster
 from cli.cluster.offline_extender import OfflineExtender
-from cli.cluster.snapshot import ClusterSnapshot, moment
+from cli.cluster.snapshot import ClusterSnapshot, snapshot_time
 from cli.cluster.source import cluster_at
 from cli.errors import CommandError
 from cli.status.text import SHOWN, Shown
@@ -39,44 +39,46 @@ class StatusOptions:
     form: str
 
 
-def run(asked: StatusOptions) -> None:
+def run(options: StatusOptions) -> None:
     """Count and print.
 
     Raises:
         Mistake: the policy is not there, or nothing can be read.
     """
-    if asked.everywhere and (asked.namespace or asked.policy):
+    if options.everywhere and (options.namespace or options.policy):
         raise CommandError("-A shows every policy of every namespace: leave POLICY and -n away")
-    settings = load_settings(asked.config)
-    cluster, namespace, now = _read(asked)
-    there = [policy for policy in cluster.policies if asked.everywhere or policy.namespace == namespace]
-    chosen = [policy for policy in there if asked.policy in (None, policy.name)]
-    unusable = [refused for refused in cluster.rejected if asked.everywhere or _named(refused.key, namespace)]
-    if asked.policy and not chosen:
-        raise _no_such_policy(asked.policy, namespace, there, [refused.key for refused in unusable])
-    for refused in unusable if asked.policy is None else ():
+    settings = load_settings(options.config)
+    cluster, namespace, now = _read(options)
+    there = [policy for policy in cluster.policies if options.everywhere or policy.namespace == namespace]
+    chosen = [policy for policy in there if options.policy in (None, policy.name)]
+    unusable = [
+        refused for refused in cluster.rejected if options.everywhere or _named(refused.key, namespace)
+    ]
+    if options.policy and not chosen:
+        raise _no_such_policy(options.policy, namespace, there, [refused.key for refused in unusable])
+    for refused in unusable if options.policy is None else ():
         click.echo(f"ResourcePolicy {refused.key} cannot be used (M6): {refused.errors[0]}", err=True)
-    if not chosen and asked.form == "text":
-        where = "any namespace" if asked.everywhere else f"namespace {namespace}; -A shows all"
+    if not chosen and options.form == "text":
+        where = "any namespace" if options.everywhere else f"namespace {namespace}; -A shows all"
         click.echo(f"No ResourcePolicy that can be used is in {where}.", err=True)
         return
-    click.echo(SHOWN[asked.form](_counted(chosen, cluster, settings, now)))
+    click.echo(SHOWN[options.form](_counted(chosen, cluster, settings, now)))
 
 
 def _named(key: str, namespace: str) -> bool:
     return key.partition("/")[0] == namespace
 
 
-def _read(asked: StatusOptions) -> tuple[ClusterSnapshot, str, float]:
+def _read(options: StatusOptions) -> tuple[ClusterSnapshot, str, float]:
     """The cluster, the namespace that is meant, and the time."""
-    if asked.snapshot is not None:
-        if asked.context or asked.kubeconfig:
+    if options.snapshot is not None:
+        if options.context or options.kubeconfig:
             raise CommandError("--snapshot asks no cluster: leave --context and --kubeconfig away")
-        cluster = cluster_at(asked.snapshot)
-        return cluster, asked.namespace or "default", moment(cluster)
-    with Session(asked.kubeconfig, asked.context) as session:
-        namespace = asked.namespace or session.namespace
-        return read_cluster(session, None if asked.everywhere else namespace), namespace, time.time()
+        cluster = cluster_at(options.snapshot)
+        return cluster, options.namespace or "default", snapshot_time(cluster)
+    with Session(options.kubeconfig, options.context) as session:
+        namespace = options.namespace or session.namespace
+        return read_cluster(session, None if options.everywhere else namespace), namespace, time.time()
 
 
 def _counted(

@@ -120,11 +120,11 @@ def _spill(period: Period) -> str:
 
 
 def _json(policies: Sequence[Shown]) -> str:
-    told = [
+    text = [
         {**msgspec.to_builtins(one.census), "states": one.states, "free": one.free, "problems": one.problems}
         for one in policies
     ]
-    return msgspec.json.format(msgspec.json.encode(told)).decode()
+    return msgspec.json.format(msgspec.json.encode(text)).decode()
 
 
 SHOWN: Mapping[str, Callable[[Sequence[Shown]], str]] = {"text": _text, "json": _json}

@@ -1,7 +1,6 @@
 """A real Kubernetes control plane as plain processes on loopback.
 
-Owns: building the six programs, starting and stopping them, fake nodes, the autoscaler's groups, the HPA's
-metrics. Facts: upstream's flags and sources, KWOK v0.8.0, cluster-autoscaler 1.33.0.
+Facts: upstream's flags and sources, KWOK v0.8.0, cluster-autoscaler 1.33.0.
 """
 
 from dev.controlplane.api import Api, ApiError, Object

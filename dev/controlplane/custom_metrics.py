@@ -1,6 +1,6 @@
 """A custom-metrics API of ours behind the real aggregation layer: what the real HPA reads.
 
-Owns: the server, and its registration. Facts: kcm 1.37 asks v1beta2 for a metric of the pods that a selector
+Facts: kcm 1.37 asks v1beta2 for a metric of the pods that a selector
 matches, their name being `*`. The apiserver dials what an ExternalName service names, and needs no
 front-proxy certificate for it.
 """

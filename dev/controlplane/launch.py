@@ -1,6 +1,6 @@
 """A command line that starts a program which dies with the process that started it.
 
-Owns: the parent-death signal, by way of a tiny Python program that becomes the one to run. Facts: prctl(2):
+Facts: prctl(2):
 the signal survives exec, and comes when the starting *thread* ends.
 """
 

@@ -1,6 +1,6 @@
 """`python -m dev.demo [--keep]`.
 
-Owns: the arguments, the exit status, and what is said of a failure. Exit status: 0 as the guide tells it, 1
+Exit status: 0 as the guide tells it, 1
 otherwise, 130 when interrupted.
 """
 

@@ -1,6 +1,6 @@
 """Whether the story was the guide's, there and back.
 
-Owns: what is a fault, and its words. A pure function of the last scene, which remembers all that came before.
+A pure function of the last scene, which remembers all that came before.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The API's objects, read as the values of a scene.
 
-Owns: which field means which state. Facts: a pod that cannot be placed has the condition PodScheduled=False,
+Facts: a pod that cannot be placed has the condition PodScheduled=False,
 and there the scheduler's reason.
 """
 

@@ -1,6 +1,6 @@
 """Where the story is shown: a table that is kept up to date on a terminal, lines on anything else.
 
-Owns: the stream. A reader that goes away, a closed terminal or `head`, ends the demo as Ctrl-C does.
+A reader that goes away, a closed terminal or `head`, ends the demo as Ctrl-C does.
 """
 
 from contextlib import suppress

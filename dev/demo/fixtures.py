@@ -1,6 +1,6 @@
 """What the user of the ACK Edge guide has, as objects: node pools, the policy, the deployment, its HPA.
 
-Owns: names and sizes. The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing
+The policy is manifests/examples/qwen-chat.yaml, with the pools' identities and nothing
 else replaced.
 """
 

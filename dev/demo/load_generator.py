@@ -1,6 +1,6 @@
 """A simulated load of requests, and the GPU utilisation that it drives.
 
-Owns: how a load becomes the metric of each pod. A real GPU stops at 100 %, and an HPA with the target 50 %
+A real GPU stops at 100 %, and an HPA with the target 50 %
 could only double its pods: 1, 2, 4. Here a pod tells its share of what is offered, above 100 % too, so that
 one decision leads to the number the load needs.
 """

@@ -1,6 +1,6 @@
 """The demo's own eyes: watches on the API server, and the scene as they last saw it.
 
-Owns: the clock of the story and the threads that watch. An event is stamped as it arrives, under one lock:
+An event is stamped as it arrives, under one lock:
 stamps are in the order in which things were noted.
 """
 

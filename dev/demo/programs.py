@@ -1,6 +1,6 @@
 """Our two programs on a control plane, each with the rights of its own service account, and no more.
 
-Owns: installing the manifests, starting `resourcepolicy serve` and `watch`, stopping them by handle. Used by
+Used by
 the demo and by tests/conformance.
 """
 

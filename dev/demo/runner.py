@@ -1,7 +1,4 @@
-"""One performance: everything is set up, the story is played and shown, everything is cleared away.
-
-Owns: construction, and the order of starting and stopping.
-"""
+"""One performance: everything is set up, the story is played and shown, everything is cleared away."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,6 +1,6 @@
 """What happens, step by step, and what each step waits for.
 
-Owns: the order and the words of the phases. Nothing here sets replicas: the load changes, and the HPA does
+Nothing here sets replicas: the load changes, and the HPA does
 the rest. Every wait of a half ends as soon as that half's end is reached, so that the story is told to its
 end however it came about.
 """

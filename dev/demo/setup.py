@@ -1,6 +1,6 @@
 """What is there before the story: nodes, our two programs, the autoscaler and its group, the policy.
 
-Owns: the order in which they come up, and when all is ready. kcm takes the taint off a new node only after a
+kcm takes the taint off a new node only after a
 while, so the nodes come first and are waited for last.
 """
 

@@ -1,6 +1,6 @@
 """Ctrl-C, a terminal that closes, and a polite kill: each stops the demo, in order.
 
-Owns: the signal handlers. The first signal raises KeyboardInterrupt, unless cleaning has begun; none
+The first signal raises KeyboardInterrupt, unless cleaning has begun; none
 interrupts the cleaning.
 """
 

@@ -1,6 +1,6 @@
 """What is told at the end: the verdict, where each pod was, and how long each part took.
 
-Owns: the words and the figures. A pure function of the last scene.
+A pure function of the last scene.
 """
 
 from collections.abc import Iterator, Sequence

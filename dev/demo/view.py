@@ -1,6 +1,6 @@
 """How a scene looks: a table for a terminal, lines for anything else.
 
-Owns: words and layout. Pure functions of a scene. What happens later only adds lines at the end.
+Pure functions of a scene. What happens later only adds lines at the end.
 """
 
 from collections.abc import Callable, Iterable, Sequence

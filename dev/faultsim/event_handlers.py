@@ -4,31 +4,37 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from dev.faultsim.apiserver_model import ApiServer
-from dev.faultsim.fault_injector import Outside
-from dev.faultsim.invariants import Accounts
+from dev.faultsim.fault_injector import FaultInjector
+from dev.faultsim.invariants import InvariantChecker
 from dev.faultsim.objects import node_of, pod_of, policy_of
-from dev.faultsim.processes import Parts
+from dev.faultsim.processes import Processes
 from dev.faultsim.scenario import FAULTS, OF_CALLS, Event, Kind, NodeShape, World
 from dev.faultsim.virtual_clock import Loop
 from policy.api.objects import Phase
 
-__all__ = ["Hands"]
+__all__ = ["EventHandlers"]
 
 _ON_LOST_NODE = (20.0, 40.0)
 """Seconds after a node is lost until its pods are terminating, and gone."""
 
 
-class Hands:
+class EventHandlers:
     """Applies events. What happens to a call waits outside for it."""
 
     def __init__(
-        self, loop: Loop, api: ApiServer, world: World, accounts: Accounts, parts: Parts, outside: Outside
+        self,
+        loop: Loop,
+        api: ApiServer,
+        world: World,
+        accounts: InvariantChecker,
+        parts: Processes,
+        injector: FaultInjector,
     ) -> None:
         self._loop = loop
         self._api = api
         self._accounts = accounts
-        self._parts = parts
-        self._outside = outside
+        self._processes = parts
+        self._injector = injector
         self._policy = world.policy
         self._generation = 0
         self.faults: Counter[str] = Counter()
@@ -40,7 +46,7 @@ class Hands:
     def apply(self, event: Event) -> None:
         """Have it happen now."""
         if event.kind in OF_CALLS:
-            self._outside.prepare(event)
+            self._injector.prepare(event)
             return
         if event.kind in FAULTS:
             self.faults[event.kind] += 1
@@ -59,7 +65,7 @@ class Hands:
             Kind.WATCH_SILENT: self._disturb_watch,
             Kind.WATCH_GONE: self._disturb_watch,
             Kind.SERVER_RESTART: self._restart_server,
-            Kind.SCHEDULER_RESTART: lambda e: self._parts.restart_scheduler(e.name, e.seconds),
+            Kind.SCHEDULER_RESTART: lambda e: self._processes.restart_scheduler(e.name, e.seconds),
             Kind.LEAD_CHANGED: self._change_lead,
             Kind.POLICY_REPLACED: self._replace_policy,
         }
@@ -104,7 +110,7 @@ class Hands:
 
     def _disturb_watch(self, event: Event) -> None:
         part, resource = event.name.split("/")
-        owner = self._parts.server if part == "extender" else self._parts.schedulers.get(part)
+        owner = self._processes.server if part == "extender" else self._processes.schedulers.get(part)
         if owner is None:
             return
         watch = owner.watches[resource]
@@ -122,11 +128,11 @@ class Hands:
 
     def _restart_server(self, event: Event) -> None:
         self._accounts.promises.inherit()
-        self._parts.restart_server(event.seconds)
+        self._processes.restart_server(event.seconds)
 
     def _change_lead(self, event: Event) -> None:
         self._accounts.promises.inherit()
-        self._parts.change_lead(event.seconds)
+        self._processes.change_lead(event.seconds)
 
 
 def _shape(event: Event) -> NodeShape:

@@ -6,29 +6,31 @@ from collections.abc import Collection, Mapping, Sequence
 from dev.faultsim.apiserver_model import ApiServer
 from dev.faultsim.extender_client import Answer
 from dev.faultsim.extender_process import Server
-from dev.faultsim.invariants import Accounts
-from dev.faultsim.processes import Parts
+from dev.faultsim.invariants import InvariantChecker
+from dev.faultsim.processes import Processes
 from dev.faultsim.scenario import Event, Kind, World
 from dev.faultsim.scheduler_cache import Binding
 from dev.faultsim.virtual_clock import Loop
 from policy.api import wellknown
 from policy.api.objects import Phase, Pod
 
-__all__ = ["Outside"]
+__all__ = ["FaultInjector"]
 
 _REQUEUED_AT = "faults/requeued"
 _LOST = "context deadline exceeded"
 
 
-class Outside:
+class FaultInjector:
     """`faults.calls.Calls`, and the two writes of the server."""
 
-    def __init__(self, loop: Loop, api: ApiServer, world: World, accounts: Accounts, parts: Parts) -> None:
+    def __init__(
+        self, loop: Loop, api: ApiServer, world: World, accounts: InvariantChecker, parts: Processes
+    ) -> None:
         self._loop = loop
         self._api = api
         self._world = world
         self._accounts = accounts
-        self._parts = parts
+        self._processes = parts
         self._prepared: dict[tuple[Kind, str], list[Event]] = {}
         self.faults: Counter[str] = Counter()
         """Those that happened to a call, by kind."""
@@ -41,7 +43,7 @@ class Outside:
     # Calls.
 
     def filter(self, pod: Pod, candidates: Sequence[str]) -> Answer:
-        server = self._parts.server
+        server = self._processes.server
         if server is None:
             return Answer(error="connection refused")
         answer = server.filter(pod, candidates)
@@ -59,13 +61,13 @@ class Outside:
         self, pod: Pod, candidates: Sequence[str], answer: Answer, server: Server
     ) -> None:
         now = self._loop.now
-        view = self._accounts.truth(self._parts.sent(), server.cache, server.started_at)
+        view = self._accounts.truth(self._processes.sent(), server.cache, server.started_at)
         view = self._accounts.truth_and_slots(view, server.cache, now)
         if answer.ticket is not None:
             self._accounts.placed_in_truth(pod, candidates, answer.ticket, view, now)
 
     def preempt(self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str]) -> Answer:
-        server = self._parts.server
+        server = self._processes.server
         if server is None:
             return Answer(error="connection refused")
         answer = server.preempt(pod, victims, protected)

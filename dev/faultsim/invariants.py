@@ -14,7 +14,7 @@ from dev.faultsim.extender_client import Answer
 from dev.faultsim.extender_process import STALENESS
 from dev.faultsim.preemption_invariants import Promises
 from dev.faultsim.scheduler_cache import Binding, Ticket
-from dev.faultsim.snapshot import Still, own_view
+from dev.faultsim.snapshot import StateSnapshot, own_view
 from dev.faultsim.violation import Invariant, Violation
 from policy.api import wellknown
 from policy.api.objects import Pod
@@ -26,7 +26,7 @@ from policy.scheduling.matching import governing, units_of
 from policy.scheduling.snapshot import Reservation, Snapshot
 from policy.scheduling.unit_selection import limit_reached
 
-__all__ = ["LONGEST_WAIT", "Accounts", "schedulable"]
+__all__ = ["LONGEST_WAIT", "InvariantChecker", "schedulable"]
 
 LONGEST_WAIT = 30.0
 """Seconds: the longest backoff (10), a lost requeue's successor, and what settles around them."""
@@ -45,7 +45,7 @@ class _Idle:
         return max(((now - max(at, not_before), uid) for uid, at in self.since.items()), default=(0.0, ""))
 
 
-class Accounts:
+class InvariantChecker:
     """Kept beside one run."""
 
     def __init__(self, api: ApiServer) -> None:
@@ -173,7 +173,7 @@ class Accounts:
         for binding in sent:
             if binding.pod.uid in pods:
                 pods[binding.pod.uid] = self._bound_by(binding, pods[binding.pod.uid])
-        return Still(
+        return StateSnapshot(
             nodes=self._api.nodes,
             pods=pods,
             policies=tuple(self._api.policies.values()),

@@ -12,10 +12,10 @@ from dev.faultsim.virtual_clock import Loop
 from dev.faultsim.watch_model import Watch
 from policy.api.objects import Pod
 
-__all__ = ["Parts"]
+__all__ = ["Processes"]
 
 
-class Parts:
+class Processes:
     """Construct, then `start` with those who are called."""
 
     def __init__(self, loop: Loop, api: ApiServer, world: World, build: Build) -> None:

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from dev.faultsim.apiserver_model import ApiServer
-from dev.faultsim.event_handlers import Hands
+from dev.faultsim.event_handlers import EventHandlers
 from dev.faultsim.extender_process import RESERVATION_SECONDS, REVIEWED, Build
-from dev.faultsim.fault_injector import Outside
-from dev.faultsim.invariants import Accounts, schedulable
-from dev.faultsim.processes import Parts
+from dev.faultsim.fault_injector import FaultInjector
+from dev.faultsim.invariants import InvariantChecker, schedulable
+from dev.faultsim.processes import Processes
 from dev.faultsim.scenario import Schedule
 from dev.faultsim.scheduler_cache import Binding
 from dev.faultsim.violation import Violation
@@ -51,12 +51,12 @@ class _Run:
         self._schedule = schedule
         self._loop = loop = Loop()
         self._api = api = ApiServer(loop)
-        self._accounts = accounts = Accounts(api)
+        self._accounts = accounts = InvariantChecker(api)
         world = schedule.world
-        self._parts = Parts(loop, api, world, build)
-        self._outside = Outside(loop, api, world, accounts, self._parts)
-        self._hands = Hands(loop, api, world, accounts, self._parts, self._outside)
-        self._parts.start(self._outside, self._outside.requeue, self._outside.record)
+        self._processes = Processes(loop, api, world, build)
+        self._injector = FaultInjector(loop, api, world, accounts, self._processes)
+        self._handlers = EventHandlers(loop, api, world, accounts, self._processes, self._injector)
+        self._processes.start(self._injector, self._injector.requeue, self._injector.record)
         self._calm_since = 0.0
         self._seated: list[str] = []
         self._seated_of: tuple[int, list[Binding]] = (-1, [])
@@ -65,15 +65,15 @@ class _Run:
     def run(self) -> Outcome:
         events = self._schedule.events
         for event in events:
-            self._loop.at(EPOCH + event.at, lambda event=event: self._hands.apply(event))  # type: ignore[misc]
+            self._loop.at(EPOCH + event.at, lambda event=event: self._handlers.apply(event))  # type: ignore[misc]
         quiet = EPOCH + (events[-1].at if events else 0.0) + _QUIET
         violation = self._until(quiet)
         return Outcome(
             self._schedule.seed,
-            bound=self._outside.bindings,
+            bound=self._injector.bindings,
             preempted=self._api.preempted,
             seconds=self._loop.now - EPOCH,
-            faults=self._hands.faults + self._outside.faults,
+            faults=self._handlers.faults + self._injector.faults,
             worst_wait=self._accounts.worst_wait,
             worst_idle=self._accounts.worst_idle,
             violation=violation,
@@ -84,7 +84,7 @@ class _Run:
         try:
             self._look(quiet)
             self._loop.run(quiet + RESERVATION_SECONDS)
-            server = self._parts.server
+            server = self._processes.server
             if server is not None:
                 self._accounts.at_the_end(server.cache, self._loop.now)
         except Violation as violation:
@@ -94,13 +94,13 @@ class _Run:
     def _look(self, quiet: float) -> None:
         now = self._loop.now
         self._loop.after(_LOOK if now < quiet else _LATE_LOOK, lambda: self._look(quiet))
-        disturbed = max((watch.disturbed_until for watch in self._parts.watches()), default=0.0)
-        self._calm_since = max(self._calm_since, min(disturbed, now) if self._parts.ready else now)
-        server = self._parts.server
+        disturbed = max((watch.disturbed_until for watch in self._processes.watches()), default=0.0)
+        self._calm_since = max(self._calm_since, min(disturbed, now) if self._processes.ready else now)
+        server = self._processes.server
         if server is None:
             return
-        cache, sent = server.cache, self._parts.sent()
-        attempted = (scheduler.attempted for scheduler in self._parts.schedulers.values())
+        cache, sent = server.cache, self._processes.sent()
+        attempted = (scheduler.attempted for scheduler in self._processes.schedulers.values())
         busy = {binding.pod.uid for binding in sent}.union(*attempted)
         self._accounts.slots([uid for uid in cache.reservations() if uid not in busy], now, self._calm_since)
         if now >= self._seated_until or self._seated_of != (self._api.version, sent):

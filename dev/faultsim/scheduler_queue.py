@@ -55,18 +55,18 @@ class Queue:
         """Not to be tried yet, wherever they are: the deletes of their victims are being sent."""
 
     def __contains__(self, uid: object) -> bool:
-        return any(uid in part for part in self._parts)
+        return any(uid in part for part in self._processes)
 
     def __iter__(self) -> Iterator[str]:
-        return chain(*self._parts)
+        return chain(*self._processes)
 
     @property
-    def _parts(self) -> tuple[dict[str, Queued], ...]:
+    def _processes(self) -> tuple[dict[str, Queued], ...]:
         return self.active, self.waiting, self.stuck, self.attempted
 
     def get(self, uid: str) -> Pod | None:
         """The pod as it was last seen, if it is here."""
-        return next((part[uid].pod for part in self._parts if uid in part), None)
+        return next((part[uid].pod for part in self._processes if uid in part), None)
 
     def add(self, pod: Pod) -> None:
         """A new pod."""
@@ -86,7 +86,7 @@ class Queue:
                 self._move(queued, now)
 
     def remove(self, uid: str) -> None:
-        for part in self._parts:
+        for part in self._processes:
             part.pop(uid, None)
 
     def pop(self, now: float) -> Queued | None:

@@ -7,10 +7,10 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import PodUsage
 from policy.scheduling.snapshot import Snapshot
 
-__all__ = ["Still", "own_view"]
+__all__ = ["StateSnapshot", "own_view"]
 
 
-class Still(Snapshot):
+class StateSnapshot(Snapshot):
     """Counts each policy's shares once."""
 
     def _shares(self, policy: ResourcePolicy) -> dict[str, PodUsage]:
@@ -20,7 +20,7 @@ class Still(Snapshot):
         return kept[policy.key]
 
 
-def own_view(cache: Cache, uid: str, without: Collection[str] = ()) -> Still | None:
+def own_view(cache: Cache, uid: str, without: Collection[str] = ()) -> StateSnapshot | None:
     """What the server knows when it decides about a pod, as if others were gone.
 
     None if a pod is on a lost node: only the server's own memory tells its unit then.
@@ -30,7 +30,7 @@ def own_view(cache: Cache, uid: str, without: Collection[str] = ()) -> Still | N
         return None
     reservations = cache.reservations().items()
     units = [(policy, index) for policy in cache.policies for index in range(len(policy.units))]
-    return Still(
+    return StateSnapshot(
         nodes=cache.nodes,
         pods=pods,
         policies=list(cache.policies),

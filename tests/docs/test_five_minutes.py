@@ -1,7 +1,6 @@
 """docs/five-minutes.md as a test: a new user's walk, each command run in order, each output compared.
 
-Owns how the page is read: a yaml block that is named is a file, `$` is a command, a line `...` stands for any
-lines. The page is right or this fails.
+The page is right or this fails.
 """
 
 import os

@@ -1,7 +1,4 @@
-"""One control plane and one extender for all conformance tests, and a namespace or a site for each.
-
-Owns: their life.
-"""
+"""One control plane and one extender for all conformance tests, and a namespace or a site for each."""
 
 import secrets
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.cluster.offline_extender import OfflineExtender
-from cli.cluster.snapshot import moment
+from cli.cluster.snapshot import snapshot_time
 from cli.simulate.arrivals import Arrivals, arrivals
 from cluster.settings import Settings
 from dev.soak.differential.environment import Played
@@ -65,7 +65,7 @@ class _Retelling:
         self._was = cluster_of(played.before)
         is_now = cluster_of(played.after)
         self._nodes = {node.name: node for node in is_now.nodes}
-        now = moment(self._was)
+        now = snapshot_time(self._was)
         with tempfile.TemporaryDirectory() as directory:
             scale, new = asked(world, Path(directory))
             coming = arrivals(scale, str(new) if new else None, self._was, now, self._was.policies)

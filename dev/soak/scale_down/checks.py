@@ -1,6 +1,6 @@
 """One choice of the ReplicaSet controller: which pods went, which stayed, and whether in the order of units.
 
-Owns: what is in order, and why something was not. Facts: pods without a node go first, then those that are
+Facts: pods without a node go first, then those that are
 not ready, then those of lower cost (kubernetes, pkg/controller/controller_utils.go, ActivePodsWithRanks).
 """
 

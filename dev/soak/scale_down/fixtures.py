@@ -1,7 +1,4 @@
-"""What a round plays with: a policy of three units, and a workload with or without an HPA.
-
-Owns: names and sizes.
-"""
+"""What a round plays with: a policy of three units, and a workload with or without an HPA."""
 
 from dev.controlplane import Object
 from dev.demo.fixtures import METRIC, TARGET

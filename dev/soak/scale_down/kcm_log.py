@@ -1,6 +1,6 @@
 """What the controller manager logged of its choices: when, in which ReplicaSet, and which pods.
 
-Owns: the lines' shape. Facts: replica_set.go and controller_utils.go of Kubernetes 1.37 at verbosity 2; klog
+Facts: replica_set.go and controller_utils.go of Kubernetes 1.37 at verbosity 2; klog
 leaves out the year.
 """
 

@@ -1,6 +1,6 @@
 """All that was seen of the pods, and how they looked at any moment.
 
-Owns: the watch and its stamps. An event is stamped as it arrives, by the clock on the wall, as the controller
+An event is stamped as it arrives, by the clock on the wall, as the controller
 manager stamps its log.
 """
 

@@ -1,7 +1,4 @@
-"""What the rounds came to, as text.
-
-Owns: the words and figures.
-"""
+"""What the rounds came to, as text."""
 
 from collections import Counter
 from statistics import median

@@ -1,7 +1,4 @@
-"""A round: a workload goes up and down at random moments, pods come and go, and at the end fewer are wanted.
-
-Owns: the dice and the waiting.
-"""
+"""A round: a workload goes up and down at random moments, pods come and go, and at the end fewer are wanted."""
 
 import random
 import time

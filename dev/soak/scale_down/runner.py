@@ -1,7 +1,4 @@
-"""The plane on which the rounds are played, and what came of them.
-
-Owns: construction, and joining what was logged with what was seen.
-"""
+"""The plane on which the rounds are played, and what came of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
