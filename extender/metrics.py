@@ -50,7 +50,7 @@ class Metrics:
             registry=self.registry,
         )
         self.age = Gauge(
-            "resourcepolicy_view_age_seconds",
+            "resourcepolicy_cache_staleness_seconds",
             "Time since the last moment of which everything has certainly arrived, by resource.",
             ["resource"],
             registry=self.registry,

@@ -129,7 +129,7 @@ class Extender:
 
     def age(self, resource: str) -> float:
         """How old its view of a resource may be, in seconds."""
-        return self._sum("resourcepolicy_view_age_seconds", resource=resource)
+        return self._sum("resourcepolicy_cache_staleness_seconds", resource=resource)
 
     def lists(self, path: str) -> int:
         """How often it has listed a resource, over all its starts."""
