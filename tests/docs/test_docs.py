@@ -120,7 +120,8 @@ def test_the_page_on_endpoints_names_each(endpoint: str) -> None:
 
 def test_each_make_target_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    pages = {page.name: set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", page.read_text(), re.MULTILINE)) for page in PAGES}
+    typed = re.compile(r"(?:`|^ {4})make ([a-z-]+)", re.MULTILINE)
+    pages = {page.name: set(typed.findall(page.read_text())) for page in PAGES}
     assert pages["README.md"] >= {"demo", "test", "test-fast"}
     assert pages["CONTRIBUTING.md"] >= {"check", "coverage", "faults", "bench", "mutation"}
     assert not {name: named - targets for name, named in pages.items() if named - targets}
