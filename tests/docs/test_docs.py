@@ -134,7 +134,10 @@ def test_ci_runs_the_second_command_of_the_readme_and_nothing_else() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_file_that_a_page_names_exists(page: Path) -> None:
     named = set(
-        re.findall(r"(?<![\w/])((?:config|docs|manifests|dev|policy|cluster)/[\w./-]+\w)", page.read_text())
+        re.findall(
+            r"(?<![\w/])((?:config|docs|manifests|dev|policy|cluster|extender|watcher|cli|tests)/[\w./-]+\w)",
+            page.read_text(),
+        )
     )
     assert not [name for name in named if not (ROOT / name).exists()]
 
@@ -149,6 +152,13 @@ def test_each_command_says_what_it_does_with_an_example(command: str) -> None:
 def test_the_changelog_has_each_renamed_setting() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert not [new for old, new in RENAMED.items() if f"| `{old}` | `{new}` |" not in changelog]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_but_the_changelog_names_a_setting_as_it_was(page: Path) -> None:
+    named = set(re.findall(r"`(?:watcher\.)?([a-z_]+)(?:: [^`]+)?`", page.read_text()))
+    old = {name.removeprefix("watcher.") for name in RENAMED}
+    assert page.name == "CHANGELOG.md" or not named & old
 
 
 def test_each_line_of_the_log_that_a_page_explains_is_written_by_the_code() -> None:
