@@ -103,7 +103,7 @@ class Server:
         self._informers.stop()
 
     def _keep_memory_low(self) -> None:
-        """Keep what the first lists bring out of the collector's sight (python-stack.md, section 4c)."""
+        """Exempt what the first lists bring from garbage collection (docs/design/python-stack.md, section 4c)."""
         gc.freeze()
         gc.disable()
         until = time.monotonic() + _LISTING_SECONDS

@@ -181,7 +181,8 @@ def _autoscaler_notes(facts: ExplainInput, stands: PodSummary) -> Iterator[str]:
     if wellknown.HELD in pod.annotations:
         yield "Held: cluster-autoscaler leaves it to the policy, and does not act on it by itself."
     elif wellknown.POD_SCALE_UP_DELAY in pod.annotations:
-        yield f"Its own annotation {wellknown.POD_SCALE_UP_DELAY} keeps cluster-autoscaler from it for {pod.annotations[wellknown.POD_SCALE_UP_DELAY]}."
+        key = wellknown.POD_SCALE_UP_DELAY
+        yield f"Its own annotation {key} keeps cluster-autoscaler from it for {pod.annotations[key]}."
     if facts.events.watcher is not None:
         yield f"{facts.events.watcher.message}."
     if facts.requests or facts.requests is None or facts.events.watcher is not None:

@@ -1,6 +1,6 @@
 """One resource listed, then watched for ever, into a sink.
 
-Model: client-go's reflector; paging KEP-365, bookmarks KEP-956, numbers in python-stack.md.
+Model: client-go's reflector; paging KEP-365, bookmarks KEP-956, numbers in docs/design/python-stack.md.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""`python -m dev.bench [--quick]`: the tables, printed and written; `bench live`, `bench spreading`: schedulers.
+"""`python -m dev.bench`: the tables; `... compare`, `... live`, `... spreading`.
 
 Facts: the whole takes a quarter of an hour on two idle cores, and means little where others use them.
 """
@@ -32,7 +32,7 @@ _REPEATS, _QUICK_REPEATS = 200, 20
 @click.option("--quick", is_flag=True, help="Seconds instead of minutes: whether it runs, not how fast.")
 @click.option("--rounds", default=3, show_default=True, help="In which the extenders take turns.")
 @click.option("--only", default="", help="Only tables whose heading contains this.")
-@click.option("--output", type=click.Path(path_type=Path), help="Instead of bench/RESULTS.md.")
+@click.option("--output", type=click.Path(path_type=Path), help="Instead of dev/bench/RESULTS.md.")
 @click.pass_context
 def main(context: click.Context, output: Path | None, only: str, rounds: int, *, quick: bool) -> None:
     """Ours beside a Go peer, fed by the same API server."""

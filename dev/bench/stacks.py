@@ -1,4 +1,4 @@
-"""The extenders under test as processes: ours as users start it, the peer, the peer with fewer collections."""
+"""The extenders under test as processes: ours as users start it, and the peer with two GC settings."""
 
 import contextlib
 import json

@@ -1,6 +1,6 @@
 """A kube-scheduler: its own late view, attempts one by one, and bindings and evictions beside them.
 
-Model: pkg/scheduler/schedule_one.go and framework/preemption of 1.37, as told in scheduler-extender.md.
+Model: pkg/scheduler/schedule_one.go and framework/preemption of 1.37 (docs/design/extender-protocol.md).
 """
 
 import math

@@ -1,6 +1,6 @@
 """kube-scheduler's queue: active, backing off, unschedulable.
 
-Model: pkg/scheduler/backend/queue, as told in scheduler-extender.md, "Requeue and storms".
+Model: pkg/scheduler/backend/queue, as told in docs/design/extender-protocol.md, "Requeue and storms".
 """
 
 import math

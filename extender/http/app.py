@@ -1,6 +1,7 @@
 """The HTTP surface: three verbs for kube-scheduler, two probes, metrics, and what was decided.
 
-The verbs are answered before Flask, whose routing costs more than a decision (python-stack.md, section 4b).
+The verbs are answered before Flask, whose routing costs more than a decision (docs/design/python-stack.md,
+section 4b).
 """
 
 import logging

@@ -1,7 +1,7 @@
 """A gunicorn worker in which a busy connection stays with its thread, and plain requests skip WSGI.
 
 gthread hands every request of a kept-alive connection from its main loop to a thread and back, which costs a
-small request more than its answer (python-stack.md, section 1).
+small request more than its answer (docs/design/python-stack.md, section 1).
 """
 
 import select

@@ -187,7 +187,7 @@ def encode_scores(scored: Mapping[int, Collection[str]]) -> bytes:
 
 
 def _scored(names: Collection[str], score: int) -> bytes:
-    """The list's entries of these. An object made for each costs ten times its text (python-stack.md, 2)."""
+    """The list's entries of these. Objects would cost ten times the text (docs/design/python-stack.md, 2)."""
     listed = _encode(names)[1:-1]
     if b"\\" in listed or listed.count(b",") >= len(names):  # a name that looks like two; no node's does
         return _encode([{"Host": name, "Score": score} for name in names])[1:-1]

@@ -1,6 +1,6 @@
 """The ResourcePolicy object: what a user may write, validated once, all errors at once (M6).
 
-pydantic lives here, where user input enters, and nowhere else in this package. Fields: ack-sources.md,
+pydantic lives here, where user input enters, and nowhere else in this package. Fields: docs/design/ack.md,
 section 3.
 """
 

@@ -11,7 +11,7 @@ from click import Group
 from click.testing import CliRunner
 
 from cli.main import main
-from cluster.settings import Settings
+from cluster.settings import RENAMED, Settings
 from extender.metrics import Metrics
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.reasons import Reason, Refusal
@@ -20,12 +20,24 @@ from watcher.telemetry.metrics import WatcherMetrics
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RULES = (ROOT / "docs/rules.md").read_text()
-RULE_ID = re.compile(r"\b([MUOCPLWE]\d{1,2})\b")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("policy", "cluster", "extender", "watcher", "cli", "dev", "config", "manifests", "docs")
+"""What cites rules and pages, besides the README."""
+RULE_ID = re.compile(r"\b([MUOCPLWEA]\d{1,2})\b")
+PAGE = re.compile(r"(?<![\w./:-])(?:\.\.?/)*(?:[\w-]+/)*[\w-]+\.md\b")
+"""The name of a page; not a part of an address on the web."""
+DEFINED = re.compile(r"^- \*\*([A-Z]\d+)\*\*", re.MULTILINE)
 
 
 def sources() -> Iterator[Path]:
-    for folder in ("policy", "cluster", "extender", "watcher", "cli", "config", "manifests"):
-        yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".yaml"})
+    yield ROOT / "README.md"
+    for folder in FOLDERS:
+        yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".yaml", ".md"})
+
+
+def exists(name: str, cited_in: Path) -> bool:
+    """A page is named from the root, or from the folder of the file that cites it."""
+    return (ROOT / name).is_file() or (cited_in.parent / name).is_file()
 
 
 def example() -> ResourcePolicy:
@@ -34,21 +46,53 @@ def example() -> ResourcePolicy:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_the_readme_has_each_reason_as_the_user_reads_it(reason: Reason) -> None:
+def test_the_page_on_reasons_has_each_reason_as_the_user_reads_it(reason: Reason) -> None:
     named = {
         Reason.MAX_RESOURCES_REACHED: "nvidia.com/gpu",
         Reason.LABEL_MISSING: "pod-template-hash",
     }.get(reason, "")
     text = Refusal(reason, example(), named=named).text
-    assert f"| {reason} | {text} |" in README
+    assert f"| {reason} | {text} |" in (ROOT / "docs/reasons.md").read_text()
 
 
-def test_each_rule_that_code_or_manifests_cite_is_a_rule() -> None:
-    rules = set(re.findall(r"\*\*([A-Z]\d+)\*\*", RULES))
-    cited = {(id_, path.name) for path in sources() for id_ in RULE_ID.findall(path.read_text())}
-    unknown = {(id_, name) for id_, name in cited if id_ not in rules and id_[0] not in "AE"}
-    assert rules >= {"M1", "U7", "O10", "C9", "P3", "L7", "W5"}
-    assert not unknown
+def test_each_rule_that_is_cited_anywhere_is_a_rule() -> None:
+    rules = set(DEFINED.findall(RULES))
+    cited = {
+        (id_, str(path.relative_to(ROOT)))
+        for path in sources()
+        for id_ in RULE_ID.findall(path.read_text())
+        if id_ not in rules
+    }
+    assert rules >= {"M1", "U7", "O10", "C9", "P3", "L7", "W5", "E11", "A10"}
+    assert not cited
+
+
+@pytest.mark.parametrize(("page", "letter"), [("extender-protocol", "E"), ("autoscaler", "A")])
+def test_a_design_page_defines_in_full_the_rules_that_have_one_line(page: str, letter: str) -> None:
+    full = DEFINED.findall((ROOT / f"docs/design/{page}.md").read_text())
+    assert full == [id_ for id_ in DEFINED.findall(RULES) if id_[0] == letter]
+
+
+def test_each_page_that_is_cited_anywhere_exists() -> None:
+    missing = {
+        (name, str(path.relative_to(ROOT)))
+        for path in sources()
+        for name in PAGE.findall(path.read_text())
+        if not exists(name, path)
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    assert not [to for to in targets if ":" not in to and not (page.parent / to).exists()]
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [page.relative_to(ROOT / "docs") for page in PAGES if page.is_relative_to(ROOT / "docs")]
+    assert not [page for page in pages if f"]({page})" not in index and page.name != "index.md"]
 
 
 def test_the_shipped_settings_show_every_setting_with_its_default() -> None:
@@ -69,24 +113,32 @@ def test_the_page_on_metrics_has_each_metric() -> None:
 @pytest.mark.parametrize(
     "endpoint", ["/filter", "/prioritize", "/preempt", "/healthz", "/readyz", "/metrics", "/decisions"]
 )
-def test_the_readme_names_each_endpoint(endpoint: str) -> None:
-    assert f"`{endpoint}`" in README or f" {endpoint}`" in README
+def test_the_page_on_endpoints_names_each(endpoint: str) -> None:
+    page = (ROOT / "docs/http-api.md").read_text()
+    assert re.search(rf"^\| `(GET|POST) {endpoint}[`?]", page, re.MULTILINE)
 
 
-def test_each_make_target_of_the_readme_exists() -> None:
+def test_each_make_target_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)", README))
-    assert named >= {"demo", "test", "test-fast"}
-    assert named <= targets
+    typed = re.compile(r"(?:`|^ {4})make ([a-z-]+)", re.MULTILINE)
+    pages = {page.name: set(typed.findall(page.read_text())) for page in PAGES}
+    assert pages["README.md"] >= {"demo", "test", "test-fast"}
+    assert pages["CONTRIBUTING.md"] >= {"check", "coverage", "faults", "bench", "mutation"}
+    assert not {name: named - targets for name, named in pages.items() if named - targets}
 
 
 def test_ci_runs_the_second_command_of_the_readme_and_nothing_else() -> None:
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "exec make test"
 
 
-def test_each_file_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`?\b((?:config|docs|manifests)/[\w./-]+\w)", README))
-    assert named
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_file_that_a_page_names_exists(page: Path) -> None:
+    named = set(
+        re.findall(
+            r"(?<![\w/])((?:config|docs|manifests|dev|policy|cluster|extender|watcher|cli|tests)/[\w./-]+\w)",
+            page.read_text(),
+        )
+    )
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
@@ -95,6 +147,18 @@ def test_each_command_says_what_it_does_with_an_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
     assert f"Example: resourcepolicy {command}" in " ".join(shown.output.split())
+
+
+def test_the_changelog_has_each_renamed_setting() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert not [new for old, new in RENAMED.items() if f"| `{old}` | `{new}` |" not in changelog]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_but_the_changelog_names_a_setting_as_it_was(page: Path) -> None:
+    named = set(re.findall(r"`(?:watcher\.)?([a-z_]+)(?:: [^`]+)?`", page.read_text()))
+    old = {name.removeprefix("watcher.") for name in RENAMED}
+    assert page.name == "CHANGELOG.md" or not named & old
 
 
 def test_each_line_of_the_log_that_a_page_explains_is_written_by_the_code() -> None:

@@ -1,4 +1,4 @@
-"""What kube-scheduler puts on the wire is what the server takes the short way with; and the shortest refusal."""
+"""What kube-scheduler sends takes the fast path of the server; and the shortest refusal."""
 
 import socket
 from contextlib import closing

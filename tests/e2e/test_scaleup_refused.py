@@ -1,6 +1,6 @@
 """Units that cannot grow, the back-end without requests, and leaving, beside the real cluster-autoscaler.
 
-Rules: W4, A6, A10; autoscaler.md, section 6.
+Rules: W4, A6, A10; docs/design/autoscaler.md, section 6.
 """
 
 import subprocess

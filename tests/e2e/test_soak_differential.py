@@ -106,7 +106,7 @@ def test_a_world_to_which_nothing_comes_stays_as_it_is() -> None:
 @pytest.mark.plane
 @pytest.mark.timeout(240)
 def test_a_few_worlds_end_as_simulate_says_attempt_by_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The short form of `python -m dev.soak differential`. What happened explains no simulator without caps."""
+    """The short form of the soak test `differential`. What happened explains no simulator without caps."""
     report, comparisons = Report(), list(compared([draw(seed) for seed in SHORT], len(SHORT)))
     for each in comparisons:
         report.add(each)

@@ -65,7 +65,8 @@ def test_both_programs_start_from_the_image_with_their_files(tmp_path: Path) -> 
         assert "none" in told.stderr
         assert "Traceback" not in told.stderr
     files = (
-        path.name for path in tmp_path.glob("opt/resourcepolicy/lib/python*/site-packages/extender/*.conf.py")
+        path.name
+        for path in tmp_path.glob("opt/resourcepolicy/lib/python*/site-packages/extender/http/*.conf.py")
     )
     assert list(files) == ["gunicorn.conf.py"]
 

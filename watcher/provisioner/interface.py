@@ -1,6 +1,7 @@
 """What the watcher needs of an autoscaler: to ask for a unit's growth, and to hear what became of it.
 
-One adapter speaks ProvisioningRequests (autoscaler.md, section 5), the other shows placeholders (section 6).
+One back-end makes ProvisioningRequests (docs/design/autoscaler.md, section 5), the other placeholder pods
+(section 6).
 """
 
 import dataclasses

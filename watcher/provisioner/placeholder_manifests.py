@@ -1,6 +1,6 @@
 """Placeholders: pods that stand for pending ones where cluster-autoscaler takes no requests.
 
-Facts: autoscaler.md, section 6.
+Facts: docs/design/autoscaler.md, section 6.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """cluster-autoscaler asked by placeholders: the adapter behind `Autoscaler` that needs the core API only.
 
 An autoscaler grows a group for a placeholder as for any pending pod, after 30 s if it requests a GPU, and
-says nothing: its group's size tells. Facts: autoscaler.md, section 6. Rights and PriorityClass:
+says nothing: its group's size tells. Facts: docs/design/autoscaler.md, section 6. Rights and PriorityClass:
 manifests/placeholder.yaml.
 """
 

@@ -1,6 +1,6 @@
 """cluster-autoscaler asked by ProvisioningRequest: the adapter behind `Autoscaler`.
 
-Facts: autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
+Facts: docs/design/autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """ProvisioningRequest and PodTemplate: written from a demand, and read back as requests.
 
-Facts: autoscaler.md, section 5. All that a restart needs is on the objects (W3, A3).
+Facts: docs/design/autoscaler.md, section 5. All that a restart needs is on the objects (W3, A3).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A round: a workload goes up and down at random moments, pods come and go, and at the end fewer are wanted."""
+"""One round: a workload scales up and down at random moments, and at the end fewer pods are wanted."""
 
 import random
 import time

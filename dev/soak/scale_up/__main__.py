@@ -1,4 +1,4 @@
-"""`python -m dev.soak scale-up`: rounds of random demand, and a table of what the autoscaler was made to do."""
+"""`python -m dev.soak scale-up`: rounds of random demand, and a table of what the autoscaler did."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The record of a pod's unit is written once, after the binding, and not lost to an API server that refuses."""
+"""A pod's unit is recorded once, after the binding, and survives an API server that refuses."""
 
 from cluster.cache.cache import Cache
 from extender.placement_recorder import PlacementRecorder

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from dev.controlplane.build import build
 from dev.controlplane.programs import Program
-from tests.controlplane.fake_go import FakeGo
+from tests.unit.dev.controlplane.fake_go import FakeGo
 root, module, go = map(Path, sys.argv[1:])
 print(build(FakeGo(go).toolchain, root, (Program("tool", module, "example.com/tool"),))["tool"])
 """

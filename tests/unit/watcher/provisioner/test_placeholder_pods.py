@@ -1,6 +1,6 @@
 """Placeholders: their shape, how they are read back, what is done about an autoscaler that does not speak.
 
-That they work is tests/conformance/test_placeholders.py. Rules: W3, W4, A3 to A6; autoscaler.md, section 6.
+Rules: W3, W4, A3 to A6; docs/design/autoscaler.md, section 6.
 """
 
 import json
