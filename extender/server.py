@@ -103,7 +103,7 @@ class Server:
         self._informers.stop()
 
     def _keep_memory_low(self) -> None:
-        """Exempt what the first lists bring from garbage collection (docs/design/python-stack.md, section 4c)."""
+        """Keep the first lists out of garbage collection (docs/design/python-stack.md, section 4c)."""
         gc.freeze()
         gc.disable()
         until = time.monotonic() + _LISTING_SECONDS

@@ -1,8 +1,8 @@
 """Why not: the one vocabulary of refusals.
 
 The scheduler prints "count sentence" and requeues a pod whose sentence changed, so a sentence reads well
-after a number and names only what the policy says, never a count that moves (docs/design/extender-protocol.md,
-E8 and "Rejecting").
+after a number and names only what the policy says, never a count that moves
+(docs/design/extender-protocol.md, E8 and "Rejecting").
 """
 
 from dataclasses import dataclass

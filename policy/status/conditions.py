@@ -124,7 +124,7 @@ def _foreign_costs(pod: str | None) -> Condition:
             kind, status=False, reason="NoneForeign", message="no pod has a cost that is not ours"
         )
     message = (
-        f"{wellknown.POD_DELETION_COST} was set by somebody else on some pods, for example {pod}, and is left "
-        "alone: scale-in takes these pods by that value and not by their unit"
+        f"{wellknown.POD_DELETION_COST} was set by somebody else on some pods, for example {pod}, and is "
+        "left alone: scale-in takes these pods by that value and not by their unit"
     )
     return Condition(kind, status=True, reason="LeftAlone", message=message)
