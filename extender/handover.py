@@ -102,7 +102,7 @@ class Handover:
             self._edited = False
             return [doubt.pod for doubt in self._doubts]
         seen_at = self._began_at + SEEN_AFTER
-        silent = self._clock() >= seen_at and not self._cache.heard_by(seen_at)
+        silent = self._clock() >= seen_at and not self._cache.pods_observed_since(seen_at)
         if self._touched or not self._doubts or not silent:
             return ()
         self._touched = True
@@ -169,7 +169,7 @@ class Handover:
         for doubt in list(self._doubts):
             if doubt.pod.uid not in self._suspects:
                 self._end(doubt.pod.uid)
-        if self._cache.heard_by(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+        if self._cache.pods_observed_since(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
             self._measured_at = now
             self._measure()
 

@@ -140,7 +140,11 @@ class Requeue:
         for uid, slot in self._cache.reservations().items():
             # A touch before then tells nothing, and no event has told since.
             tells = slot.made_at + SEEN_AFTER
-            if now >= tells and not self._cache.heard_by(tells) and self._requeued.get(uid, 0.0) < tells:
+            if (
+                now >= tells
+                and not self._cache.pods_observed_since(tells)
+                and self._requeued.get(uid, 0.0) < tells
+            ):
                 self._owed[uid] = slot.pod
 
     def _owe(self, pods: Iterable[Pod]) -> None:
@@ -169,4 +173,4 @@ class Requeue:
         planned = plan(policy, pods, self._cache, now, asked={}, grows=lambda *_: False)
         for pod, retry_at in planned.waiting:
             self._cache.attempts.retry_by(pod.uid, retry_at)
-        return (pod for pod, _ in planned.seated)
+        return (pod for pod, _ in planned.schedulable)

@@ -139,7 +139,7 @@ class Extender:
             policy = self._governing(pod)
             if policy is None:
                 return None
-            if self._cache.is_dead(pod.uid) or self._is_refused_for_conflict(pod):
+            if self._cache.is_deleted(pod.uid) or self._is_refused_for_conflict(pod):
                 return PreemptResult(policy, PreemptDecision())  # nobody dies for a pod that will not come
             now = self._clock()
             decide = partial(preempt_verb.decide, pod, victims, policy, now=now, protected=protected)

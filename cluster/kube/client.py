@@ -1,7 +1,6 @@
-"""Requests to the API server: bytes out, bytes and lines in, every wait bounded.
+"""Requests to the API server: bytes out, bytes and lines in. Every wait has a timeout.
 
-Owns who we are, the timeouts and what a failure is called; knows no resource and no model.
-The kubernetes package gives configuration, authentication and TLS (python-stack.md, section 5).
+The kubernetes package gives configuration, authentication and TLS (docs/design/python-stack.md).
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping

@@ -1,7 +1,6 @@
-"""The time of the server.
+"""A clock that never jumps: the wall clock at the start, carried on by the monotonic clock.
 
-Owns one clock that never jumps: the wall clock at the start, carried on by the monotonic one. A step of the
-wall clock must not expire a reservation (C7). Must not know what is timed.
+A step of the wall clock must not expire a reservation (C7).
 """
 
 import time

@@ -1,7 +1,6 @@
-"""Pods, nodes and policies as the API writes them, decoded to what decisions need.
+"""Pods, nodes and policies as the API writes them, decoded to the few fields that decisions need.
 
-Owns the few fields that are read of core/v1 and their conversion; typed decoding skips the rest unread, which
-is what makes it cheap (python-stack.md, section 2). Must not know where the bytes come from.
+Typed decoding skips all other fields unread, which makes it cheap (docs/design/python-stack.md).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,4 @@
-"""One thing done again and again.
-
-Owns its pace, its end, and that a bug in one round does not end it; must not know what a round does.
-"""
+"""A function called again and again until it is told to stop. An exception in one call does not end it."""
 
 import logging
 from collections.abc import Callable

@@ -252,7 +252,7 @@ def _planned(view: Snapshot, pending: Sequence[Pod], now: float) -> list[str]:
     if not pending:
         return []
     plans = [plan(policy, pending, view, now, {}, lambda *_: False) for policy in view.policies]
-    return [pod.uid for pod, _ in chain.from_iterable(each.seated for each in plans)]
+    return [pod.uid for pod, _ in chain.from_iterable(each.schedulable for each in plans)]
 
 
 def _with(view: Snapshot, nominated: Collection[Pod]) -> Snapshot:

@@ -54,7 +54,7 @@ class _CountedTwice(Cache):
 
 class _DeadGetSlots(Cache):
     def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
-        self._gone_pods.pop(pod.uid, None)
+        self._deleted_pods.pop(pod.uid, None)
         super().assume(pod, policy, unit, group)
 
 
@@ -78,7 +78,7 @@ class _SlotsLostAtEdit(Cache):
 
 
 class _SlotsGoWithTheirPolicy(Cache):
-    def _set_adrift(self, uid: str) -> None:
+    def _orphan(self, uid: str) -> None:
         del self._reservations[uid]
 
 
@@ -127,7 +127,7 @@ class _VictimsKeepTheirSlots(Cache):
 
 
 class _EditIgnored(Cache):
-    def _note_change(self, key: str) -> None:
+    def _record_change(self, key: str) -> None:
         pass
 
 

@@ -75,7 +75,7 @@ class Promises:
     ) -> None:
         """Compare an answer to preempt with what filter would say once the victims are gone."""
         policy = cache.policies.governing(pod)
-        if answer.error or policy is None or cache.is_dead(pod.uid):
+        if answer.error or policy is None or cache.is_deleted(pod.uid):
             return  # of a pod that is gone nothing is asked but that nobody dies for it
         if answer.nodes:
             kept = {name: victims[name] for name in answer.nodes}

@@ -1,8 +1,4 @@
-"""Go durations as seconds, and back.
-
-Owns the grammar of `metav1.Duration` (Go's time.ParseDuration), which `whenTryNextUnits.timeout` uses; knows
-nothing of what is timed.
-"""
+"""Go durations as seconds, and back: `metav1.Duration` (Go's time.ParseDuration)."""
 
 import re
 

@@ -1,7 +1,6 @@
 """Pods and nodes, reduced to what decisions need.
 
-Owns the field lists of `Pod` and `Node`; must not know JSON, the API client or any rule. Times are Unix
-seconds, amounts are those of `policy.quantity`.
+Times are Unix seconds, amounts are those of `policy.api.quantity`.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
-"""What the scheduler counts for a pod.
+"""The resources that the scheduler counts for a pod.
 
-Owns the sum over containers, init containers, sidecars, pod-level resources and overhead, as the scheduler's
-`resourcehelper.PodRequests` forms it (component-helpers/resource); knows neither JSON nor what the sum is
-for.
+The sum over containers, init containers, sidecars, pod-level resources and overhead, as the scheduler's
+`resourcehelper.PodRequests` computes it (component-helpers/resource).
 """
 
 from collections.abc import Iterable, Mapping

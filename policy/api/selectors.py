@@ -1,7 +1,6 @@
-"""Label selection on plain mappings.
+"""Label selectors on plain mappings, as apimachinery's labels package evaluates them.
 
-Owns equality pairs (M2, U3) and LabelSelectorRequirement (M3), as apimachinery's labels package decides them;
-knows neither pods nor policies.
+Equality pairs (M2, U3) and LabelSelectorRequirement (M3).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,6 @@
-"""From a decision that was made to what it said of each unit (O10).
+"""From a decision to an explanation of each unit (O10).
 
-Owns how its walk is read: it decides nothing, and writes no rule a second time. Must not know where decisions
-are kept or how they are shown.
+It reads what the decision recorded: it decides nothing and repeats no rule.
 """
 
 import math

@@ -1,7 +1,6 @@
-"""A decision as it was made, with what its units held at that moment.
+"""A decision as it was made, with the usage of its units at that moment.
 
-Owns what is taken down, by reference, so that it costs a decision next to nothing; must not know what is said
-of it, nor where it is kept.
+It keeps references and copies nothing, so that it costs a decision almost nothing.
 """
 
 import math

@@ -1,7 +1,6 @@
-"""What a pod is to the policies of its namespace, and where it stands now (M1 to M8, L6, C3 to C6, U5).
+"""How a pod relates to the policies of its namespace, and where it is now (M1 to M8, L6, C3 to C6, U5).
 
-Owns the sentences that say so, for a person who asks about one pod; must not know what was decided about it,
-nor where it is read. A pod that no policy governs is told which label keeps it from one.
+For a pod that no policy governs, the summary names the label that does not match.
 """
 
 from collections.abc import Collection, Iterable, Iterator

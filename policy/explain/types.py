@@ -1,8 +1,4 @@
-"""What a decision said of each unit, as plain values (O10).
-
-Owns their shape, which is also that of the answer of GET /decisions; must not know how they are found, kept
-or shown.
-"""
+"""An explained decision as plain values (O10): the answer of GET /decisions has the same fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Which unit an autoscaler should grow, and for which pending pods (W1 to W4).
-
-Owns the decision for one policy; must not know how an autoscaler is told, nor what it answered: that comes in
-as `asked` and `stuck`.
-"""
+"""Which unit an autoscaler should scale up, and for which pending pods (W1 to W4)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +46,6 @@ def demands(
         return policy.units[index].waits_for_nodes and not stuck(pod, index)
 
     wanted: defaultdict[tuple[int, Shape], list[Pod]] = defaultdict(list)
-    for pod, unit in plan(policy, pending, view, now, asked, grows, spare).growing:
+    for pod, unit in plan(policy, pending, view, now, asked, grows, spare).needs_nodes:
         wanted[unit, shape_of(pod)].append(pod)
     return [Demand(policy, unit, tuple(alike)) for (unit, _), alike in wanted.items()]

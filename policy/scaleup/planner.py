@@ -1,8 +1,7 @@
-"""Where pending pods would go now: onto free room of a unit, or to a unit that has to grow.
+"""Where all pending pods of one policy would go now: to free room in a unit, or to a unit that needs nodes.
 
-Owns the walk over all pending pods of one policy at once, each taking its slot and room from the next; must
-not know what is done about it. It shares the walk of filter, so that the autoscaler is asked for what the
-scheduler will be allowed.
+Each pod takes its slot and room from the pods after it. The plan uses the same unit selection as filter, so
+that nodes are requested only for pods that filter will admit.
 """
 
 import math
@@ -26,9 +25,9 @@ _NOTHING = Usage()
 class Plan:
     """The outcome for pods that wait for nothing but this."""
 
-    seated: tuple[tuple[Pod, Node], ...] = ()
+    schedulable: tuple[tuple[Pod, Node], ...] = ()
     """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
-    growing: tuple[tuple[Pod, int], ...] = ()
+    needs_nodes: tuple[tuple[Pod, int], ...] = ()
     """Pods whose next open unit has no room and can grow, with that unit (W1)."""
     waiting: tuple[tuple[Pod, float], ...] = ()
     """Pods that a timer keeps where they are, with its end (O5)."""
@@ -70,7 +69,7 @@ def plan(
     for pod in pods:
         if pod.uid not in asked:
             planning.place(pod)
-    return Plan(tuple(planning.seated), tuple(planning.growing), tuple(planning.waiting))
+    return Plan(tuple(planning.schedulable), tuple(planning.needs_nodes), tuple(planning.waiting))
 
 
 @dataclass(slots=True)
@@ -82,11 +81,11 @@ class _Planner:
     now: float
     grows: Callable[[Pod, int], bool]
     spare: Callable[[Pod, int], int]
-    seated: list[tuple[Pod, Node]] = field(default_factory=list)
-    growing: list[tuple[Pod, int]] = field(default_factory=list)
+    schedulable: list[tuple[Pod, Node]] = field(default_factory=list)
+    needs_nodes: list[tuple[Pod, int]] = field(default_factory=list)
     waiting: list[tuple[Pod, float]] = field(default_factory=list)
     slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
-    guests: dict[str, list[Pod]] = field(default_factory=dict)
+    added: dict[str, list[Pod]] = field(default_factory=dict)
     left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
     """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
 
@@ -95,27 +94,27 @@ class _Planner:
             group = group_of(pod.labels, self.policy)
         except MissingLabelError:
             return
-        seats: dict[int, Node | None] = {}
+        nodes: dict[int, Node | None] = {}
 
         def has_room(index: int) -> bool:
-            seats[index] = self._seat(pod, index)
-            return seats[index] is not None or self._grows(pod, index)
+            nodes[index] = self._first_node_with_room(pod, index)
+            return nodes[index] is not None or self._grows(pod, index)
 
-        outcome = select_unit(self.policy, self._asked(pod, group, has_room))
+        outcome = select_unit(self.policy, self._query(pod, group, has_room))
         unit = outcome.unit
         if unit is None:
             if outcome.retry_at < math.inf:
                 self.waiting.append((pod, outcome.retry_at))
             return
-        seat = seats[unit]
-        if seat is None and self._is_spoken_for(pod, group, unit):
+        node = nodes[unit]
+        if node is None and self._is_reserved_for_others(pod, group, unit):
             return  # it waits for what becomes of these places
         self._count(pod, unit, group)
-        if seat is None:
-            self.growing.append((pod, unit))
+        if node is None:
+            self.needs_nodes.append((pod, unit))
         else:
-            self.seated.append((pod, seat))
-            self.guests.setdefault(seat.name, []).append(pod)
+            self.schedulable.append((pod, node))
+            self.added.setdefault(node.name, []).append(pod)
 
     def take_slot(self, pod: Pod, unit: int) -> None:
         """Count a pod that was asked for: caps bound what is asked for in all (W3)."""
@@ -133,7 +132,7 @@ class _Planner:
         """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
         return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
 
-    def _seat(self, pod: Pod, index: int) -> Node | None:
+    def _first_node_with_room(self, pod: Pod, index: int) -> Node | None:
         """The first node with room. Room only shrinks here: what had none for a like pod has none."""
         place = index, shape_of(pod)
         if place not in self.left:
@@ -141,7 +140,7 @@ class _Planner:
         names = self.left[place]
         while names:
             node = self.view.nodes[names[-1]]
-            others = [*self.view.pods_on(node.name), *self.guests.get(node.name, ())]
+            others = [*self.view.pods_on(node.name), *self.added.get(node.name, ())]
             if admits(node, pod) and has_free(node, others, pod):
                 return node
             names.pop()
@@ -152,12 +151,12 @@ class _Planner:
         planned = self.slots.get((index, group), _NOTHING)
         return limit_reached(self.policy, index, usage.plus(planned).plus(spare), pod.requests)
 
-    def _is_spoken_for(self, pod: Pod, group: Group, index: int) -> bool:
+    def _is_reserved_for_others(self, pod: Pod, group: Group, index: int) -> bool:
         """Whether places for other pods, which nobody awaits, may use up what the caps leave (W3)."""
         spare = self.spare(pod, index)
         return bool(spare) and self._closed(pod, group, index, Usage(spare)) is not None
 
-    def _asked(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> UnitQuery:
+    def _query(self, pod: Pod, group: Group, has_room: Callable[[int], bool]) -> UnitQuery:
         return UnitQuery(
             closed=lambda index: self._closed(pod, group, index),
             has_room=has_room,

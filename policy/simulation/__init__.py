@@ -1,5 +1,4 @@
-"""What a policy would do: pods arrive in a cluster that only exists as values.
+"""What a policy would do: pods arrive in a simulated cluster.
 
-Owns the play, the room on nodes and what is concluded from it; must not know files, terminals or the API.
-Every decision about a pod is made by the caller's decider, which is the one that answers kube-scheduler.
+The caller's `decide` makes every decision about a pod: the same code that answers kube-scheduler.
 """

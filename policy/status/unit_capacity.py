@@ -1,7 +1,6 @@
 """What each unit of a policy holds, and whether it could take another pod (L5).
 
-Owns the sums over one policy's pods and its units' nodes; must not know how they are told, nor of growth.
-"Another pod" is one like those that wait; where none waits, one like those that are there.
+"Another pod" is like the pods that wait; if none waits, like those that are there.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -41,4 +41,4 @@ def _seated(state: ClusterState, memory: RequestTracker) -> Iterator[Pod]:
         pending = [pod for pod in governed.open if wants_nodes(pod)]
         asked = memory.awaiting(governed, state.requests)
         found = plan(governed.policy, pending, state.view, state.now, asked, grows=lambda *_: False)
-        yield from (pod for pod, _ in found.seated)
+        yield from (pod for pod, _ in found.schedulable)

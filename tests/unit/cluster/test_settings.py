@@ -1,7 +1,4 @@
-"""A settings file: what may stand in it, and every fault of it at once.
-
-Owns the table of faults. Must not know: who reads a setting; that the shipped file shows each is test_docs'.
-"""
+"""A settings file: what may stand in it, and every fault of it at once."""
 
 from pathlib import Path
 
@@ -34,7 +31,10 @@ def test_what_is_written_counts_and_the_rest_is_default(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
-    faulty = "on_conflict: newest\nreservation_ttl_seconds: -1\nbody_limit_bytes: much\nwatcher: {sync_period_seconds: 0, speed: 9}\nnews: 1\n"
+    faulty = (
+        "on_conflict: newest\nreservation_ttl_seconds: -1\nbody_limit_bytes: much\n"
+        "watcher: {sync_period_seconds: 0, speed: 9}\nnews: 1\n"
+    )
     with pytest.raises(InvalidSettings) as invalid:
         load_settings(written(tmp_path, faulty))
     message = str(invalid.value)

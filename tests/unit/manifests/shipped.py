@@ -1,7 +1,4 @@
-"""What is shipped as YAML, read once.
-
-Owns where it lies; must not know what is right.
-"""
+"""The shipped YAML files, read once."""
 
 from collections.abc import Iterator
 from pathlib import Path

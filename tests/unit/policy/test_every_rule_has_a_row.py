@@ -1,6 +1,6 @@
 """Every rule is shown by a row whose id cites it, and elsewhere where `policy/` alone cannot.
 
-Owns the list of rules; a row is a `pytest.param` in a module beside this one, its id like "O2: equal to max".
+A row is a `pytest.param` in a module beside this one, its id like "O2: equal to max".
 """
 
 import importlib

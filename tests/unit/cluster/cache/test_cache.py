@@ -1,7 +1,6 @@
-"""Whatever order events and calls come in, the cache's indexes equal a recount of what it was told.
+"""In whatever order events and calls come, the cache's indexes equal a recount of what it was given.
 
-Owns a model of which events count: dead uids, lists, held slots, what is remembered of them. Must not know
-how the cache keeps its indexes; the recount is policy.snapshot's.
+The test's own model says which events count; `policy.scheduling.snapshot` does the recount.
 """
 
 import math

@@ -1,8 +1,4 @@
-"""What the recount of test_cache cannot see: that an index holds nothing that has left.
-
-Owns sizes, and what a single change answers. Must not know: events; that the numbers are true is
-test_cache's.
-"""
+"""What the recount of test_cache cannot see: an index keeps nothing of pods and nodes that left."""
 
 import sys
 

@@ -1,7 +1,4 @@
-"""The time of the server: a step of the wall clock moves nothing (C7).
-
-Owns steps, forwards and back. Must not know: what is timed, but for one slot.
-"""
+"""A step of the wall clock, forward or back, changes nothing (C7)."""
 
 import time
 

@@ -1,8 +1,4 @@
-"""Pods and nodes as the API server writes them become those that rules read.
-
-Owns the table of conditions, times and quantities. Must not know: where the bytes come from; whole recorded
-pods are test_wire's.
-"""
+"""Pods and nodes as the API server writes them, decoded: conditions, times and quantities."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,4 @@
-"""Leadership by a Lease: never two holders at a time, and no gap longer than the lease.
-
-Owns what the lease promises; the API server is the fake one, held to the real one by its contract test.
-"""
+"""Never two leaders at a time, and no gap longer than the lease duration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Rounds: their pace, and that none is the last because of a bug.
-
-Owns `repeat`. Must not know: what a round does anywhere.
-"""
+"""`repeat`: its period, and that an exception does not end it."""
 
 import logging
 from collections.abc import Callable

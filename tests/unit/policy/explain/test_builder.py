@@ -1,8 +1,4 @@
-"""What is said of each unit after a decision, and with which numbers (O10).
-
-Owns the reading of a walk: states, rules, sentences. Must not know: why the walk went as it did, which the
-tables of the other files here say.
-"""
+"""What an explanation says of each unit after a decision: state, rule, message and numbers (O10)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""What is written on placed pods: rules L1, L2 and L4.
-
-Owns the tables of labels, of the deletion cost and of the pods that get one; the writes are tests/extender's.
-"""
+"""What is written on placed pods: rules L1, L2 and L4."""
 
 from dataclasses import replace
 from typing import Any

@@ -291,12 +291,12 @@ def test_a_plan_says_who_is_seated_where() -> None:
     """W2: the watcher wakes these; the scheduler will find the node once it looks."""
     case = Pending([P, Q, R], nodes=[DC, EL], pods=())
     planned = plan(case.policy, case.pending, case.snapshot, NOW, {}, lambda *_: False)
-    assert [(pod.name, node.name) for pod, node in planned.seated] == [
+    assert [(pod.name, node.name) for pod, node in planned.schedulable] == [
         ("p", "dc-1"),
         ("q", "el-1"),
         ("r", "el-1"),
     ]
-    assert planned.growing == ()
+    assert planned.needs_nodes == ()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""What a unit holds and whether it takes another pod: the sums behind the status (L5).
-
-Owns the table of one unit, `dc`, of one policy; the words for it are tests/watcher/test_unit_states.py's.
-"""
+"""What a unit holds and whether it takes another pod: the sums behind the status (L5)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

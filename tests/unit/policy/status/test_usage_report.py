@@ -1,8 +1,4 @@
-"""Where the pods of a policy are: what is counted, in which column.
-
-Owns the counting for people. Must not know: which unit a pod is in or whether it counts, which test_counting
-says.
-"""
+"""Where the pods of a policy are: what is counted, in which column."""
 
 from collections.abc import Callable
 
