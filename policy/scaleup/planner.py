@@ -23,14 +23,14 @@ _NOTHING = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The outcome for pods that wait for nothing but this."""
+    """Where pending pods would go; a pod in none of the three waits for something else."""
 
     schedulable: tuple[tuple[Pod, Node], ...] = ()
-    """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
+    """Pods that fit on an existing node, with that node."""
     needs_nodes: tuple[tuple[Pod, int], ...] = ()
     """Pods whose next open unit has no room and can grow, with that unit (W1)."""
     waiting: tuple[tuple[Pod, float], ...] = ()
-    """Pods that a timer keeps where they are, with its end (O5)."""
+    """Pods that wait for a timer, with its end (O5)."""
 
 
 def queue_order(pods: Iterable[Pod]) -> list[Pod]:
@@ -74,7 +74,7 @@ def plan(
 
 @dataclass(slots=True)
 class _Planner:
-    """Slots and room handed out so far."""
+    """Slots and room that the plan has given away so far."""
 
     policy: ResourcePolicy
     view: ClusterView
@@ -108,7 +108,7 @@ class _Planner:
             return
         node = nodes[unit]
         if node is None and self._is_reserved_for_others(pod, group, unit):
-            return  # it waits for what becomes of these places
+            return  # it waits until these places are used or gone
         self._count(pod, unit, group)
         if node is None:
             self.needs_nodes.append((pod, unit))
@@ -129,7 +129,7 @@ class _Planner:
         self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
 
     def _grows(self, pod: Pod, index: int) -> bool:
-        """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
+        """Whether the unit can get a node that the pod could use: no other node is requested (W3)."""
         return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
 
     def _first_node_with_room(self, pod: Pod, index: int) -> Node | None:

@@ -28,7 +28,7 @@ _FOR_ROOM = (Reason.WAITING_FOR_ROOM, Reason.WAITING_FOR_TIMEOUT)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is to happen."""
+    """The input of a simulation."""
 
     arriving: Sequence[Pod]
     waiting: Sequence[Pod] = ()
@@ -39,7 +39,7 @@ class Scenario:
 
 @dataclass(slots=True)
 class SimulatedAttempt:
-    """What became of one pod."""
+    """The state of one simulated pod."""
 
     number: int
     """In order of arrival, from 1."""
@@ -60,7 +60,7 @@ class SimulatedAttempt:
 
 @dataclass(slots=True)
 class Simulation:
-    """One play on one stage."""
+    """One run on one simulated cluster."""
 
     stage: SimulatedCluster
     wanted: Scenario
@@ -100,7 +100,7 @@ class Simulation:
         return [attempt for attempt in self.attempts if not attempt.node]
 
     def load_cluster(self) -> None:
-        """Take over what is on the stage. What follows may be told event by event instead of `run`."""
+        """Load nodes and pods of the cluster. A caller may then drive events itself instead of `run`."""
         self._started = self.stage.now
         for node in self.stage.view.nodes.values():
             self.room.add_node(node)
@@ -110,7 +110,7 @@ class Simulation:
         self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
 
     def arrive(self, pod: Pod) -> SimulatedAttempt:
-        """A pod comes, and is tried for the first time."""
+        """Add a pod, and make its first scheduling attempt."""
         policy = self.stage.governing(pod)
         attempt = SimulatedAttempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
         self.attempts.append(attempt)
@@ -134,19 +134,19 @@ class Simulation:
             attempt.waits, attempt.retry_at = decision.waits, decision.retry_at
 
     def remove_pods(self, pods: Iterable[Pod]) -> None:
-        """Pods are gone from their nodes."""
+        """Remove pods from their nodes."""
         for pod in pods:
             self.stage.remove(pod)
             self.room.give(pod.node_name, self._demand(pod))
 
     def add_nodes(self, nodes: Iterable[Node]) -> None:
-        """Nodes are there, and nothing is on them."""
+        """Add new, empty nodes."""
         for node in nodes:
             self.stage.add_node(node)
             self.room.add_node(node)
 
     def request_nodes(self) -> None:
-        """Ask for nodes, once for each pod and unit (W3)."""
+        """Request nodes, once for each pod and unit (W3)."""
         asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
         stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
         seekers = [PendingPod(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
