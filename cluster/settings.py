@@ -1,4 +1,7 @@
-"""The settings file of both programs: what may stand in it, its defaults, all errors at once."""
+"""The settings file of both programs: what may stand in it, its defaults, all errors at once.
+
+config/extender.yaml shows every setting with its default.
+"""
 
 import re
 from collections.abc import Mapping
@@ -38,7 +41,7 @@ _Expression = Annotated[str, AfterValidator(_expression)]
 
 
 class Backend(StrEnum):
-    """How the autoscaler is asked for nodes."""
+    """How the watcher requests nodes."""
 
     AUTO = "auto"
     PROVISIONING_REQUEST = "provisioningrequest"
@@ -107,9 +110,9 @@ class WatcherSettings(_Part):
     initial_backoff_seconds: float = Field(default=60.0, gt=0)
     max_backoff_seconds: float = Field(default=600.0, gt=0)
     request_timeout_seconds: float = Field(default=60.0, gt=0)
-    """A live autoscaler that leaves a request unanswered for so long does not serve requests (A8)."""
+    """An autoscaler that is alive and does not answer a request for so long does not serve requests (A8)."""
     max_node_provision_seconds: float = Field(default=900.0, gt=0)
-    """Nodes that were bought and have not taken their pods by then count as not coming (A6)."""
+    """Requested nodes that have not taken their pods by then count as failed (A6)."""
 
 
 class Settings(_Part):
@@ -123,17 +126,17 @@ class Settings(_Part):
     reservation_ttl_seconds: float = Field(default=600.0, gt=0)
     handover_grace_seconds: float = Field(default=60.0, ge=0)
     max_cache_staleness_seconds: float = Field(default=30.0, ge=20)
-    """At least the time that an idle watch needs to tell its place (cluster/reflector.py)."""
+    """At least the time that an idle watch needs to report its progress (cluster/kube/reflector.py)."""
     lease: str = Field(default="", pattern=_LEASE)
     lease_duration_seconds: int = Field(default=6, ge=3, le=60)
-    """The other times of a Lease follow from it (cluster/lease.py)."""
+    """The other times of a Lease follow from it (cluster/kube/leader_election.py)."""
     unknown_node_wait_seconds: float = Field(default=0.5, ge=0, le=60)
     body_limit_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     watcher: WatcherSettings = WatcherSettings()
 
     @property
     def kinds(self) -> Kinds:
-        """How kinds of nodes are told (U2)."""
+        """Which labels mark which kind of node (U2)."""
         return Kinds({**Kinds().selectors, **self.virtual_node_labels})
 
 

@@ -101,7 +101,7 @@ class Handover:
             self._edited = False
             return [binding.pod for binding in self._bindings]
         seen_at = self._began_at + SEEN_AFTER
-        silent = self._clock() >= seen_at and not self._cache.has_events_since(seen_at)
+        silent = self._clock() >= seen_at and not self._cache.pods_observed_since(seen_at)
         if self._requeued_one or not self._bindings or not silent:
             return ()
         self._requeued_one = True
@@ -172,7 +172,7 @@ class Handover:
         for binding in list(self._bindings):
             if binding.pod.uid not in self._unconfirmed:
                 self._drop(binding.pod.uid)
-        if self._cache.has_events_since(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+        if self._cache.pods_observed_since(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
             self._measured_at = now
             self._measure()
 

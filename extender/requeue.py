@@ -142,7 +142,7 @@ class Requeue:
             tells = slot.made_at + SEEN_AFTER
             if (
                 now >= tells
-                and not self._cache.has_events_since(tells)
+                and not self._cache.pods_observed_since(tells)
                 and self._requeued.get(uid, 0.0) < tells
             ):
                 self._owed[uid] = slot.pod

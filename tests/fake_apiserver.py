@@ -1,6 +1,7 @@
-"""A small API server of ours, over real HTTP, that can be made to fail.
+"""A small fake API server over real HTTP: versions, pages, watches, compaction and injected faults.
 
-Held to the real one by tests/conformance/test_fake_apiserver_contract.py.
+It serves any path of the API's shape. tests/conformance/test_fake_apiserver_contract.py holds it to the real
+one.
 """
 
 import json

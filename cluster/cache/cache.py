@@ -1,20 +1,23 @@
-"""The one mutable object of the server: what was listed and watched, and what was promised meanwhile.
+"""The scheduler cache: nodes, pods and policies from the informers, and the slots assumed since.
 
-It answers decisions as a `policy.snapshot.View` from indexes, so that a call costs its names and not the
-cluster.
+Hold `lock` around every call. It implements `policy.scheduling.snapshot.View` by indexes: a call costs the
+nodes it names, not the whole cluster.
 
-A pod in the index of its policy is one of
+The state of a pod in the index of its policy, in the words of kube-scheduler's backend/cache/interface.go:
 
-    absent   --reserve: sent to a unit------------------------------------> reserved
-    reserved --reserve: asked again, replaced-----------------------------> reserved
-    reserved --bound seen-------------------------------------------------> bound
-    reserved --deleted, finished, refused or not helped, idle, expired----> absent
-    reserved --its policy edited away or deleted--------------------------> adrift
-    adrift   --governed by a policy whose unit it may be on its way to----> reserved
-    adrift   --asked again, bound seen, deleted, finished, expired--------> absent, or as above
-    bound    --deleted, finished------------------------------------------> absent
+      +-----------------------------------------------------+
+      |  Forget: deleted, finished, refused;                |
+      |  expire: idle, or held for the whole TTL            |  Assume again: the slot is replaced
+      v                                                     | +--+
+    Absent --------------------- Assume ---------------> Assumed | ------- Add (bound) -------> Bound
+      ^                                                   |   ^ <+                                |
+      |                  policy edited or deleted: orphan |   | adopt: a policy governs the pod   |
+      |                                                   v   | and has a unit it may go to       |
+      +-- Forget, Add, expire, or Assume first --------- Orphaned                                 |
+      |                                                                                           |
+      +------------------------------ Remove (deleted, finished) ---------------------------------+
 
-A uid that was seen deleted is dead: nothing that comes late brings it back.
+A uid that was seen deleted stays deleted: no late event or call brings it back.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -41,13 +44,13 @@ from policy.scheduling.snapshot import Reservation
 
 __all__ = ["Cache"]
 
-_GONE_SECONDS = 600.0
-_GONE_KEPT = 100_000
+_DELETED_SECONDS = 600.0
+_DELETED_KEPT = 100_000
 _EXPIRE_PERIOD = 1.0
 
 
 class Cache:
-    """See the module. `clock` gives Unix seconds, as do all times."""
+    """All times are Unix seconds, as `clock` gives them."""
 
     def __init__(
         self,
@@ -58,31 +61,31 @@ class Cache:
     ) -> None:
         self.lock = RLock()
         self.changed = Condition(self.lock)
-        """Notified of every change that may turn a refusal into a place."""
+        """Notified of every change that may make a refused pod schedulable."""
         self.changes = PolicyChanges(clock)
-        """Such changes, by policy."""
+        """These changes, by policy."""
         self.policies = PolicyStore()
-        """To read; they change by `upsert_policy` and its like."""
+        """Read only; `upsert_policy`, `replace_policies` and `remove_policy` change it."""
         self.attempts = SchedulingAttempts(clock)
-        """To read; they change by `remember`."""
+        """Read only; `remember` changes it."""
         self.placement_records = PlacementRecords()
-        """To read, but for what is written on pods."""
+        """Read only, except for entries that were written on their pods."""
         self._clock = clock
         self._kinds = kinds
         self._reservation_seconds = reservation_seconds
         self.remembers_since = remembers_since
-        """Since when what decisions leave behind is kept: what was before is in the API only (O9)."""
+        """Since when attempts and histories are kept: earlier ones are known only from the API (O9)."""
         self._nodes = NodeStore(clock)
         self._pods: dict[str, Pod] = {}
-        self._placed = PodsByNode()
+        self._pods_by_node = PodsByNode()
         self._indexes: dict[str, PolicyIndex] = {}
         self._governed_by: dict[str, str] = {}
         self._reservations: dict[str, Reservation] = {}
         self._orphaned = OrphanedReservations()
-        self._expired_at = self._listed_at = self._heard_at = clock()
-        self._gone_pods: TTLCache[str, bool] = TTLCache(_GONE_KEPT, _GONE_SECONDS, timer=clock)
+        self._expired_at = self._listed_at = self._pods_observed_at = clock()
+        self._deleted_pods: TTLCache[str, bool] = TTLCache(_DELETED_KEPT, _DELETED_SECONDS, timer=clock)
 
-    # What a decision may ask: policy.snapshot.View.
+    # Reads by decisions: policy.scheduling.snapshot.View.
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -109,7 +112,7 @@ class Cache:
         return self._indexes[policy.key].emptied_at(unit)
 
     def pods_on(self, node: str) -> Collection[Pod]:
-        return self._placed.on(node)
+        return self._pods_by_node.on(node)
 
     def share(self, policy: ResourcePolicy, uid: str) -> PodUsage | None:
         return self._indexes[policy.key].share(uid)
@@ -124,24 +127,24 @@ class Cache:
     def unknown(self, names: Collection[str]) -> Collection[str]:
         return self._nodes.unknown(names)
 
-    # What is read besides.
+    # Other reads.
 
     def pods(self) -> Collection[Pod]:
         """Every pod known."""
         return self._pods.values()
 
     def is_pending(self, uid: str) -> bool:
-        """Whether the pod is there and has neither a node nor an end."""
+        """Whether the pod is known, not bound and not finished."""
         pod = self._pods.get(uid)
         return pod is not None and not (pod.node_name or pod.finished)
 
     def is_deleted(self, uid: str) -> bool:
         """Whether the pod was seen deleted."""
-        return uid in self._gone_pods
+        return uid in self._deleted_pods
 
-    def has_events_since(self, at: float) -> bool:
-        """Whether the watch has told of pods since that time: then it has told what was before."""
-        return self._heard_at >= at
+    def pods_observed_since(self, at: float) -> bool:
+        """Whether the pod watch delivered anything since then, hence everything before it."""
+        return self._pods_observed_at >= at
 
     def shrank_since(self, policy: ResourcePolicy, at: float) -> Collection[int]:
         """The units that have lost a node since that time."""
@@ -151,32 +154,32 @@ class Cache:
         """By the pod's uid."""
         return self._reservations
 
-    # What decisions leave behind.
+    # Effects of decisions.
 
     def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
-        """Hold a slot for a pod that is sent to a unit, in place of any it held (E6).
+        """Count a pod in the unit that it is sent to, in place of any earlier reservation (E6).
 
-        Dead and bound pods get none.
+        Deleted, bound and finished pods get none.
         """
         known = self._pods.get(pod.uid, pod)
         self.forget(pod.uid)
-        if pod.uid in self._gone_pods or known.node_name or known.finished:
+        if pod.uid in self._deleted_pods or known.node_name or known.finished:
             return
         reservation = Reservation(pod, policy.key, unit, group, self._clock())
         self._reservations[pod.uid] = reservation
-        self._govern(pod.uid, policy.key)
+        self._set_governing_policy(pod.uid, policy.key)
         self._indexes[policy.key].put_share(pod.uid, reservation.share)
 
     def forget(self, uid: str) -> None:
-        """Give back the slot that the pod holds without being bound, if any."""
+        """Release the reservation of a pod that is not bound, if it has one."""
         self._orphaned.drop(uid)
         reservation = self._reservations.pop(uid, None)
         if reservation is not None:
             self._indexes[reservation.policy].put_share(uid, None)
-            self._note_change(reservation.policy)
+            self._record_change(reservation.policy)
 
     def expire(self) -> None:
-        """Give back slots that nobody will use."""
+        """Release reservations that nobody will use."""
         now = self._clock()
         if now - self._expired_at < _EXPIRE_PERIOD:
             return
@@ -185,22 +188,22 @@ class Cache:
         self._orphaned.expire(now - lasts)
         for uid, slot in list(self._reservations.items()):
             index, known = self._indexes[slot.policy], self._pods.get(uid)
-            seen = self.has_events_since(slot.made_at + SEEN_AFTER)
+            seen = self.pods_observed_since(slot.made_at + SEEN_AFTER)
             shrank = index.shrank_at(slot.unit) >= slot.made_at
             if is_idle(slot, index.policy, known, self, now, seen=seen, shrank=shrank, lasts=lasts):
                 self.forget(uid)
 
     def remember(self, attempt: SchedulingAttempt, history: PodHistory) -> None:
-        """Keep what the last call about a pod leaves for the next."""
+        """Keep the last attempt and the history of a pod for its next decision."""
         self.attempts.sweep(self._pods.keys())
         known = self._pods.get(attempt.pod.uid)
-        if attempt.pod.uid not in self._gone_pods and not (known and known.node_name):
+        if attempt.pod.uid not in self._deleted_pods and not (known and known.node_name):
             self.attempts.keep(attempt, history)
 
-    # What the informers bring.
+    # Events of the informers.
 
     def replace_nodes(self, nodes: Iterable[Node]) -> None:
-        """A complete list: what is not in it is gone."""
+        """A complete list: what is not in it is deleted."""
         listed = {node.name: node for node in nodes}
         for name in self.nodes.keys() - listed.keys():
             self.remove_node(name)
@@ -208,35 +211,35 @@ class Cache:
             self.upsert_node(node)
 
     def upsert_node(self, node: Node) -> None:
-        """A node as it is now. Status churn that no rule reads costs one comparison."""
+        """A node as it is now. A status update that no rule reads costs one comparison."""
         if not self._nodes.put(node):
             return
         for index in self._indexes.values():
             if index.put_node(node):
-                self._reindex(self._placed.on(node.name))
-                self._note_change(index.policy.key)
+                self._reindex(self._pods_by_node.on(node.name))
+                self._record_change(index.policy.key)
             elif index.units_of(node.name):
-                self._note_change(index.policy.key)
+                self._record_change(index.policy.key)
         self.changed.notify_all()
 
     def remove_node(self, name: str) -> None:
-        """A node that is gone. Its pods stay counted where they were, until they are gone too."""
+        """A deleted node. Its pods stay counted in their unit until they are deleted, too."""
         if not self._nodes.drop(name):
             return
-        for pod in self._placed.on(name):
+        for pod in self._pods_by_node.on(name):
             if pod.uid in self._governed_by:
                 self.placement_records.lose_node(pod, self._indexes[self._governed_by[pod.uid]])
         for index in self._indexes.values():
             index.drop_node(name)
-        self._reindex(self._placed.on(name))
+        self._reindex(self._pods_by_node.on(name))
 
     def begin_list_of_pods(self) -> None:
-        """A list is asked for now: a pod that was asked about before, and is not in it, is gone."""
+        """A list is requested now. A pod with an older reservation that is not in the list is deleted."""
         self._listed_at = self._clock()
 
     def replace_pods(self, pods: Iterable[Pod]) -> None:
-        """A complete list: what is not in it is gone."""
-        self._heard_at = self._clock()
+        """A complete list: what is not in it is deleted."""
+        self._pods_observed_at = self._clock()
         listed = {pod.uid: pod for pod in pods}
         for uid in self._pods.keys() - listed.keys():
             self.remove_pod(self._pods[uid])
@@ -248,29 +251,29 @@ class Cache:
 
     def upsert_pod(self, pod: Pod) -> None:
         """A pod as it is now."""
-        self._heard_at = self._clock()
-        if pod.uid in self._gone_pods:
+        self._pods_observed_at = self._clock()
+        if pod.uid in self._deleted_pods:
             return
         before = self._pods.get(pod.uid)
-        pod = self._pods[pod.uid] = refused_since_ungated(pod, before, self._heard_at)
-        self._placed.drop(before)
-        self._placed.put(pod)
+        pod = self._pods[pod.uid] = refused_since_ungated(pod, before, self._pods_observed_at)
+        self._pods_by_node.drop(before)
+        self._pods_by_node.put(pod)
         if pod.node_name or pod.finished:
-            self._confirm_orphan(pod)
+            self._end_reservation(pod)
         self._reindex((pod,))
 
     def remove_pod(self, pod: Pod) -> None:
-        """A pod that is gone for good."""
-        self._heard_at = self._clock()
-        self._gone_pods[pod.uid] = True
-        self._placed.drop(self._pods.pop(pod.uid, None))
+        """A deleted pod."""
+        self._pods_observed_at = self._clock()
+        self._deleted_pods[pod.uid] = True
+        self._pods_by_node.drop(self._pods.pop(pod.uid, None))
         self.forget(pod.uid)
         self.attempts.drop(pod.uid)
         self.placement_records.drop(pod.uid)
-        self._govern(pod.uid, None)
+        self._set_governing_policy(pod.uid, None)
 
     def replace_policies(self, policies: Iterable[ResourcePolicy | RejectedPolicy]) -> None:
-        """A complete list: what is not in it is gone."""
+        """A complete list: what is not in it is deleted."""
         listed = {policy.key: policy for policy in policies}
         for key in self.policies.keys() - listed.keys():
             self.remove_policy(key)
@@ -280,15 +283,15 @@ class Cache:
             self._reindex_namespace(namespace)
 
     def upsert_policy(self, policy: ResourcePolicy | RejectedPolicy) -> None:
-        """A policy as it is now; every pod of its namespace is matched and counted anew."""
+        """A policy as it is now. Every pod of its namespace is matched and counted again."""
         if self._put_policy(policy):
             self._reindex_namespace(policy.key.partition("/")[0])
 
     def _put_policy(self, policy: ResourcePolicy | RejectedPolicy) -> bool:
-        """Take a policy; whether another form is in force now."""
+        """Store a policy; whether this changed the version in force."""
         before = self._indexes.get(policy.key)
         if before is not None and isinstance(policy, RejectedPolicy) and policy.uid != before.policy.uid:
-            self.remove_policy(policy.key)  # it was made again under its name, while we did not watch
+            self.remove_policy(policy.key)  # deleted and created again while we did not watch
         self.policies.put(policy)
         if isinstance(policy, RejectedPolicy) or (before and before.policy == policy):
             return False
@@ -299,7 +302,7 @@ class Cache:
         return True
 
     def remove_policy(self, key: str) -> None:
-        """A policy that is gone, by `namespace/name`. Its pods may be another's now (M4)."""
+        """A deleted policy, by `namespace/name`. Another policy may govern its pods now (M4)."""
         policy = self.policies.drop(key)
         if policy is None:
             return
@@ -307,10 +310,10 @@ class Cache:
             if reservation.policy == key:
                 self._orphan(uid)
         del self._indexes[key]
-        self._note_change(key)
+        self._record_change(key)
         self._reindex_namespace(policy.namespace)
 
-    # How the indexes follow.
+    # Updates of the indexes.
 
     def _carry_over(self, before: PolicyIndex, index: PolicyIndex) -> None:
         index.succeed(before)
@@ -323,36 +326,36 @@ class Cache:
                 else:
                     self._reservations[uid] = carried
 
-    def _confirm_orphan(self, pod: Pod) -> None:
-        """A pod got its node or ended: the slot held for it becomes the record of where it went."""
-        self._orphaned.confirm(pod, self.placement_records)
+    def _end_reservation(self, pod: Pod) -> None:
+        """A pod was bound or finished: its reservation becomes its placement record."""
+        self._orphaned.end(pod, self.placement_records)
         reservation = self._reservations.pop(pod.uid, None)
         self.attempts.drop(pod.uid)
         if reservation is not None:
             self.placement_records.bound(pod, reservation, self._indexes[reservation.policy], self.nodes)
 
     def _reindex_namespace(self, namespace: str) -> None:
-        # A slot may be held for a pod that the watch has not brought yet.
+        # A pod may have a reservation before the watch delivers the pod.
         slots = [*self._reservations.values(), *self._orphaned]
         pods = {slot.pod.uid: slot.pod for slot in slots if slot.pod.namespace == namespace}
         pods.update((uid, pod) for uid, pod in self._pods.items() if pod.namespace == namespace)
         self._reindex(list(pods.values()))
         for policy in self.policies.in_namespace(namespace):
-            self._note_change(policy.key)
+            self._record_change(policy.key)
 
     def _reindex(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
-            # A slot is held as the pod was when it was asked about: the watch may show it as it was before.
+            # The reservation has the pod as the scheduler sent it: the watch may still show an older version.
             slot = self._reservations.get(pod.uid) or self._orphaned.get(pod.uid)
             policy = self.policies.governing(slot.pod if slot else pod)
-            self._govern(pod.uid, policy.key if policy else None)
+            self._set_governing_policy(pod.uid, policy.key if policy else None)
             if policy is not None:
-                if usage_in := self._orphaned.usage_in(pod.uid, self._indexes[policy.key]):
-                    self._reservations[pod.uid] = usage_in
+                if adopted := self._orphaned.adopt(pod.uid, self._indexes[policy.key]):
+                    self._reservations[pod.uid] = adopted
                 self._put_share(pod, policy)
 
-    def _govern(self, uid: str, key: str | None) -> None:
-        """Move the pod's share, and a slot held for it, out of a policy that no longer governs it."""
+    def _set_governing_policy(self, uid: str, key: str | None) -> None:
+        """Take the pod's usage and reservation out of a policy that no longer governs it."""
         before = self._governed_by.get(uid)
         if uid in self._reservations and self._reservations[uid].policy != key:
             self._orphan(uid)
@@ -360,7 +363,7 @@ class Cache:
             self.attempts.reset(uid)
         if before is not None and before != key and before in self._indexes:
             self._indexes[before].put_share(uid, None)
-            self._note_change(before)
+            self._record_change(before)
         if key is None:
             self._governed_by.pop(uid, None)
         else:
@@ -368,7 +371,7 @@ class Cache:
 
     def _orphan(self, uid: str) -> None:
         slot = self._reservations.pop(uid)
-        self._orphaned.put(slot, self._indexes[slot.policy])
+        self._orphaned.add(slot, self._indexes[slot.policy])
 
     def _put_share(self, pod: Pod, policy: ResourcePolicy) -> None:
         index = self._indexes[policy.key]
@@ -380,8 +383,8 @@ class Cache:
             share = reservation.share if reservation and held else None
         before = index.put_share(pod.uid, share)
         if before is not None and before != share:
-            self._note_change(policy.key)
+            self._record_change(policy.key)
 
-    def _note_change(self, key: str) -> None:
+    def _record_change(self, key: str) -> None:
         self.changes.note(key)
         self.changed.notify_all()

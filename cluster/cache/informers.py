@@ -1,4 +1,4 @@
-"""Nodes, pods and policies kept current in the cache: one reflector and one thread each."""
+"""Informers: nodes, pods and policies kept current in the cache, by one reflector and one thread each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def _policy_of(manifest: Mapping[str, Any]) -> ResourcePolicy | RejectedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Into(Generic[R]):
+class _CacheSink(Generic[R]):
     """A sink that calls the cache under its lock."""
 
     cache: Cache
@@ -56,26 +56,26 @@ class _Into(Generic[R]):
 
 
 def _both(first: Callable[[R], None], then: Callable[[R], None]) -> Callable[[R], None]:
-    def told(item: R) -> None:
+    def call_both(item: R) -> None:
         first(item)
         then(item)
 
-    return told
+    return call_both
 
 
 class Informers:
     """The three reflectors; `start` them after any fork."""
 
-    def __init__(self, connection: KubeClient, cache: Cache, news: PodChangeQueue | None = None) -> None:
-        """`news` is told of every pod and policy, once the cache knows."""
-        self._connection = connection
+    def __init__(self, client: KubeClient, cache: Cache, queue: PodChangeQueue | None = None) -> None:
+        """`queue` gets every pod and policy change, after the cache."""
+        self._client = client
         self._stop = Event()
         self._threads: list[Thread] = []
         self.reflectors: dict[str, Reflector[Any, Any]] = {
             "nodes": Reflector(
-                connection,
+                client,
                 Resource("/api/v1/nodes", NodeObject, node_of),
-                _Into(
+                _CacheSink(
                     cache,
                     cache.replace_nodes,
                     cache.upsert_node,
@@ -83,25 +83,25 @@ class Informers:
                 ),
             ),
             "pods": Reflector(
-                connection,
+                client,
                 Resource("/api/v1/pods", PodObject, pod_of),
-                _Into(
+                _CacheSink(
                     cache,
                     cache.replace_pods,
-                    cache.upsert_pod if news is None else _both(cache.upsert_pod, news.pod),
+                    cache.upsert_pod if queue is None else _both(cache.upsert_pod, queue.pod),
                     cache.remove_pod,
                     cache.begin_list_of_pods,
                 ),
             ),
             "resourcepolicies": Reflector(
-                connection,
+                client,
                 Resource(f"{_GROUP}/resourcepolicies", dict[str, Any], _policy_of),
-                _Into(
+                _CacheSink(
                     cache,
                     cache.replace_policies,
                     cache.upsert_policy
-                    if news is None
-                    else _both(cache.upsert_policy, lambda _: news.everything()),
+                    if queue is None
+                    else _both(cache.upsert_policy, lambda _: queue.everything()),
                     lambda policy: cache.remove_policy(policy.key),
                 ),
             ),
@@ -121,6 +121,6 @@ class Informers:
     def stop(self) -> None:
         """End every watch and wait for the threads."""
         self._stop.set()
-        self._connection.close()
+        self._client.close()
         for thread in self._threads:
             thread.join(timeout=5)

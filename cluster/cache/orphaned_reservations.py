@@ -1,6 +1,6 @@
-"""Slots that an edit took from their policy, while their pods may be on their way all the same (C7).
+"""Reservations whose policy was edited or deleted while the binding may be in flight (C7).
 
-Part of the cache, and under its lock.
+The next policy that governs the pod adopts its reservation. Part of the cache, under its lock.
 """
 
 from collections.abc import Iterator
@@ -19,74 +19,74 @@ __all__ = ["OrphanedReservations"]
 
 @dataclass(frozen=True, slots=True)
 class _Orphan:
-    """A slot, the form of the policy in which it was held, and its unit then."""
+    """A reservation, with the version of its policy and the nodes of its unit at that time."""
 
     slot: Reservation
     policy: ResourcePolicy
     nodes: AbstractSet[str]
     shrank: bool
-    """Whether the unit had lost a node since the slot was handed out."""
+    """Whether the unit had lost a node since the reservation was made."""
 
 
 class OrphanedReservations:
     """By the pod's uid."""
 
     def __init__(self) -> None:
-        self._lost: dict[str, _Orphan] = {}
+        self._orphans: dict[str, _Orphan] = {}
 
     def __iter__(self) -> Iterator[Reservation]:
-        return (lost.slot for lost in self._lost.values())
+        return (orphan.slot for orphan in self._orphans.values())
 
     def get(self, uid: str) -> Reservation | None:
-        """The slot as it was lost."""
-        lost = self._lost.get(uid)
-        return lost.slot if lost else None
+        """The reservation as it was when it was orphaned."""
+        orphan = self._orphans.get(uid)
+        return orphan.slot if orphan else None
 
-    def put(self, slot: Reservation, index: PolicyIndex) -> None:
-        """The policy of `index` lets go of a slot, and nobody says that its pod stays."""
+    def add(self, slot: Reservation, index: PolicyIndex) -> None:
+        """The policy of `index` drops a reservation, but the binding may be in flight."""
         nodes = frozenset(index.nodes_in(slot.unit))
         shrank = index.shrank_at(slot.unit) >= slot.made_at
-        self._lost[slot.pod.uid] = _Orphan(slot, index.policy, nodes, shrank)
+        self._orphans[slot.pod.uid] = _Orphan(slot, index.policy, nodes, shrank)
 
-    def confirm(self, pod: Pod, placement_records: PlacementRecords) -> None:
-        """A pod got its node or ended. No policy counts it now, and its node may be gone when one does."""
-        lost = self._lost.pop(pod.uid, None)
-        if lost is not None and pod.node_name in lost.nodes:
-            placement_records.bound_orphaned(pod, lost.slot, record_of(lost.policy, lost.slot.unit))
+    def end(self, pod: Pod, placement_records: PlacementRecords) -> None:
+        """A pod was bound or finished. Keep its record: its node may be deleted before a policy counts it."""
+        orphan = self._orphans.pop(pod.uid, None)
+        if orphan is not None and pod.node_name in orphan.nodes:
+            placement_records.record_orphan(pod, orphan.slot, record_of(orphan.policy, orphan.slot.unit))
 
     def drop(self, uid: str) -> None:
-        """The pod was asked about again, or is gone."""
-        self._lost.pop(uid, None)
+        """The pod is scheduled again, or deleted."""
+        self._orphans.pop(uid, None)
 
     def expire(self, until: float) -> None:
-        """Forget slots that were handed out up to that time."""
-        for uid in [uid for uid, lost in self._lost.items() if lost.slot.made_at <= until]:
-            del self._lost[uid]
+        """Drop reservations that were made up to that time."""
+        for uid in [uid for uid, orphan in self._orphans.items() if orphan.slot.made_at <= until]:
+            del self._orphans[uid]
 
-    def usage_in(self, uid: str, index: PolicyIndex) -> Reservation | None:
-        """The slot that the policy of `index` has to hold for the pod from now on, if any.
+    def adopt(self, uid: str, index: PolicyIndex) -> Reservation | None:
+        """The reservation that the policy of `index` holds for the pod from now on, if any.
 
-        If the pod may be on its way to a node that is not in the slot's unit, the unit is told.
+        If the binding may be in flight to a node outside the unit, the unit counts as shrunk.
         """
-        lost = self._lost.get(uid)
-        unit = _unit_in(lost, index) if lost else None
-        if lost is None or unit is None:
+        orphan = self._orphans.get(uid)
+        unit = _unit_in(orphan, index) if orphan else None
+        if orphan is None or unit is None:
             return None
         policy = index.policy
         try:
-            group = group_of(lost.slot.pod.labels, policy)
+            group = group_of(orphan.slot.pod.labels, policy)
         except MissingLabelError:
             return None
-        del self._lost[uid]
-        if lost.shrank or not lost.nodes <= index.nodes_in(unit):
+        del self._orphans[uid]
+        if orphan.shrank or not orphan.nodes <= index.nodes_in(unit):
             index.shrink(unit)
-        return replace(lost.slot, policy=policy.key, unit=unit, group=group)
+        return replace(orphan.slot, policy=policy.key, unit=unit, group=group)
 
 
-def _unit_in(lost: _Orphan, index: PolicyIndex) -> int | None:
-    """The unit that the slot means today, else the first that the pod may be on its way to."""
-    same = recorded_unit(record_of(lost.policy, lost.slot.unit), index.policy)
+def _unit_in(orphan: _Orphan, index: PolicyIndex) -> int | None:
+    """The unit with the same fingerprint, else the first to which the binding may be in flight."""
+    same = recorded_unit(record_of(orphan.policy, orphan.slot.unit), index.policy)
     if same is not None:
         return same
     units = range(len(index.policy.units))
-    return next((unit for unit in units if not lost.nodes.isdisjoint(index.nodes_in(unit))), None)
+    return next((unit for unit in units if not orphan.nodes.isdisjoint(index.nodes_in(unit))), None)

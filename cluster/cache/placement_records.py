@@ -1,7 +1,7 @@
-"""Where placed pods were placed through, as long as nothing else tells (L3, U5).
+"""The unit each bound pod was scheduled into, until its annotation says so (L3, U5).
 
-A pod that was made from another one's manifest carries that one's record: it is none, and is written over.
-Part of the cache, and under its lock.
+An annotation copied from another pod's manifest is ignored and overwritten. Part of the cache,
+under its lock.
 """
 
 from collections.abc import Collection, Iterator
@@ -20,50 +20,50 @@ class PlacementRecords:
 
     def __init__(self) -> None:
         self.unrecorded: dict[str, tuple[Pod, str]] = {}
-        """Pods that do not carry their record yet; whoever writes it removes the entry."""
+        """Pods whose annotation is not written yet; the writer removes the entry."""
         self._records: dict[str, str] = {}
         self._copied: dict[str, str] = {}
-        """What pods carried before they were placed."""
+        """Annotations that pods had before they were placed: copies from other pods."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
 
     def of(self, pod: Pod) -> str:
-        """The record of a placed pod: what it carries, and until it does what is remembered; else empty."""
+        """The record of a placed pod: its annotation, else the record kept here, else empty."""
         written = pod.annotations.get(wellknown.UNIT, "")
         placed_since = written != self._copied.get(pod.uid, "")
         return written if placed_since else self._records.get(pod.uid, "")
 
     def bound(self, pod: Pod, slot: Reservation, index: PolicyIndex, nodes: Collection[str]) -> None:
-        """A pod for which a slot was held got its node, perhaps one of the slot's unit.
+        """A pod with a reservation was bound, perhaps to a node of the reserved unit.
 
-        A node that is none of the `nodes` known is gone already: it was of that unit when it was answered.
+        A node that is not in `nodes` is deleted already: it was in that unit at the time of the decision.
         """
         gone = bool(pod.node_name) and pod.node_name not in nodes
         if gone or pod.node_name in index.nodes_in(slot.unit):
             record = record_of(index.policy, slot.unit)
-            copied = self._remember(pod, slot, record)
+            copied = self._record(pod, slot, record)
             if copied or needs_record(index.policy.units[slot.unit], index.units_of(pod.node_name)):
                 self.unrecorded[pod.uid] = pod, record
 
-    def bound_orphaned(self, pod: Pod, slot: Reservation, record: str) -> None:
-        """A pod got its node while no policy held its slot, and went where `record` says."""
-        self._remember(pod, slot, record)
+    def record_orphan(self, pod: Pod, slot: Reservation, record: str) -> None:
+        """A pod was bound while its reservation was orphaned; `record` names its unit."""
+        self._record(pod, slot, record)
 
     def lose_node(self, pod: Pod, index: PolicyIndex) -> None:
-        """Its node will not tell any more in which unit the pod counts."""
+        """The pod's node is deleted: from now on only the record says in which unit the pod counts."""
         share = index.share(pod.uid)
         if share is not None and share.counted:
             self._records.setdefault(pod.uid, record_of(index.policy, share.unit))
 
     def drop(self, uid: str) -> None:
-        """The pod is gone."""
+        """The pod is deleted."""
         self._records.pop(uid, None)
         self._copied.pop(uid, None)
         self.unrecorded.pop(uid, None)
 
-    def _remember(self, pod: Pod, slot: Reservation, record: str) -> str:
-        """What the pod carried already when it was sent off; empty if nothing."""
+    def _record(self, pod: Pod, slot: Reservation, record: str) -> str:
+        """Keep the record. Returns the annotation that the pod had before it was scheduled, else empty."""
         self._records[pod.uid] = record
         copied = slot.pod.annotations.get(wellknown.UNIT, "")
         if copied:

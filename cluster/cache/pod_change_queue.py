@@ -1,4 +1,4 @@
-"""Pods that changed since somebody last looked, for one who acts on each as soon as it is bound."""
+"""A queue of changed pods, for a thread that acts on each pod as soon as it is bound."""
 
 from collections.abc import Collection
 from threading import Event, Lock
@@ -8,11 +8,11 @@ from policy.api.objects import Pod
 __all__ = ["PodChangeQueue"]
 
 _MOST = 1_000
-"""Pods that are kept: nobody takes them from one who does not lead."""
+"""Above this many pods all are dropped, and every pod counts as changed: only the leader drains the queue."""
 
 
 class PodChangeQueue:
-    """Told by the informers, taken by one other thread."""
+    """The informers add, one other thread takes."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -21,7 +21,7 @@ class PodChangeQueue:
         self._all = False
 
     def pod(self, pod: Pod) -> None:
-        """It is as this now."""
+        """Add a pod as it is now."""
         with self._lock:
             self._pods[pod.uid] = pod
             if len(self._pods) > _MOST:
@@ -29,19 +29,19 @@ class PodChangeQueue:
             self._some.set()
 
     def everything(self) -> None:
-        """So much may have changed that every pod is to be looked at."""
+        """Every pod may have changed."""
         with self._lock:
             self._all = True
             self._some.set()
 
     def wait(self, seconds: float) -> None:
-        """Until there is some, or for so long."""
+        """Block until there is a change, for so long at most."""
         self._some.wait(seconds)
 
     def take(self) -> Collection[Pod] | None:
-        """What changed since the last time, each pod as it was told last; None: everything may have."""
+        """Remove and return the changed pods, each in its last version; None: every pod may have changed."""
         with self._lock:
-            told = None if self._all else self._pods.values()
+            changed = None if self._all else self._pods.values()
             self._pods, self._all = {}, False
             self._some.clear()
-            return told
+            return changed

@@ -1,7 +1,4 @@
-"""Unfinished pods by the node that they are bound to.
-
-Part of the cache, and under its lock.
-"""
+"""Unfinished pods by the node that they are bound to. Part of the cache, under its lock."""
 
 from collections import defaultdict
 from collections.abc import Collection

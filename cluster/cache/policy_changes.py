@@ -1,6 +1,7 @@
-"""Changes that may turn refusals into places, by policy, until somebody acts on them.
+"""Changes that may make refused pods schedulable, by policy, until somebody requeues the pods.
 
-Part of the cache, and under its lock.
+A policy is due a fixed time after its first change, so that a steady trickle of changes delays nothing; the
+time of its last change tells which pods were refused before it. Part of the cache, under its lock.
 """
 
 from collections.abc import Callable
@@ -26,15 +27,15 @@ class PolicyChanges:
         return len(self._spans)
 
     def note(self, key: str) -> None:
-        """Something changed now."""
+        """A change happened now."""
         now = self._clock()
         span = self._spans.get(key)
         self._spans[key] = _Span(span.first if span else now, now)
 
     def take(self, settle: float) -> dict[str, float]:
-        """Those whose first change is `settle` seconds old, with the time of the last. They are taken out."""
+        """Remove and return policies whose first change is `settle` seconds old, with the last one."""
         before = self._clock() - settle
-        ripe = {key: span.last for key, span in self._spans.items() if span.first <= before}
-        for key in ripe:
+        due = {key: span.last for key, span in self._spans.items() if span.first <= before}
+        for key in due:
             del self._spans[key]
-        return ripe
+        return due

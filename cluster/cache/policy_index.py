@@ -1,6 +1,6 @@
-"""The indexes of one policy: its units' nodes and what each group uses, kept current by single changes.
+"""The indexes of one policy: its units' nodes and what each group uses, updated by single changes.
 
-The definition it must agree with is `policy.snapshot.Snapshot`.
+Its answers equal those of `policy.scheduling.snapshot.Snapshot`, which counts everything anew.
 """
 
 import math
@@ -59,10 +59,9 @@ class PolicyIndex:
             self.put_node(node)
 
     def succeed(self, before: "PolicyIndex") -> None:
-        """Keep what an earlier form of the policy knew of the units that are the same.
+        """Take over what the earlier version of the policy knew of unchanged units.
 
-        A pod may be on its way to a node of a unit that is not: its place in the order is that of a unit
-        which lacks this node now.
+        A rewritten unit counts as shrunk: a binding may be in flight to a node it no longer contains.
         """
         for index, unit in enumerate(self.policy.units):
             same = [i for i, other in enumerate(before.policy.units) if other.fingerprint == unit.fingerprint]
@@ -80,7 +79,7 @@ class PolicyIndex:
         return tuple(index for index, nodes in enumerate(self._nodes) if name in nodes)
 
     def put_node(self, node: Node) -> bool:
-        """Take a node's labels as they are now; whether its units changed."""
+        """Store a node as it is now; whether its units changed."""
         changed = False
         for index, (nodes, unit) in enumerate(zip(self._nodes, self.policy.units, strict=True)):
             inside = in_unit(node, unit, self._kinds)
@@ -137,7 +136,7 @@ class PolicyIndex:
         return self._terminating[unit] > 0
 
     def shrank_at(self, unit: int) -> float:
-        """When the unit lost a node last; -inf if it never did."""
+        """When the unit last lost a node; -inf if it never did."""
         return self._shrank_at[unit]
 
     def shrank_since(self, at: float) -> list[int]:
@@ -145,13 +144,13 @@ class PolicyIndex:
         return [unit for unit, lost_at in enumerate(self._shrank_at) if lost_at > at]
 
     def shrink(self, unit: int) -> None:
-        """A pod may be on its way to the unit, and to a node that is not in it."""
+        """A binding may be in flight to a node that is no longer in the unit."""
         self._shrank_at[unit] = self._clock()
 
     def emptied_at(self, unit: int) -> float:
         return self._emptied_at[unit]
 
     def _drop_if_empty(self, unit: int, group: Group) -> None:
-        # Groups come and go with every roll-out: what is empty must not stay.
+        # Each roll-out makes new groups: empty ones must not stay.
         if not self._tallies[unit, group].pods:
             del self._tallies[unit, group]

@@ -1,6 +1,7 @@
 """The policies as they are written now, and which of them governs a pod.
 
-Part of the cache, and under its lock.
+It keeps their order of precedence in each namespace, and the last valid version of each (M4, M6). Part of
+the cache, under its lock.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
-"""What the last call about each unplaced pod left: its outcome, and the history that the next decision needs.
+"""The last scheduling attempt of each pod that is not bound yet, and its history for the next decision.
 
-Part of the cache, and under its lock.
+Part of the cache, under its lock.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -24,7 +24,7 @@ class SchedulingAttempt:
     at: float
     refused: bool
     retry_at: float
-    """When asking again may give another answer without any event."""
+    """When a new attempt may get another answer without any event."""
 
 
 class SchedulingAttempts:
@@ -50,11 +50,11 @@ class SchedulingAttempts:
         return self._attempts.get(uid)
 
     def history(self, uid: str) -> PodHistory:
-        """What earlier decisions about a pod left to remember."""
+        """What earlier decisions leave for the next one about the pod."""
         return self._histories.get(uid, NO_HISTORY)
 
     def keep(self, attempt: SchedulingAttempt, history: PodHistory) -> None:
-        """Put in place of what was kept about the pod."""
+        """Replace the last attempt and the history of the pod."""
         uid = attempt.pod.uid
         self._attempts[uid] = attempt
         if history == NO_HISTORY:
@@ -63,13 +63,13 @@ class SchedulingAttempts:
             self._histories[uid] = history
 
     def retry_by(self, uid: str, at: float) -> None:
-        """A timer has begun to count for the pod since its last attempt."""
+        """A timer started for the pod after its last attempt."""
         attempt = self._attempts.get(uid)
         if attempt is not None and at < attempt.retry_at:
             self._attempts[uid] = replace(attempt, retry_at=at)
 
     def edit(self, before: ResourcePolicy, policy: ResourcePolicy) -> None:
-        """A policy has another form: what is remembered of its units goes with them."""
+        """A policy was edited: histories follow its units."""
         for uid, history in self._histories.items():
             if self._attempts[uid].policy == policy.key:
                 self._histories[uid] = history.carried_over(before, policy)
@@ -80,12 +80,12 @@ class SchedulingAttempts:
             self._histories[uid] = self._histories[uid].under_another_policy()
 
     def drop(self, uid: str) -> None:
-        """The pod is bound or gone."""
+        """The pod is bound or deleted."""
         self._attempts.pop(uid, None)
         self._histories.pop(uid, None)
 
     def sweep(self, known: Collection[str]) -> None:
-        """Drop what is kept about pods that the watch never brought: they were gone before it saw them."""
+        """Drop pods that the watch never delivered: they were deleted before it could."""
         now = self._clock()
         if now - self._swept_at < _UNSEEN_SECONDS:
             return

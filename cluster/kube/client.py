@@ -1,6 +1,6 @@
-"""Requests to the API server: bytes out, bytes and lines in, every wait bounded.
+"""Requests to the API server: bytes out, bytes and lines in. Every wait has a timeout.
 
-The kubernetes package gives configuration, authentication and TLS (docs/design/python-stack.md, section 5).
+The kubernetes package gives configuration, authentication and TLS (docs/design/python-stack.md).
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The time of the server.
+"""A clock that never jumps: the wall clock at the start, carried on by the monotonic clock.
 
 A step of the wall clock must not expire a reservation (C7).
 """

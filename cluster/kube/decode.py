@@ -1,4 +1,7 @@
-"""Pods, nodes and policies as the API writes them, decoded to what decisions need."""
+"""Pods, nodes and policies as the API writes them, decoded to the few fields that decisions need.
+
+Typed decoding skips all other fields unread, which makes it cheap (docs/design/python-stack.md).
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

@@ -1,7 +1,8 @@
-"""Leadership by a Lease: at most one holder at a time, judged by our own clock.
+"""Leader election by a Lease of coordination.k8s.io/v1: at most one leader at a time.
 
-The rules are client-go's (tools/leaderelection): the holder gives up before anybody else may take over, and
-nobody compares clocks; so are its ratios, 15 : 10 : 2, which kube-scheduler takes in seconds.
+The rules are client-go's (tools/leaderelection): the leader gives up before another may take over, and each
+process measures time by its own clock only. So are its ratios 15 : 10 : 2, which kube-scheduler uses as
+seconds.
 """
 
 import json
@@ -20,38 +21,38 @@ __all__ = ["Lease", "identity", "lease_named", "run_while_leading"]
 
 log = logging.getLogger(__name__)
 
-_GIVE_UP = 10 / 15
-"""The part of the duration in which we still act as the leader after our last renewal."""
-_PERIOD = 2 / 15
+_RENEW_DEADLINE = 10 / 15
+"""renewDeadline, as a part of the lease duration."""
+_RETRY_PERIOD = 2 / 15
 _NOT_FOUND, _CONFLICT = 404, 409
 
 
 class Lease:
     """`run` it in a thread; `held` may be read by any. `clock` is monotonic, in seconds.
 
-    `duration` is how many seconds the others wait after the last renewal they saw; `taken` is called whenever
-    we take the lead.
+    `duration` is how many seconds the others wait after the last renewal they saw. We call
+    `on_started_leading` whenever we become the leader.
     """
 
     def __init__(
         self,
-        connection: KubeClient,
+        client: KubeClient,
         namespace: str,
         name: str,
         identity: str,
         clock: Callable[[], float],
         duration: int,
-        taken: Callable[[], None] = lambda: None,
+        on_started_leading: Callable[[], None] = lambda: None,
     ) -> None:
-        self._connection = connection
+        self._client = client
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self._identity = identity
         self._clock = clock
         self._duration = duration
-        self._taken = taken
-        self._give_up = duration * _GIVE_UP
-        self._request_seconds = self._give_up / 2
+        self._on_started_leading = on_started_leading
+        self._renew_deadline = duration * _RENEW_DEADLINE
+        self._request_seconds = self._renew_deadline / 2
         self._stored: dict[str, Any] | None = None
         """The lease as we wrote it last: while nobody else has, a renewal need not read it."""
         self._renewed_at = float("-inf")
@@ -62,18 +63,18 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether we lead now."""
-        return self._clock() - self._renewed_at < self._give_up
+        return self._clock() - self._renewed_at < self._renew_deadline
 
     @property
     def held_since(self) -> float:
-        """When we took the lead, if we lead."""
+        """When we became the leader, if we lead."""
         return self._held_since
 
     def run(self, stop: Event) -> None:
         """Compete for the lease until `stop`, then give it back at once."""
         while not stop.is_set():
             self.try_once()
-            stop.wait(self._duration * _PERIOD * random.uniform(0.8, 1.2))  # noqa: S311  spreads load, hides nothing
+            stop.wait(self._duration * _RETRY_PERIOD * random.uniform(0.8, 1.2))  # noqa: S311  spreads load, hides nothing
         self.release()
 
     def try_once(self) -> None:
@@ -81,11 +82,11 @@ class Lease:
         before = self._clock()
         led = self.held
         try:
-            taken = self._take()
+            acquired = self._try_acquire_or_renew()
         except (ApiError, Unreachable) as error:
             log.warning("lease %s: %s", self._name, error)
             return
-        if not taken:
+        if not acquired:
             self._renewed_at = float("-inf")
             return
         if not led:
@@ -93,7 +94,7 @@ class Lease:
         self._renewed_at = before
         if not led:
             log.info("lease %s: %s leads", self._name, self._identity)
-            self._taken()
+            self._on_started_leading()
 
     def release(self) -> None:
         """Let another one lead without waiting for us."""
@@ -104,7 +105,7 @@ class Lease:
             lease = self._read()
             if lease["spec"].get("holderIdentity") == self._identity:
                 lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
-                self._connection.put(self._path, lease, self._request_seconds)
+                self._client.put(self._path, lease, self._request_seconds)
         except (ApiError, Unreachable) as error:
             log.warning("lease %s: not released: %s", self._name, error)
 
@@ -112,7 +113,7 @@ class Lease:
     def _path(self) -> str:
         return f"{self._collection}/{self._name}"
 
-    def _take(self) -> bool:
+    def _try_acquire_or_renew(self) -> bool:
         if self.held and self._stored is not None and self._put(self._stored):
             return True
         try:
@@ -123,16 +124,16 @@ class Lease:
             return self._create()
         spec = lease["spec"]
         holder = spec.get("holderIdentity") or ""
-        if holder not in ("", self._identity) and not self._ran_out(holder, spec):
+        if holder not in ("", self._identity) and not self._expired(holder, spec):
             return False
         return self._put(lease)
 
     def _read(self) -> dict[str, Any]:
-        lease: dict[str, Any] = json.loads(self._connection.get(self._path, seconds=self._request_seconds))
+        lease: dict[str, Any] = json.loads(self._client.get(self._path, seconds=self._request_seconds))
         return lease
 
-    def _ran_out(self, holder: str, spec: dict[str, Any]) -> bool:
-        """Whether the holder has let it lie for its whole duration, since we last saw a renewal."""
+    def _expired(self, holder: str, spec: dict[str, Any]) -> bool:
+        """Whether the lease duration has passed since we last saw a renewal."""
         seen = holder, spec.get("renewTime") or ""
         if seen != self._seen:
             self._seen, self._seen_at = seen, self._clock()
@@ -155,14 +156,14 @@ class Lease:
         metadata = {"name": self._name}
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
         claimed = {**lease, "spec": self._claim({})}
-        return self._written(lambda: self._connection.post(self._collection, claimed, self._request_seconds))
+        return self._store(lambda: self._client.post(self._collection, claimed, self._request_seconds))
 
     def _put(self, lease: dict[str, Any]) -> bool:
         claimed = {**lease, "spec": self._claim(lease["spec"])}
-        return self._written(lambda: self._connection.put(self._path, claimed, self._request_seconds))
+        return self._store(lambda: self._client.put(self._path, claimed, self._request_seconds))
 
-    def _written(self, write: Callable[[], bytes]) -> bool:
-        """Whether nobody else was quicker: the stored version decides."""
+    def _store(self, write: Callable[[], bytes]) -> bool:
+        """Whether the write succeeded: false if another replica wrote first (resourceVersion conflict)."""
         self._stored = None
         try:
             self._stored = json.loads(write())
@@ -188,17 +189,17 @@ def identity() -> str:
 
 
 def lease_named(
-    connection: KubeClient,
+    client: KubeClient,
     name: str,
     duration: int,
     clock: Callable[[], float],
-    taken: Callable[[], None] = lambda: None,
+    on_started_leading: Callable[[], None] = lambda: None,
 ) -> Lease | None:
     """The Lease that a setting names as NAMESPACE/NAME; none if it names none."""
     if not name:
         return None
     namespace, _, lease = name.partition("/")
-    return Lease(connection, namespace, lease, identity(), clock, duration, taken)
+    return Lease(client, namespace, lease, identity(), clock, duration, on_started_leading)
 
 
 def run_while_leading(stop: Event, lease: Lease | None, *work: Work) -> None:

@@ -1,4 +1,4 @@
-"""One thing done again and again."""
+"""A function called again and again until it is told to stop. An exception in one call does not end it."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One resource listed, then watched for ever, into a sink.
+"""A reflector: lists one resource, then watches it for ever, and feeds a sink.
 
 Model: client-go's reflector; paging KEP-365, bookmarks KEP-956, numbers in docs/design/python-stack.md.
 """
@@ -127,7 +127,7 @@ class Reflector(Generic[W, R]):
 
     def __init__(
         self,
-        connection: KubeClient,
+        client: KubeClient,
         resource: Resource[W, R],
         sink: ResourceEventHandler[R],
         *,
@@ -142,7 +142,7 @@ class Reflector(Generic[W, R]):
         self.relists = 0
         self.events = 0
         self.undecodable = 0
-        self._connection = connection
+        self._client = client
         self._resource = resource
         self._sink = sink
         self._clock = clock
@@ -232,7 +232,7 @@ class Reflector(Generic[W, R]):
         asked_at = self._clock()
         self._sink.begin_list()
         while not stop.is_set():
-            body = self._connection.get(self._resource.path, query, LIST_SECONDS)
+            body = self._client.get(self._resource.path, query, LIST_SECONDS)
             place = self._read_page(body, items, refused)
             if not place.continues:
                 self._replace(items, refused, place.version)
@@ -285,7 +285,7 @@ class Reflector(Generic[W, R]):
         began = self._clock()
         self._latest = None
         try:
-            with self._connection.stream(self._resource.path, query, self._stall) as lines:
+            with self._client.stream(self._resource.path, query, self._stall) as lines:
                 self._stream = lines
                 if not self._list_wanted:  # it may have been wanted before there was a stream to interrupt
                     self._follow(lines, stop)

@@ -53,7 +53,7 @@ class _CountedTwice(Cache):
 
 class _DeadGetSlots(Cache):
     def assume(self, pod: Pod, policy: ResourcePolicy, unit: int, group: Group) -> None:
-        self._gone_pods.pop(pod.uid, None)
+        self._deleted_pods.pop(pod.uid, None)
         super().assume(pod, policy, unit, group)
 
 
@@ -126,7 +126,7 @@ class _VictimsKeepTheirSlots(Cache):
 
 
 class _EditIgnored(Cache):
-    def _note_change(self, key: str) -> None:
+    def _record_change(self, key: str) -> None:
         pass
 
 

@@ -1,4 +1,4 @@
-"""Go durations as seconds, and back."""
+"""Go durations as seconds, and back: `metav1.Duration` (Go's time.ParseDuration)."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Required node affinity, as kube-scheduler's NodeAffinity filter decides it.
 
-Terms are ORed, what is in one term is ANDed, a term with nothing in it matches nothing
-(component-helpers/scheduling/corev1/nodeaffinity).
+It also decides for a node of which only some labels are known. Terms are ORed, requirements in one term are
+ANDed, an empty term matches nothing (component-helpers/scheduling/corev1/nodeaffinity).
 """
 
 import re

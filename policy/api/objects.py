@@ -1,6 +1,6 @@
 """Pods and nodes, reduced to what decisions need.
 
-Times are Unix seconds, amounts are those of `policy.quantity`.
+Times are Unix seconds, amounts are those of `policy.api.quantity`.
 """
 
 from collections.abc import Mapping

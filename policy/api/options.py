@@ -1,4 +1,4 @@
-"""What the operator decides where ACK is silent (M4, U2, U6)."""
+"""What the operator chooses where ACK's documentation says nothing, with defaults (M4, U2, U6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

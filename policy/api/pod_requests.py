@@ -1,4 +1,8 @@
-"""What the scheduler counts for a pod."""
+"""The resources that the scheduler counts for a pod.
+
+The sum over containers, init containers, sidecars, pod-level resources and overhead, as the scheduler's
+`resourcehelper.PodRequests` computes it (component-helpers/resource).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Kubernetes quantities as exact integers, and back to the text that a user reads.
+"""Kubernetes quantities (`resource.Quantity`) as exact integers, and back to readable text.
 
-One unit of the integer is 10^-9 of the quantity's own unit, the finest step that Kubernetes keeps
+One step of the integer is 10^-9 of the quantity's own unit, the finest step that Kubernetes keeps
 (apimachinery, pkg/api/resource: finer values round up).
 """
 

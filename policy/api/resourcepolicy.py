@@ -1,7 +1,6 @@
-"""The ResourcePolicy object: what a user may write, validated once, all errors at once (M6).
+"""The ResourcePolicy of scheduling.alibabacloud.com/v1alpha1, validated once, all errors at once (M6).
 
-pydantic lives here, where user input enters, and nowhere else in this package. Fields: docs/design/ack.md,
-section 3.
+User input enters here: this is the only module of the package that uses pydantic. Fields: docs/design/ack.md.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""Label selection on plain mappings."""
+"""Label selectors on plain mappings, as apimachinery's labels package evaluates them.
+
+Equality pairs (M2, U3) and LabelSelectorRequirement (M3).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

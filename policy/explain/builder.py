@@ -1,4 +1,7 @@
-"""From a decision that was made to what it said of each unit (O10)."""
+"""From a decision to an explanation of each unit (O10).
+
+It reads what the decision recorded: it decides nothing and repeats no rule.
+"""
 
 import math
 from collections.abc import Iterator

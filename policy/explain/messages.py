@@ -1,6 +1,7 @@
-"""The words about a decision, for a person who asks about one pod, and the rules they stand on.
+"""Messages that explain a decision about one pod, and the rules behind them.
 
-Unlike those of `policy.reasons`, which kube-scheduler compares, these name the numbers of the moment.
+Unlike those of `policy.scheduling.reasons`, which kube-scheduler compares, they contain the numbers of the
+moment.
 """
 
 from policy.api.duration import format_duration

@@ -1,6 +1,6 @@
-"""What a pod is to the policies of its namespace, and where it stands now (M1 to M8, L6, C3 to C6, U5).
+"""How a pod relates to the policies of its namespace, and where it is now (M1 to M8, L6, C3 to C6, U5).
 
-A pod that no policy governs is told which label keeps it from one.
+For a pod that no policy governs, the summary names the label that does not match.
 """
 
 from collections.abc import Collection, Iterable, Iterator

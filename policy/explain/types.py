@@ -1,4 +1,4 @@
-"""What a decision said of each unit, as plain values (O10)."""
+"""An explained decision as plain values (O10): the answer of GET /decisions has the same fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The deletion cost of a placed pod, by which the last unit is emptied first (L2).
+"""The pod deletion cost of a placed pod: pods of the last unit are deleted first (L2).
 
-The ReplicaSet controller deletes pods of lower cost first, once they are ready; a pod without the annotation
-costs 0 (kubernetes, pkg/controller/controller_utils.go, ActivePodsWithRanks).
+The ReplicaSet controller deletes ready pods of lower cost first; a pod without the annotation costs 0
+(kubernetes, pkg/controller/controller_utils.go, ActivePodsWithRanks).
 """
 
 from collections.abc import Mapping

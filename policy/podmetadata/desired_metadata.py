@@ -1,6 +1,6 @@
-"""What has to be written on placed pods: labels, annotations and the deletion cost (L1, L2).
+"""The labels, annotations and deletion cost that placed pods should have (L1, L2).
 
-The place is that by which it is counted (U5, L3).
+A pod's unit is the one in which it is counted (U5, L3).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

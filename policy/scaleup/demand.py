@@ -1,4 +1,4 @@
-"""Which unit an autoscaler should grow, and for which pending pods (W1 to W4)."""
+"""Which unit an autoscaler should scale up, and for which pending pods (W1 to W4)."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

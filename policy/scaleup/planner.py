@@ -1,6 +1,7 @@
-"""Where pending pods would go now: onto free room of a unit, or to a unit that has to grow.
+"""Where all pending pods of one policy would go now: to free room in a unit, or to a unit that needs nodes.
 
-It shares the walk of filter, so that the autoscaler is asked for what the scheduler will be allowed.
+Each pod takes its slot and room from the pods after it. The plan uses the same unit selection as filter, so
+that nodes are requested only for pods that filter will admit.
 """
 
 import math
@@ -22,14 +23,14 @@ _NOTHING = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The outcome for pods that wait for nothing but this."""
+    """Where pending pods would go; a pod in none of the three waits for something else."""
 
     schedulable: tuple[tuple[Pod, Node], ...] = ()
-    """Pods that fit on a node as it is: the scheduler will find it, if it looks."""
+    """Pods that fit on an existing node, with that node."""
     needs_nodes: tuple[tuple[Pod, int], ...] = ()
     """Pods whose next open unit has no room and can grow, with that unit (W1)."""
     waiting: tuple[tuple[Pod, float], ...] = ()
-    """Pods that a timer keeps where they are, with its end (O5)."""
+    """Pods that wait for a timer, with its end (O5)."""
 
 
 def queue_order(pods: Iterable[Pod]) -> list[Pod]:
@@ -56,8 +57,8 @@ def plan(
 ) -> Plan:
     """Go through the pending pods that `policy` governs.
 
-    `requested` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot
-    there, and is not in the plan. `grows` tells whether a unit can get nodes large enough for the pod,
+    `requested` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
+    and is not in the plan. `grows` tells whether a unit can get nodes large enough for the pod,
     `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
     """
     planning = _Planner(policy, view, now, grows, spare)
@@ -73,7 +74,7 @@ def plan(
 
 @dataclass(slots=True)
 class _Planner:
-    """Slots and room handed out so far."""
+    """Slots and room that the plan has given away so far."""
 
     policy: ResourcePolicy
     view: ClusterView
@@ -84,7 +85,7 @@ class _Planner:
     needs_nodes: list[tuple[Pod, int]] = field(default_factory=list)
     waiting: list[tuple[Pod, float]] = field(default_factory=list)
     slots: dict[tuple[int, Group], Usage] = field(default_factory=dict)
-    placed: dict[str, list[Pod]] = field(default_factory=dict)
+    added: dict[str, list[Pod]] = field(default_factory=dict)
     left: dict[tuple[int, Shape], list[str]] = field(default_factory=dict)
     """Names of nodes not found full yet, by unit and shape of pod, the next one last."""
 
@@ -93,11 +94,11 @@ class _Planner:
             group = group_of(pod.labels, self.policy)
         except MissingLabelError:
             return
-        found: dict[int, Node | None] = {}
+        nodes: dict[int, Node | None] = {}
 
         def has_room(index: int) -> bool:
-            found[index] = self._node_for(pod, index)
-            return found[index] is not None or self._grows(pod, index)
+            nodes[index] = self._first_node_with_room(pod, index)
+            return nodes[index] is not None or self._grows(pod, index)
 
         outcome = select_unit(self.policy, self._query(pod, group, has_room))
         unit = outcome.unit
@@ -105,15 +106,15 @@ class _Planner:
             if outcome.retry_at < math.inf:
                 self.waiting.append((pod, outcome.retry_at))
             return
-        node = found[unit]
+        node = nodes[unit]
         if node is None and self._is_reserved_for_others(pod, group, unit):
-            return  # it waits for what becomes of these places
+            return  # it waits until these places are used or gone
         self._count(pod, unit, group)
         if node is None:
             self.needs_nodes.append((pod, unit))
         else:
             self.schedulable.append((pod, node))
-            self.placed.setdefault(node.name, []).append(pod)
+            self.added.setdefault(node.name, []).append(pod)
 
     def take_slot(self, pod: Pod, unit: int) -> None:
         """Count a pod that was asked for: caps bound what is asked for in all (W3)."""
@@ -128,10 +129,10 @@ class _Planner:
         self.slots[unit, group] = slots.plus(Usage(1, pod.requests))
 
     def _grows(self, pod: Pod, index: int) -> bool:
-        """Whether the unit can get a node that the pod could use: else one would be bought in vain (W3)."""
+        """Whether the unit can get a node that the pod could use: no other node is requested (W3)."""
         return may_use(pod, self.policy.units[index].node_selector) and self.grows(pod, index)
 
-    def _node_for(self, pod: Pod, index: int) -> Node | None:
+    def _first_node_with_room(self, pod: Pod, index: int) -> Node | None:
         """The first node with room. Room only shrinks here: what had none for a like pod has none."""
         place = index, shape_of(pod)
         if place not in self.left:
@@ -139,7 +140,7 @@ class _Planner:
         names = self.left[place]
         while names:
             node = self.view.nodes[names[-1]]
-            others = [*self.view.pods_on(node.name), *self.placed.get(node.name, ())]
+            others = [*self.view.pods_on(node.name), *self.added.get(node.name, ())]
             if admits(node, pod) and has_free(node, others, pod):
                 return node
             names.pop()

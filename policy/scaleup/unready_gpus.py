@@ -1,7 +1,7 @@
-"""Nodes that say they have a GPU and offer none: a driver that died, or that has not come up yet.
+"""Nodes labelled as GPU nodes that offer no GPU: the driver died, or is not up yet.
 
-Later versions of cluster-autoscaler buy nothing at all while there is such a node
-(kubernetes/autoscaler#10301).
+Only nodes outside every unit that is scaled up. Recent versions of cluster-autoscaler provision nothing at
+all while there is such a node (kubernetes/autoscaler#10301).
 """
 
 from collections.abc import Collection, Iterable

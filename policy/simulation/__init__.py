@@ -1,4 +1,4 @@
-"""What a policy would do: pods arrive in a cluster that only exists as values.
+"""What a policy would do: pods arrive in a simulated cluster.
 
-Every decision about a pod is made by the caller's decider, which is the one that answers kube-scheduler.
+The caller's `decide` makes every decision about a pod: the same code that answers kube-scheduler.
 """

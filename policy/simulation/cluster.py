@@ -1,7 +1,7 @@
-"""What the play needs of the cluster that it plays in.
+"""The cluster that a simulation runs in.
 
-`decide` is the answer that kube-scheduler would get, with all that it leaves behind: slots held, timers
-begun.
+`decide` gives the answer that kube-scheduler would get, with all its effects: reservations made, timers
+started.
 """
 
 from collections.abc import Collection, Sequence

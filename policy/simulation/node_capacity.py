@@ -1,6 +1,7 @@
-"""Free room on nodes, kept current pod by pod, and the best node for a pod in a set of nodes.
+"""Free capacity of nodes, updated pod by pod, and the best node for a pod among some nodes.
 
-Pods mostly arrive: giving room back forgets the rankings.
+The sums of `policy.scheduling.node_fit`, and a ranking like kube-scheduler's default: spread pods that are
+alike, then the least allocated node first. Pods mostly arrive: a pod that leaves clears the rankings.
 """
 
 import heapq
@@ -37,7 +38,7 @@ class PodShape:
     node_selector: tuple[tuple[str, str], ...]
     tolerations: tuple[Toleration, ...]
     affinity: Affinity
-    kin: frozenset[tuple[str, str]] = frozenset()
+    alike: frozenset[tuple[str, str]] = frozenset()
     """The labels of its workload's pods, which kube-scheduler puts on different nodes if it can."""
     scored: tuple[int, ...] = field(default=(), compare=False)
     """Of the requests, those that the ranking looks at."""
@@ -48,9 +49,9 @@ class PodShape:
         requests = {name: amount for name, amount in pod.requests.items() if amount}
         requests[PODS] = ONE
         selector = tuple(sorted(pod.node_selector.items()))
-        kin = frozenset((key, value) for key, value in pod.labels.items() if key not in _OWN)
+        alike = frozenset((key, value) for key, value in pod.labels.items() if key not in _OWN)
         scored = tuple(requests.get(name, 0) for name in _SCORED)
-        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, pod.affinity, kin, scored)
+        return cls(tuple(sorted(requests.items())), selector, pod.tolerations, pod.affinity, alike, scored)
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class NodeCapacity:
     nodes: dict[str, Node] = field(default_factory=dict)
     _free: dict[str, dict[str, int]] = field(default_factory=dict)
     _pods: Counter[str] = field(default_factory=Counter)
-    _kin: Counter[tuple[frozenset[tuple[str, str]], str]] = field(default_factory=Counter)
+    _alike: Counter[tuple[frozenset[tuple[str, str]], str]] = field(default_factory=Counter)
     _heaps: dict[Hashable, list[tuple[_Rank, str]]] = field(default_factory=dict)
     _admitted: dict[tuple[PodShape, str], bool] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ class NodeCapacity:
                 if resource in free:
                     free[resource] -= amount
             self._pods[name] += 1
-            self._kin[demand.kin, name] += 1
+            self._alike[demand.alike, name] += 1
 
     def give(self, name: str, demand: PodShape) -> None:
         """A pod leaves a node."""
@@ -88,7 +89,7 @@ class NodeCapacity:
                 if resource in free:
                     free[resource] += amount
             self._pods[name] -= 1
-            self._kin[demand.kin, name] -= 1
+            self._alike[demand.alike, name] -= 1
             self._heaps.clear()
 
     def best(
@@ -147,8 +148,8 @@ class NodeCapacity:
             for resource, asked in zip(_SCORED, demand.scored, strict=True)
             if node.allocatable.get(resource)
         )
-        kin = self._kin[demand.kin, name] if demand.kin else 0
-        return is_leaving(node), kin, -left, self._pods[name]
+        alike = self._alike[demand.alike, name] if demand.alike else 0
+        return is_leaving(node), alike, -left, self._pods[name]
 
 
 def _refusal(node: Node, pod: Pod) -> str:

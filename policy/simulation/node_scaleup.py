@@ -1,6 +1,7 @@
 """Which nodes an autoscaler would be asked for, and what they would be like (W1 to W3).
 
-A new node is like the most common of its unit; where there is none, one pod fills one node.
+The watcher's own plan chooses the pods. A new node is like the most common node of its unit; in a unit
+without nodes, one pod fills one node.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +21,7 @@ from policy.simulation.node_capacity import NodeCapacity, PodShape
 __all__ = [
     "NodeOrder",
     "NodeTemplate",
-    "Seeker",
+    "PendingPod",
     "closed",
     "most_common",
     "node_like",
@@ -41,7 +42,7 @@ _PASSING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Seeker:
+class PendingPod:
     """A pending pod that a policy governs."""
 
     pod: Pod
@@ -56,7 +57,7 @@ class NodeOrder:
     at: float
     policy: ResourcePolicy
     unit: int
-    seekers: tuple[Seeker, ...]
+    seekers: tuple[PendingPod, ...]
     nodes: tuple[Node, ...] = ()
     """What comes of it, once it is placed."""
     like: str = ""
@@ -79,7 +80,7 @@ def closed(view: ClusterView, policy: ResourcePolicy, index: int, pod: Pod) -> R
 
 def orders(
     stage: SimulatedCluster,
-    seekers: Iterable[Seeker],
+    seekers: Iterable[PendingPod],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
     at: float,
@@ -88,7 +89,7 @@ def orders(
 
     `asked` maps a pod's uid to the unit asked to grow for it, `stuck` are units that did not, by policy (W4).
     """
-    by_policy: defaultdict[str, dict[str, Seeker]] = defaultdict(dict)
+    by_policy: defaultdict[str, dict[str, PendingPod]] = defaultdict(dict)
     for seeker in seekers:
         by_policy[seeker.policy.key][seeker.pod.uid] = seeker
     return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, stuck, at)]
@@ -96,14 +97,14 @@ def orders(
 
 def _orders_of(
     stage: SimulatedCluster,
-    seekers: Mapping[str, Seeker],
+    seekers: Mapping[str, PendingPod],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
     at: float,
 ) -> Iterator[NodeOrder]:
     policy = next(iter(seekers.values())).policy
     pods = [seeker.pod for seeker in seekers.values()]
-    wanted: defaultdict[int, list[Seeker]] = defaultdict(list)
+    wanted: defaultdict[int, list[PendingPod]] = defaultdict(list)
 
     def grows(_: Pod, unit: int) -> bool:
         return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
@@ -141,7 +142,7 @@ def node_like(model: NodeTemplate, name: str) -> Node:
     return replace(model.node, name=name, labels={**model.node.labels, **hostname})
 
 
-def packed(model: NodeTemplate, seekers: Sequence[Seeker], names: Callable[[int], str]) -> list[Node]:
+def packed(model: NodeTemplate, seekers: Sequence[PendingPod], names: Callable[[int], str]) -> list[Node]:
     """As few new nodes as take the pods, first fit; none if a pod fits on no such node."""
     if not model.like:
         return [node_like(model, names(number)) for number, _ in enumerate(seekers)]

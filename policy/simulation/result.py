@@ -1,7 +1,4 @@
-"""What a simulation answers, as plain values.
-
-Times are seconds from the start.
-"""
+"""The result of a simulation, as plain values. Times are seconds from the start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

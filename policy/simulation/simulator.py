@@ -1,7 +1,7 @@
-"""The play: pods arrive one by one, wait, go on when a timer ends, land on nodes that were bought.
+"""The event loop of a simulation: pods arrive, wait for timers, and land on nodes.
 
-All pods arrive at once, in the scheduler's order, as after `kubectl scale`; time then jumps to the next thing
-that changes an answer: a timer (O5), terminating pods that are gone (O6), nodes that come (W1).
+All pods arrive at once, in the scheduler's order, as after `kubectl scale`. Time then jumps to the next event
+that can change an answer: a timer (O5), terminating pods that are gone (O6), new nodes (W1).
 """
 
 import math
@@ -15,7 +15,7 @@ from policy.scheduling.filter import FilterDecision
 from policy.scheduling.reasons import Reason, Refusal
 from policy.simulation.cluster import SimulatedCluster
 from policy.simulation.node_capacity import NodeCapacity, PodShape
-from policy.simulation.node_scaleup import NodeOrder, Seeker, closed, orders, packed, template
+from policy.simulation.node_scaleup import NodeOrder, PendingPod, closed, orders, packed, template
 
 __all__ = ["Scenario", "SimulatedAttempt", "Simulation"]
 
@@ -28,18 +28,18 @@ _FOR_ROOM = (Reason.WAITING_FOR_ROOM, Reason.WAITING_FOR_TIMEOUT)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is to happen."""
+    """The input of a simulation."""
 
     arriving: Sequence[Pod]
     waiting: Sequence[Pod] = ()
     """Pods that are pending in the cluster already; they come first."""
     nodes_start: float | None = None
-    """After how long bought nodes are there; None: never."""
+    """After how long requested nodes are there; None: never."""
 
 
 @dataclass(slots=True)
 class SimulatedAttempt:
-    """What became of one pod."""
+    """The state of one simulated pod."""
 
     number: int
     """In order of arrival, from 1."""
@@ -60,7 +60,7 @@ class SimulatedAttempt:
 
 @dataclass(slots=True)
 class Simulation:
-    """One play on one stage."""
+    """One run on one simulated cluster."""
 
     stage: SimulatedCluster
     wanted: Scenario
@@ -79,16 +79,16 @@ class Simulation:
 
     def run(self) -> None:
         """Until nothing changes any more."""
-        self.furnish()
+        self.load_cluster()
         arriving = [*queue_order(self.wanted.waiting), *self.wanted.arriving]
         for number, pod in enumerate(arriving, 1):
             self.arrive(pod)
             self.progress(number, len(arriving))
         self._overflow()
-        self.buy()
+        self.request_nodes()
         while self._next_moment():
             self._overflow()
-            self.buy()
+            self.request_nodes()
 
     @property
     def lasted(self) -> float:
@@ -99,8 +99,8 @@ class Simulation:
         """Those that are not placed, in order."""
         return [attempt for attempt in self.attempts if not attempt.node]
 
-    def furnish(self) -> None:
-        """Take over what is on the stage. What follows may be told event by event instead of `run`."""
+    def load_cluster(self) -> None:
+        """Load nodes and pods of the cluster. A caller may then drive events itself instead of `run`."""
         self._started = self.stage.now
         for node in self.stage.view.nodes.values():
             self.room.add_node(node)
@@ -110,7 +110,7 @@ class Simulation:
         self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
 
     def arrive(self, pod: Pod) -> SimulatedAttempt:
-        """A pod comes, and is tried for the first time."""
+        """Add a pod, and make its first scheduling attempt."""
         policy = self.stage.governing(pod)
         attempt = SimulatedAttempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
         self.attempts.append(attempt)
@@ -127,29 +127,29 @@ class Simulation:
         if decision is None:
             self._place(attempt, candidates[0], None)
         elif decision.refused is None:
-            self._place(attempt, self._taken(attempt, decision), decision.unit)
+            self._place(attempt, self._chosen_node(attempt, decision), decision.unit)
         else:
             reasons = decision.refused.reasons.values()
             attempt.refusals = tuple(dict.fromkeys(refusal.text for refusal in reasons))
             attempt.waits, attempt.retry_at = decision.waits, decision.retry_at
 
-    def leave(self, pods: Iterable[Pod]) -> None:
-        """Pods are gone from their nodes."""
+    def remove_pods(self, pods: Iterable[Pod]) -> None:
+        """Remove pods from their nodes."""
         for pod in pods:
             self.stage.remove(pod)
             self.room.give(pod.node_name, self._demand(pod))
 
-    def come(self, nodes: Iterable[Node]) -> None:
-        """Nodes are there, and nothing is on them."""
+    def add_nodes(self, nodes: Iterable[Node]) -> None:
+        """Add new, empty nodes."""
         for node in nodes:
             self.stage.add_node(node)
             self.room.add_node(node)
 
-    def buy(self) -> None:
-        """Ask for nodes, once for each pod and unit (W3)."""
+    def request_nodes(self) -> None:
+        """Request nodes, once for each pod and unit (W3)."""
         asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
         stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
-        seekers = [Seeker(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
+        seekers = [PendingPod(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
         for order in orders(self.stage, seekers, asked, stuck, self.lasted):
             placed = self._placed_order(order)
             self.orders.append(placed)
@@ -185,7 +185,7 @@ class Simulation:
             decision = self.stage.decide(attempt.pod, candidates)
         return decision
 
-    def _taken(self, attempt: SimulatedAttempt, decision: FilterDecision) -> str:
+    def _chosen_node(self, attempt: SimulatedAttempt, decision: FilterDecision) -> str:
         """Of the nodes that it may use the best: one in several units may be another unit's best."""
         best = self._best(attempt, attempt.policy, decision.unit) if attempt.policy else None
         return best if best and best in decision.nodes else decision.nodes[0]
@@ -261,7 +261,7 @@ class Simulation:
         """Terminating pods are gone when their time is over (O6)."""
         if not self._terminating or self.stage.now < self._started + _TERMINATION:
             return False
-        self.leave(self._terminating)
+        self.remove_pods(self._terminating)
         self._terminating = []
         return True
 
@@ -270,5 +270,5 @@ class Simulation:
         due = [order for at, order in self._coming if at <= self.stage.now]
         self._coming = [(at, order) for at, order in self._coming if at > self.stage.now]
         nodes = [node for order in due for node in order.nodes]
-        self.come(nodes)
+        self.add_nodes(nodes)
         return bool(nodes)

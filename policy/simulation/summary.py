@@ -1,6 +1,6 @@
-"""From a play to its answers.
+"""From the events of a simulation to its result for each policy.
 
-Scale-in is that of a ReplicaSet: pods without node first, then by deletion cost, which falls with the unit
+Scale-in is that of a ReplicaSet: pods without a node first, then by deletion cost, which falls with the unit
 (L2), then the youngest.
 """
 

@@ -1,4 +1,4 @@
-"""What a policy's status says about it as a whole, in conditions (M4, M6, M8, L2)."""
+"""The conditions of a policy as a whole, and their messages (M4, M6, M8, L2)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -124,7 +124,8 @@ def _foreign_costs(pod: str | None) -> Condition:
             kind, status=False, reason="NoneForeign", message="no pod has a cost that is not ours"
         )
     message = (
-        f"{wellknown.POD_DELETION_COST} was set by somebody else on some pods, for example {pod}, and is "
-        "left alone: scale-in takes these pods by that value and not by their unit"
+        f"{wellknown.POD_DELETION_COST} was set by somebody else on some pods, "
+        f"for example {pod}, and is left alone: "
+        "scale-in takes these pods by that value and not by their unit"
     )
     return Condition(kind, status=True, reason="LeftAlone", message=message)

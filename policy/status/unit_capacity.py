@@ -1,6 +1,6 @@
 """What each unit of a policy holds, and whether it could take another pod (L5).
 
-"Another pod" is one like those that wait; where none waits, one like those that are there.
+"Another pod" is like the pods that wait; if none waits, like those that are there.
 """
 
 from collections.abc import Collection, Iterable, Mapping

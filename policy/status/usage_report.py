@@ -1,6 +1,6 @@
-"""Where the pods of one policy are: per unit, and by when they were placed (L5, U1).
+"""Where the pods of one policy are, for people: per unit, and by the time they were placed (L5, U1).
 
-Of the past it knows what the pods that are there still tell.
+Of the past it shows only pods that still exist.
 """
 
 from collections import Counter

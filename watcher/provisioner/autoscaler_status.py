@@ -28,7 +28,7 @@ _NOT_FOUND = 404
 class NodeGroup:
     """One node group; `backoff` holds the cloud's message while the group is in back-off.
 
-    `growing` is whether nodes that it was told to have are still to come, by the autoscaler's own account.
+    `needs_nodes` is whether nodes that it was told to have are still to come, by the autoscaler's own account.
     """
 
     name: str
@@ -37,7 +37,7 @@ class NodeGroup:
     ready: int = 0
     max_size: int = 0
     backoff: str = ""
-    growing: bool = False
+    needs_nodes: bool = False
 
     @property
     def size(self) -> Size:
@@ -49,7 +49,7 @@ class NodeGroup:
         Where they have, those that were to come before cannot be told from those that are to come now.
         """
         target, coming = self.size
-        return target > before[0] or coming > before[1] or (self.growing and target < before[0])
+        return target > before[0] or coming > before[1] or (self.needs_nodes and target < before[0])
 
     @property
     def settled(self) -> bool:
@@ -192,5 +192,5 @@ def _group(written: _Group) -> NodeGroup:
         ready=registered.ready,
         max_size=health.max_size,
         backoff=backoff,
-        growing=scale_up.status == "InProgress",
+        needs_nodes=scale_up.status == "InProgress",
     )

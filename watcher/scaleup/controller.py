@@ -266,8 +266,8 @@ class ScaleUpController:
         if not holding:
             return hold_changes(self._cache.pods(), (), now, lasting)
         waiting = self._by_policy(pod for pod in self._cache.pods() if self._is_pending(pod))
-        growing = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
-        due = {pod.uid for policy in growing for pod in waiting[policy.key]} - self._schedulable.uids
+        needs_nodes = [p for p in self._cache.policies if any(unit.waits_for_nodes for unit in p.units)]
+        due = {pod.uid for policy in needs_nodes for pod in waiting[policy.key]} - self._schedulable.uids
         return hold_changes(self._cache.pods(), due, now, lasting)
 
 

@@ -23,11 +23,11 @@ from dev.soak.differential.scale_up_generator import grow
     type=click.Path(path_type=Path),
     help="Where to put worlds that differ.",
 )
-def main(count: int, seed: int, at_once: int, keep: Path | None, *, growing: bool) -> None:
+def main(count: int, seed: int, at_once: int, keep: Path | None, *, needs_nodes: bool) -> None:
     """Play random worlds on a real control plane and by `simulate`, and compare the pods of each unit."""
     report = Report()
     with click.progressbar(length=count, label="worlds", file=sys.stderr) as bar:
-        worlds = [(grow if growing else draw)(number) for number in range(seed, seed + count)]
+        worlds = [(grow if needs_nodes else draw)(number) for number in range(seed, seed + count)]
         for comparison in compared(worlds, at_once):
             report.add(comparison)
             bar.update(1)

@@ -75,7 +75,7 @@ class _Retelling:
         self._stage = OfflineExtender(self._was.nodes, self._was.pods, self._was.policies, Settings(), now)
         self._room = _Steered()
         self._play = Simulation(self._stage, Scenario(coming.new), room=self._room)
-        self._play.furnish()
+        self._play.load_cluster()
         self._attempts: dict[str, SimulatedAttempt] = {}
 
     def publish(self, each: Tried | Left) -> str:
@@ -86,12 +86,12 @@ class _Retelling:
         self._stage.now = each.at
         if isinstance(each, Tried):
             return self._try(each, pod)
-        self._play.leave([pod])
+        self._play.remove_pods([pod])
         return ""
 
     def counts(self) -> Counts:
         """Those of the end."""
-        self._play.buy()
+        self._play.request_nodes()
         placed = {pod.uid for pod in self._stage.pods()}
         left = [pod for pod in self._coming if pod.uid not in placed]
         there = {pod.uid for pod in self._was.pods if pod.node_name}
@@ -101,8 +101,8 @@ class _Retelling:
 
     def _try(self, tried: Tried, pod: Pod) -> str:
         if tried.node and tried.node not in self._stage.view.nodes:
-            self._play.buy()  # it was asked for before it came
-            self._play.come([self._nodes[tried.node]])
+            self._play.request_nodes()  # it was asked for before it came
+            self._play.add_nodes([self._nodes[tried.node]])
         self._room.wanted = tried.node
         attempt = self._attempts.get(tried.pod)
         if attempt is None:

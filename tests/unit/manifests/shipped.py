@@ -1,4 +1,4 @@
-"""What is shipped as YAML, read once."""
+"""The shipped YAML files, read once."""
 
 from collections.abc import Iterator
 from pathlib import Path

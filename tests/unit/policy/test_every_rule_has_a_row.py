@@ -1,4 +1,7 @@
-"""Every rule is shown by a row whose id cites it, and elsewhere where `policy/` alone cannot."""
+"""Every rule is shown by a row whose id cites it, and elsewhere where `policy/` alone cannot.
+
+A row is a `pytest.param` in a module beside this one, its id like "O2: equal to max".
+"""
 
 import importlib
 import re

@@ -1,4 +1,7 @@
-"""Whatever order events and calls come in, the cache's indexes equal a recount of what it was told."""
+"""In whatever order events and calls come, the cache's indexes equal a recount of what it was given.
+
+The test's own model says which events count; `policy.scheduling.snapshot` does the recount.
+"""
 
 import math
 from collections.abc import Mapping

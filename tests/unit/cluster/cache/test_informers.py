@@ -1,4 +1,4 @@
-"""Nodes, pods and policies go from an API server into the cache, and what is no policy says why."""
+"""Nodes, pods and policies get from an API server into the cache; invalid ones say why."""
 
 from collections.abc import Iterator
 from contextlib import closing

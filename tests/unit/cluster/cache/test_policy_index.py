@@ -1,4 +1,4 @@
-"""What the recount of test_cache cannot see: that an index holds nothing that has left."""
+"""What the recount of test_cache cannot see: an index keeps nothing of pods and nodes that left."""
 
 import sys
 

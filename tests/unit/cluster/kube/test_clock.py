@@ -1,4 +1,4 @@
-"""The time of the server: a step of the wall clock moves nothing (C7)."""
+"""A step of the wall clock, forward or back, changes nothing (C7)."""
 
 import time
 

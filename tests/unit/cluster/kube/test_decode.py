@@ -1,4 +1,4 @@
-"""Pods and nodes as the API server writes them become those that rules read."""
+"""Pods and nodes as the API server writes them, decoded: conditions, times and quantities."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Leadership by a Lease: never two holders at a time, and no gap longer than the lease."""
+"""Never two leaders at a time, and no gap longer than the lease duration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rounds: their pace, and that none is the last because of a bug."""
+"""`repeat`: its period, and that an exception does not end it."""
 
 import logging
 from collections.abc import Callable

@@ -180,7 +180,7 @@ def none_takes(_: NodeCapacity, __: str, ___: PodShape) -> None:
     [
         pytest.param(filter_verb, "limit_reached", too_many, id="C7 passes a cap"),
         pytest.param(filter_verb, "limit_reached", too_few, id="O2 closes a unit early"),
-        pytest.param(Simulation, "leave", none_leaves, id="keeps room that is free"),
+        pytest.param(Simulation, "remove_pods", none_leaves, id="keeps room that is free"),
         pytest.param(NodeCapacity, "take", none_takes, id="gives room twice"),
     ],
 )

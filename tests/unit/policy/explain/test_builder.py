@@ -1,4 +1,4 @@
-"""What is said of each unit after a decision, and with which numbers (O10)."""
+"""What an explanation says of each unit after a decision: state, rule, message and numbers (O10)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a person is told about a pod before any decision: which policy, why none, why it does not count."""
+"""The summary of a pod before any decision: which policy governs it, why none does, why it does not count."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace

@@ -284,7 +284,7 @@ def test_the_status_tells_sizes_and_troubles() -> None:
     """A9, section 9: empty fields are left out."""
     status = decode_status(config_map(STATUS))
     near, far, new = status.groups
-    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10, growing=True)
+    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10, needs_nodes=True)
     assert far.backoff == "cloudProviderError no stock"
     assert new == NodeGroup("new")
     assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}
@@ -300,14 +300,14 @@ def test_the_status_tells_sizes_and_troubles() -> None:
         pytest.param((2, 0), NodeGroup("g", target=1, registered=1), False, id="one went"),
         pytest.param(
             (2, 2),
-            NodeGroup("g", target=1, growing=True),
+            NodeGroup("g", target=1, needs_nodes=True),
             True,
             id="two went that were to come, then one more",
         ),
         pytest.param((2, 2), NodeGroup("g", target=1), False, id="one went that was to come"),
         pytest.param(
             (2, 1),
-            NodeGroup("g", target=2, registered=1, growing=True),
+            NodeGroup("g", target=2, registered=1, needs_nodes=True),
             False,
             id="it still grows from before",
         ),
