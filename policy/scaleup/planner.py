@@ -57,8 +57,8 @@ def plan(
 ) -> Plan:
     """Go through the pending pods that `policy` governs.
 
-    `requested` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot there,
-    and is not in the plan. `grows` tells whether a unit can get nodes large enough for the pod,
+    `requested` maps the uid of a pod to the unit that was already asked to grow for it: it holds a slot
+    there, and is not in the plan. `grows` tells whether a unit can get nodes large enough for the pod,
     `spare` how many places for pods unlike it are on their way in a unit and awaited by nobody.
     """
     planning = _Planner(policy, view, now, grows, spare)

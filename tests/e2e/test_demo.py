@@ -154,7 +154,7 @@ def on_a_terminal(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], in
 OWN_TERMINAL = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from demo.__main__ import main
+from dev.demo.__main__ import main
 sys.exit(main())
 """
 

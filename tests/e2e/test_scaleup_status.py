@@ -112,8 +112,8 @@ def test_nodes_that_are_asked_for_are_told_until_they_have_their_pods(world: Wor
         assert (told["units"][0]["asked"], told["pending"], told["placed"]) == (0, 0, "2/5")
         world.await_nothing_asked()
         seen = metrics(port)
-    assert (seen["asked_after_seconds_count 0"], seen["bound_after_seconds_count 0"]) == (2, 2)
-    assert 0 < seen["asked_after_seconds_sum 0"] < seen["bound_after_seconds_sum 0"]
+    assert (seen["pod_scale_up_request_seconds_count 0"], seen["pod_scheduling_seconds_count 0"]) == (2, 2)
+    assert 0 < seen["pod_scale_up_request_seconds_sum 0"] < seen["pod_scheduling_seconds_sum 0"]
     assert (seen["node_requests_total asked"], seen["node_requests_total provisioned"]) == (1, 1)
     assert (seen["unit_pods 0"], seen["unit_nodes 0"], seen["pending_pods"]) == (2, 2, 0)
 
