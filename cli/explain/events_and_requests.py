@@ -57,8 +57,8 @@ class _Event(msgspec.Struct, rename="camel"):
     def at(self) -> float:
         """When it was seen last."""
         seen = self.series.last_observed_time if self.series else None
-        snapshot_time = seen or self.last_timestamp or self.event_time or self.metadata.creation_timestamp
-        return snapshot_time.timestamp() if snapshot_time else 0.0
+        moment = seen or self.last_timestamp or self.event_time or self.metadata.creation_timestamp
+        return moment.timestamp() if moment else 0.0
 
 
 class _Events(msgspec.Struct):

@@ -110,11 +110,11 @@ class Timeline:
             Mark(self._first(spill.unit), f"units[{spill.unit}] opens", "; ".join(spill.why))
             for spill in self.outcome.spills
         ]
-        snapshot_time = 0.0
+        moment = 0.0
         for number, later in enumerate(self.outcome.steps):
-            if later.at > snapshot_time:
+            if later.at > moment:
                 marks.append(Mark(number, f"{format_duration(round(later.at))} later", "time passes"))
-                snapshot_time = later.at
+                moment = later.at
         return sorted(marks, key=lambda mark: (mark.at, mark.label))
 
     def _first(self, unit: int) -> int:

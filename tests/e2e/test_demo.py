@@ -107,11 +107,11 @@ def test_it_ends_as_the_guide_tells_it(tmp_path: Path) -> None:
     ],
 )
 def test_a_signal_in_the_middle_leaves_nothing_behind(
-    tmp_path: Path, snapshot_time: str, sent: signal.Signals
+    tmp_path: Path, moment: str, sent: signal.Signals
 ) -> None:
     with demo(tmp_path) as running:
-        read_until(running, snapshot_time)
-        assert processes_of(tmp_path) or snapshot_time.startswith("a control plane")
+        read_until(running, moment)
+        assert processes_of(tmp_path) or moment.startswith("a control plane")
         running.send_signal(sent)
         running.send_signal(sent)  # an impatient user does not interrupt the cleaning
         _, err = running.communicate(timeout=30)
