@@ -51,16 +51,16 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     news = PodChangeQueue()
     informers = Informers(watching, cache, news)
     autoscaler = InstrumentedProvisioner(make_provisioner(settings, writing), metrics.request)
-    board = LatestScaleUpStatus()
+    latest_status = LatestScaleUpStatus()
     watcher = ScaleUpController(
-        cache, autoscaler, HoldWriter(writing, time.monotonic).write, clock, settings, board
+        cache, autoscaler, HoldWriter(writing, time.monotonic).write, clock, settings, latest_status
     )
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
     builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), EventRecorder(writing, clock, identity())
     sinks = (metrics.show, status.write, lambda report: events.tell(event_specs(report)))
-    reporting = StatusController(builder, board, placement, sinks, status.forget)
-    waits = PodLatency(cache, board, time.monotonic, metrics)
+    reporting = StatusController(builder, latest_status, placement, sinks, status.forget)
+    waits = PodLatency(cache, latest_status, time.monotonic, metrics)
     overflow = OverflowCounter(cache, own.managed_resources, clock, metrics.overflowed)
     informers.start()
     try:

@@ -78,11 +78,11 @@ class PodMetadataController:
         """Look at the pods that there is news of, and now and then at all of them."""
         told = self.news.take()
         if told is None or self.clock() >= self._all_at:
-            self.round()
+            self.reconcile()
         elif told:
-            self.round(told)
+            self.reconcile(told)
 
-    def round(self, told: Collection[Pod] | None = None) -> None:
+    def reconcile(self, told: Collection[Pod] | None = None) -> None:
         """Write what is due now, for all pods or for those told of.
 
         The rest, and what could not be written, is due when all are looked at the next time.

@@ -53,7 +53,7 @@ class NodeGroup:
         return target > before[0] or coming > before[1] or (self.growing and target < before[0])
 
     @property
-    def settled(self) -> bool:
+    def complete(self) -> bool:
         """Whether every node that it was told to have is there and ready, its GPU included."""
         return self.target <= self.ready
 

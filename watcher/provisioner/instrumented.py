@@ -32,22 +32,22 @@ class InstrumentedProvisioner:
         """See `Provisioner`."""
         return self.inner.requests()
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """See `Provisioner`."""
-        names = self.inner.ask(demands, status)
+        names = self.inner.create(demands, status)
         for demand in demands:
             self.count(demand.policy.key, "asked")
         return names
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         """See `Provisioner`."""
-        self.inner.shrink(request, places)
+        self.inner.scale(request, places)
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         """See `Provisioner`."""
-        self.inner.settle(request)
+        self.inner.mark_provisioned(request)
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         """See `Provisioner`."""
-        self.inner.withdraw(request)
-        self.count(request.policy, request.answer)
+        self.inner.delete(request)
+        self.count(request.policy, request.phase)

@@ -16,34 +16,39 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
 
-__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Provisioner", "Request", "RequestPhase", "shape_of"]
+__all__ = ["IN_FLIGHT", "MAX_DEMANDS", "Provisioner", "Request", "RequestPhase", "shape_key"]
 
-MOST_TOGETHER = 32
+MAX_DEMANDS = 32
 """Demands that one request may hold: the podSets of a ProvisioningRequest."""
 
 
 class RequestPhase(StrEnum):
-    """How far a request has come.
+    """How far a request has come. The values are those of the metric.
 
-    unsent -> asked -> accepted -> provisioned | failed
-                       accepted -> bought: it says no more, and its group grew -> provisioned
-    unsent -> shown -> bought -> provisioned
+    unsent -> sent -> accepted -> provisioned | failed
+                      accepted -> scaled up: no further condition, and its group grew -> provisioned
+    unsent -> placeholders pending -> scaled up -> provisioned
     """
 
     UNSENT = "unsent"
     """Cut off by a crash before it reached the autoscaler, or read by it without its template."""
-    ASKED = "asked"
+    SENT = "asked"
     ACCEPTED = "accepted"
-    SHOWN = "shown"
-    """In the state of an autoscaler that answers by deeds alone: its group grows, or it does not."""
-    BOUGHT = "bought"
-    """Known to be bought, not yet out of the autoscaler's state, which might buy again (A5)."""
+    PLACEHOLDERS_PENDING = "shown"
+    """The autoscaler sees placeholder pods and sets no condition: a node group grows, or none does."""
+    SCALED_UP = "bought"
+    """A group grew for it. The autoscaler still sees the request and might serve it again (A5)."""
     PROVISIONED = "provisioned"
-    """The resize was accepted, or room was found: not that a node is ready (A7)."""
+    """The resize was accepted, or capacity was found: not that a node is ready (A7)."""
     FAILED = "failed"
 
 
-IN_FLIGHT = (RequestPhase.ASKED, RequestPhase.ACCEPTED, RequestPhase.SHOWN, RequestPhase.BOUGHT)
+IN_FLIGHT = (
+    RequestPhase.SENT,
+    RequestPhase.ACCEPTED,
+    RequestPhase.PLACEHOLDERS_PENDING,
+    RequestPhase.SCALED_UP,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Request:
     shape: str
     bundle: str
     """Requests of one bundle were asked together, and one answer is for all of them."""
-    answer: RequestPhase
+    phase: RequestPhase
     made_at: float
     granted: int | None = None
     """How many of the pods it brings room for; None: for all."""
@@ -68,14 +73,14 @@ class Request:
     """When the autoscaler accepted it, by its own clock, in whole seconds."""
     served_at: float | None = None
     """When it said that it provides for it, likewise; or when we concluded it, by the API server's clock."""
-    shown: int = 0
-    """How many placeholders stand for its pods, where that is the way to ask."""
+    placeholders: int = 0
+    """How many placeholder pods stand for its pods; 0 with the other back-end."""
     sizes: Mapping[str, Size] = field(default_factory=dict)
     """The size of each group when it was asked; empty if that was unknown."""
     message: str = ""
 
 
-def shape_of(pod: Pod) -> str:
+def shape_key(pod: Pod) -> str:
     """Pods of one shape can stand for each other in a request."""
     tolerations = sorted([t.key, t.operator, t.value, t.effect] for t in pod.tolerations)
     affinity = [dataclasses.astuple(terms) for terms in pod.affinity]
@@ -95,17 +100,17 @@ class Provisioner(Protocol):
     def requests(self) -> Sequence[Request]:
         """Every request of ours that still lives, those of an earlier process included."""
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """Put demands for one unit and return a name for each; asking twice for the same is asking once (A3).
 
         `status` is what the autoscaler tells at that time: what it buys for them is not in it yet.
         """
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         """Ask for no more than so many places, if what was asked can still be changed."""
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         """Take a request out of the autoscaler's state and keep it on record as provisioned, as granted."""
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         """Remove every trace of a request."""

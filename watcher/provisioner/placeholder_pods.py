@@ -44,7 +44,7 @@ class PlaceholderPodBackend(ProvisionerBase):
         pods = self._pods.list()
         return read_placeholders(pods, self._records.read())
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """The records first, then all pods, then their conditions: none is seen without the others."""
         pods = [
             self._pods.create(pod)
@@ -55,19 +55,19 @@ class PlaceholderPodBackend(ProvisionerBase):
             self._pods.patch_status(pod["metadata"]["name"], UNSCHEDULABLE)
         return list(map(name_of, demands))
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         """Remove the placeholders that nobody needs any more."""
         for name in names_of(self._pods.list(**{wellknown.REQUEST: request.name}))[places:]:
             self._pods.delete(name)
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         """On record first: a crash between the two leaves placeholders that are known to be served."""
         self._records.bought(request)
-        self.shrink(request, 0)
+        self.scale(request, 0)
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         """The record last: it is what tells whose the placeholders are."""
-        self.shrink(request, 0)
+        self.scale(request, 0)
         self._records.drop(request)
 
     def _missing(self) -> str:

@@ -40,7 +40,7 @@ class ProvisioningRequestBackend(ProvisionerBase):
         requests = self._requests.list()
         return read_requests(requests, self._records.read())
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         """Templates first: a request without them would be served in vain."""
         bundle = bundle_of(demands)
         for demand in demands:
@@ -48,20 +48,20 @@ class ProvisioningRequestBackend(ProvisionerBase):
         self._requests.create(provisioning_request(demands, status.sizes))
         return list(map(name_of, demands))
 
-    def shrink(self, request: Request, places: int) -> None:
+    def scale(self, request: Request, places: int) -> None:
         """Nothing: a request is immutable, and answered before anything could change."""
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         """On record first: a crash between the two leaves a request that is known to be bought."""
         self._records.bought(request)
         self._requests.delete(request.bundle)
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         """The request first: without its template the autoscaler would only stumble over it.
 
         What was served with it and is still awaited stays on record.
         """
-        served = request.answer is RequestPhase.PROVISIONED
+        served = request.phase is RequestPhase.PROVISIONED
         awaited = served and any(_is_beside(request, other) for other in self.requests())
         if awaited:
             self._records.bought(request)

@@ -1,7 +1,4 @@
-"""What the watcher does next, decided from values: ask, settle, withdraw.
-
-Rules A2 to A6 as one pure function, `plan_actions`.
-"""
+"""What the watcher does next, planned from one immutable state (A2 to A6). Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +10,17 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scaleup.demand import Demand, demands, wants_nodes
 from policy.scaleup.planner import queue_order
-from watcher.provisioner.interface import IN_FLIGHT, MOST_TOGETHER, Request, RequestPhase, shape_of
-from watcher.scaleup.cluster_state import ClusterState, PolicyState
-from watcher.scaleup.observed_growth import NOTHING_GREW, granted, grown, refused
-from watcher.scaleup.request_tracker import RequestTracker, full_since
+from watcher.provisioner.interface import IN_FLIGHT, MAX_DEMANDS, Request, RequestPhase, shape_key
+from watcher.scaleup.cluster_state import ClusterState, PolicyState, TrackedRequest, UnitRef
+from watcher.scaleup.observed_growth import (
+    NO_GROUP_GREW,
+    granted_pods,
+    groups_refused,
+    grown_groups,
+)
 
 __all__ = [
-    "SETTLE_AFTER",
+    "PROVISIONED_AFTER",
     "Action",
     "CreateRequest",
     "DeleteReason",
@@ -27,52 +28,53 @@ __all__ = [
     "MarkProvisioned",
     "ScaleRequest",
     "plan_actions",
-    "wanted",
+    "unmet_demands",
 ]
 
-SETTLE_AFTER = 0.1
-"""Seconds from Accepted, at least, until an answer without Provisioned is taken for all there will be.
+PROVISIONED_AFTER = 0.1
+"""Seconds from Accepted, at least, until a request without a further condition may be marked provisioned.
 
-The autoscaler writes its status after its answers, and it is read before them: what grew there was answered
-already. The pause is for a group that grew for others just before (autoscaler.md, section 5, step 2).
+The autoscaler writes its status after the conditions, and we read the status first: the conditions of what
+grew there were written already. The pause is for a group that grew for others just before
+(docs/design/autoscaler.md).
 """
-_LINGER = 10.0
-"""Seconds that room which is on its way stays on offer for pods that replace those it was asked for."""
-_LOST_AFTER = 5.0
-"""Seconds that a unit has no room and nothing to come before what a request brought counts as taken."""
-_LOOKED_FOR = 1.0
+_IDLE_GRACE = 10.0
+"""Seconds that capacity on its way stays on offer for pods that replace those it was asked for."""
+_TAKEN_GRACE = 5.0
+"""Seconds that a unit has no room and nothing to come before the nodes of a request count as taken."""
+_TAKEN_SEEN = 1.0
 """Seconds of these in which we have seen it: the autoscaler may know of a node's GPU before we do."""
-_GRACE = 30.0
+_GPU_POD_GRACE = 30.0
 """Seconds that cluster-autoscaler gives a GPU pod before it acts on it."""
-_REPLACED_WITHIN = 2.0
-"""Seconds that placeholders outlive their pods: a replacement would wait for the grace once more."""
+_PLACEHOLDER_GRACE = 2.0
+"""Seconds that placeholders outlive their pods: for a new pod the autoscaler's grace would start again."""
 
 
 class DeleteReason(StrEnum):
-    """Why a request is withdrawn."""
+    """Why a request is deleted."""
 
     FAILED = "failed"
     OVERDUE = "its nodes have not taken its pods in time"
     DONE = "its places are taken"
-    LOST = "other pods have its nodes"
-    UNSAID = "its answer was lost, and no group grew: asked again if need be"
-    UNWANTED = "its pods are gone, placed elsewhere, or not the policy's any more"
+    NODES_TAKEN = "other pods have its nodes"
+    NOT_ANSWERED = "its answer was lost, and no group grew: asked again if need be"
+    NOT_NEEDED = "its pods are gone, placed elsewhere, or not the policy's any more"
     UNSENT = "cut off before all of it was sent or seen"
 
 
-_OVER = {RequestPhase.FAILED: DeleteReason.FAILED, RequestPhase.UNSENT: DeleteReason.UNSENT}
+_FINAL_PHASES = {RequestPhase.FAILED: DeleteReason.FAILED, RequestPhase.UNSENT: DeleteReason.UNSENT}
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """Put demands for one unit, together."""
+    """Ask for nodes for demands of one unit, together."""
 
     demands: tuple[Demand, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleRequest:
-    """Ask for fewer places than was asked for."""
+    """Ask for fewer places than before."""
 
     request: Request
     places: int
@@ -80,7 +82,7 @@ class ScaleRequest:
 
 @dataclass(frozen=True, slots=True)
 class MarkProvisioned:
-    """Take a request that was served without a word out of the autoscaler's state."""
+    """Take a request that was served without a condition away from the autoscaler."""
 
     request: Request
 
@@ -89,186 +91,204 @@ class MarkProvisioned:
 class DeleteRequest:
     """Delete a request."""
 
-    request: Request
-    why: DeleteReason
+    tracked: TrackedRequest
+    reason: DeleteReason
 
 
-Action: TypeAlias = CreateRequest | ScaleRequest | MarkProvisioned | DeleteRequest
+_Change: TypeAlias = ScaleRequest | MarkProvisioned | DeleteRequest
+Action: TypeAlias = CreateRequest | _Change
 
 
-def plan_actions(state: ClusterState, memory: RequestTracker) -> list[Action]:
-    """What to do now, in order, by a memory that has looked.
+def plan_actions(state: ClusterState) -> list[Action]:
+    """What to do now, in order.
 
-    At most one bundle is in flight (A2, A4); of placeholders, which take half a minute, one for each group.
+    At most one bundle is in flight (A2, A4); of placeholders, which take half a minute, one per group.
     """
-    tidy = _agreed({r.name: _tidy(r, state, memory) for r in state.requests}, state.requests)
-    done: list[Action] = [step for step in tidy.values() if step is not None]
-    kept = [request for request in state.requests if not isinstance(tidy[request.name], DeleteRequest)]
+    changes = _whole_bundles({t.request.name: _change(t, state) for t in state.requests}, state.requests)
+    actions: list[Action] = [change for change in changes.values() if change is not None]
+    kept = [t for t in state.requests if not isinstance(changes[t.request.name], DeleteRequest)]
     failed = any(
-        isinstance(step, DeleteRequest) and step.why in (DeleteReason.FAILED, DeleteReason.OVERDUE)
-        for step in done
+        isinstance(action, DeleteRequest) and action.reason in (DeleteReason.FAILED, DeleteReason.OVERDUE)
+        for action in actions
     )
-    in_flight = [request for request in kept if request.answer in IN_FLIGHT]
-    # What comes of a request decides about the next. An autoscaler that starts tells of no groups yet: what
-    # it would buy in its first loop could not be seen.
+    in_flight = [tracked for tracked in kept if tracked.request.phase in IN_FLIGHT]
+    # The outcome of a request decides about the next. An autoscaler that starts lists no groups yet: what it
+    # would buy in its first loop could not be seen.
     if (
         failed
         or not state.status.groups
-        or any(request.answer is not RequestPhase.SHOWN for request in in_flight)
+        or any(t.request.phase is not RequestPhase.PLACEHOLDERS_PENDING for t in in_flight)
     ):
-        return done
-    free = [demand for demand in wanted(state, memory, kept) if _is_apart(demand, in_flight, state)]
-    return [*done, CreateRequest(_bundle(free, memory, state.now))] if free else done
+        return actions
+    free = [demand for demand in unmet_demands(state, kept) if _is_independent(demand, in_flight, state)]
+    return [*actions, CreateRequest(_bundle(free, state))] if free else actions
 
 
-def wanted(state: ClusterState, memory: RequestTracker, requests: Sequence[Request] = ()) -> list[Demand]:
-    """What there is to ask for, in the order of the scheduler's queue by the first pod of each."""
-    found = [d for governed in state.governed.values() for d in _demands(governed, state, memory, requests)]
+def unmet_demands(state: ClusterState, requests: Sequence[TrackedRequest] = ()) -> list[Demand]:
+    """What `requests` do not cover, in the order of the scheduler's queue by the first pod of each."""
+    found = [d for policy_state in state.policies.values() for d in _demands(policy_state, state, requests)]
     heads = {demand.pods[0].uid: demand for demand in found}
     return [heads[pod.uid] for pod in queue_order(demand.pods[0] for demand in found)]
 
 
-def _bundle(found: Sequence[Demand], memory: RequestTracker, now: float) -> tuple[Demand, ...]:
-    """The first, and what else is wanted of its unit: one answer for all, and nodes that they share."""
+def _bundle(found: Sequence[Demand], state: ClusterState) -> tuple[Demand, ...]:
+    """The first demand, and the others for its unit: they share one answer, and nodes."""
 
-    def alone(demand: Demand) -> bool:
-        return memory.backoff.alone(demand.policy, demand.unit, shape_of(demand.pods[0]), now)
+    def is_separate(demand: Demand) -> bool:
+        return state.backoff.is_separate(demand.policy, demand.unit, shape_key(demand.pods[0]), state.now)
 
     first = found[0]
-    place = first.policy.key, first.unit
-    mates = (demand for demand in found if (demand.policy.key, demand.unit) == place and not alone(demand))
-    return (first,) if alone(first) else tuple(islice(mates, MOST_TOGETHER))
+    if is_separate(first):
+        return (first,)
+    unit = first.policy.key, first.unit
+    mates = (d for d in found if (d.policy.key, d.unit) == unit and not is_separate(d))
+    return tuple(islice(mates, MAX_DEMANDS))
 
 
-def _is_apart(demand: Demand, in_flight: Iterable[Request], state: ClusterState) -> bool:
-    """Whether what grows for the demand cannot be mistaken for what grows for a request in flight."""
-    own = state.serving(demand.policy, demand.unit)
-    others = [state.of(request) for request in in_flight]
-    served = [state.serving(meant[0].policy, meant[1]) if meant else frozenset() for meant in others]
-    return all(own and groups and own.isdisjoint(groups) for groups in served)
+def _is_independent(demand: Demand, in_flight: Iterable[TrackedRequest], state: ClusterState) -> bool:
+    """Whether growth for the demand cannot be mistaken for growth for a request in flight."""
+    own = state.possible_groups(UnitRef(state.policies[demand.policy.key], demand.unit))
+    others = [state.possible_groups(t.unit) if t.unit else frozenset() for t in in_flight]
+    return all(own and groups and own.isdisjoint(groups) for groups in others)
 
 
-def _agreed(
-    tidy: Mapping[str, ScaleRequest | MarkProvisioned | DeleteRequest | None], requests: Iterable[Request]
-) -> Mapping[str, ScaleRequest | MarkProvisioned | DeleteRequest | None]:
-    """Until it is served a bundle ends as a whole, as the autoscaler sees one request."""
-    lasting = {
-        request.bundle
-        for request in requests
-        if request.answer in IN_FLIGHT and not isinstance(tidy[request.name], DeleteRequest)
+def _whole_bundles(
+    changes: Mapping[str, _Change | None], requests: Iterable[TrackedRequest]
+) -> Mapping[str, _Change | None]:
+    """Until it is served a bundle is deleted as a whole, as the autoscaler sees one request."""
+    deleted = {name for name, change in changes.items() if isinstance(change, DeleteRequest)}
+    kept = {
+        tracked.request.bundle
+        for tracked in requests
+        if tracked.request.phase in IN_FLIGHT and tracked.request.name not in deleted
     }
-    waits = {r.name for r in requests if r.bundle in lasting and isinstance(tidy[r.name], DeleteRequest)}
-    return {name: None if name in waits else step for name, step in tidy.items()}
+    postponed = deleted & {t.request.name for t in requests if t.request.bundle in kept}
+    return {name: None if name in postponed else change for name, change in changes.items()}
 
 
-def _tidy(
-    request: Request, state: ClusterState, memory: RequestTracker
-) -> ScaleRequest | MarkProvisioned | DeleteRequest | None:
-    if request.answer in _OVER:
-        return DeleteRequest(request, _OVER[request.answer])
-    if request.answer is RequestPhase.SHOWN:
-        return _by_deeds(request, state, memory)
-    if request.answer is RequestPhase.BOUGHT or _bought_unsaid(request, state, memory):
-        return MarkProvisioned(request)
-    if request.name in memory.idle_since:
-        return _idle(request, state, memory)
-    return (
-        DeleteRequest(request, DeleteReason.UNSAID)
-        if _is_final(request, state)
-        else _late(request, state, memory)
-    )
+def _change(tracked: TrackedRequest, state: ClusterState) -> _Change | None:
+    phase = tracked.request.phase
+    if phase in _FINAL_PHASES:
+        return DeleteRequest(tracked, _FINAL_PHASES[phase])
+    if phase is RequestPhase.PLACEHOLDERS_PENDING:
+        return _placeholder_change(tracked, state)
+    if phase is RequestPhase.SCALED_UP or _scaled_up_unreported(tracked, state):
+        return MarkProvisioned(tracked.request)
+    if tracked.idle_since is not None:
+        return _delete_idle(tracked, tracked.idle_since, state)
+    if _answer_is_lost(tracked.request, state):
+        return DeleteRequest(tracked, DeleteReason.NOT_ANSWERED)
+    return _delete_late(tracked, state)
 
 
-def _is_final(request: Request, state: ClusterState) -> bool:
-    """Whether an answer that is half there will not be completed: a later loop than that has ended."""
-    if request.answer is not RequestPhase.ACCEPTED or request.accepted_at is None:
+def _answer_is_lost(request: Request, state: ClusterState) -> bool:
+    """Whether a request stays Accepted for good: a later loop of the autoscaler has ended since."""
+    if request.phase is not RequestPhase.ACCEPTED or request.accepted_at is None:
         return False
     return state.status.is_of_a_loop_after(request.accepted_at)
 
 
-def _idle(request: Request, state: ClusterState, memory: RequestTracker) -> DeleteRequest | None:
-    done = not memory.places(request)
+def _delete_idle(tracked: TrackedRequest, idle_since: float, state: ClusterState) -> DeleteRequest | None:
+    done = not tracked.places
     # A request in flight may have been served already: its purchase must not be taken for that of the next.
     # And nodes that were asked for come, whoever went away meanwhile.
-    in_flight = request.answer in IN_FLIGHT and not _is_final(request, state)
-    awaited = in_flight or (not done and state.of(request) is not None)
+    in_flight = tracked.request.phase in IN_FLIGHT and not _answer_is_lost(tracked.request, state)
+    expected = in_flight or (not done and tracked.unit is not None)
     # Nodes that are there offer their room by themselves.
-    lingers = state.now - memory.idle_since[request.name] < _LINGER and not _is_lost(request, state, memory)
-    if awaited and lingers:
+    if expected and state.now - idle_since < _IDLE_GRACE and not _nodes_are_taken(tracked, state):
         return None
-    return DeleteRequest(request, DeleteReason.DONE if done else DeleteReason.UNWANTED)
+    return DeleteRequest(tracked, DeleteReason.DONE if done else DeleteReason.NOT_NEEDED)
 
 
-def _bought_unsaid(request: Request, state: ClusterState, memory: RequestTracker) -> bool:
-    """Accepted, silent since, and a group was told to grow: bought, and about to be bought again (A5)."""
-    if request.answer is not RequestPhase.ACCEPTED:
+def _scaled_up_unreported(tracked: TrackedRequest, state: ClusterState) -> bool:
+    """Accepted, no condition since, and a group was told to grow: it might be bought again (A5)."""
+    if tracked.request.phase is not RequestPhase.ACCEPTED:
         return False
-    seen_for = state.now - memory.accepted_at.get(request.name, state.now)
-    return (seen_for >= SETTLE_AFTER or _is_final(request, state)) and bool(grown(request, state, memory))
+    seen_at = state.now if tracked.accepted_seen_at is None else tracked.accepted_seen_at
+    settled = state.now - seen_at >= PROVISIONED_AFTER or _answer_is_lost(tracked.request, state)
+    return settled and bool(grown_groups(tracked, state))
 
 
-def _by_deeds(
-    request: Request, state: ClusterState, memory: RequestTracker
-) -> ScaleRequest | MarkProvisioned | DeleteRequest | None:
-    """What to do about placeholders: the autoscaler does not speak of them (autoscaler.md, section 6)."""
-    if grown(request, state, memory):
-        return MarkProvisioned(replace(request, granted=granted(request, state, memory)))
-    if request.name in memory.idle_since:
-        if state.now - memory.idle_since[request.name] < _REPLACED_WITHIN:
+def _placeholder_change(tracked: TrackedRequest, state: ClusterState) -> _Change | None:
+    """What to do about placeholders, on which the autoscaler sets no condition."""
+    request = tracked.request
+    if grown_groups(tracked, state):
+        return MarkProvisioned(replace(request, granted=granted_pods(tracked, state)))
+    if tracked.idle_since is not None:
+        if state.now - tracked.idle_since < _PLACEHOLDER_GRACE:
             return None
-        return DeleteRequest(request, DeleteReason.UNWANTED if memory.places(request) else DeleteReason.DONE)
-    if refused(request, state, memory):
-        return DeleteRequest(request, DeleteReason.FAILED)
-    if state.now - request.made_at > memory.request_timeout_seconds + _GRACE and memory.alive(request, state):
-        return DeleteRequest(replace(request, message=NOTHING_GREW), DeleteReason.FAILED)
-    wanted = memory.wanted(request, state)
-    return ScaleRequest(request, wanted) if wanted < request.shown else None
+        return DeleteRequest(tracked, DeleteReason.NOT_NEEDED if tracked.places else DeleteReason.DONE)
+    if groups_refused(tracked, state):
+        return DeleteRequest(tracked, DeleteReason.FAILED)
+    deadline = request.made_at + state.timeouts.request_timeout_seconds + _GPU_POD_GRACE
+    if state.now > deadline and tracked.loop_seen:
+        failed = replace(tracked, request=replace(request, message=NO_GROUP_GREW))
+        return DeleteRequest(failed, DeleteReason.FAILED)
+    return ScaleRequest(request, tracked.needed) if tracked.needed < request.placeholders else None
 
 
-def _is_lost(request: Request, state: ClusterState, memory: RequestTracker) -> bool:
-    """Whether other pods have what it brought."""
-    seen = state.now - memory.barren_since.get(request.name, state.now)
-    return seen >= _LOOKED_FOR and state.now - full_since(request, state) >= _LOST_AFTER
+def _nodes_are_taken(tracked: TrackedRequest, state: ClusterState) -> bool:
+    """Whether other pods have the nodes that it brought."""
+    if tracked.taken_since is None or state.now - tracked.taken_since < _TAKEN_SEEN:
+        return False
+    return state.now - _full_since(tracked, state) >= _TAKEN_GRACE
 
 
-def _late(request: Request, state: ClusterState, memory: RequestTracker) -> DeleteRequest | None:
-    meant = state.of(request)
-    if meant is None:
+def _full_since(tracked: TrackedRequest, state: ClusterState) -> float:
+    """Since when the unit of a request may have been full, at the earliest.
+
+    By what the API tells of its nodes and pods, so that a watcher that was restarted does not wait anew.
+    """
+    if tracked.unit is None:
+        return state.now
+    names = state.view.nodes_in(tracked.unit.policy, tracked.unit.index)
+    created = (state.view.nodes[name].created for name in names)
+    bound = (pod.bound_at or pod.created for name in names for pod in state.view.pods_on(name))
+    return max((tracked.request.made_at, *created, *bound))
+
+
+def _delete_late(tracked: TrackedRequest, state: ClusterState) -> DeleteRequest | None:
+    if tracked.unit is None:
         return None
-    if _is_lost(request, state, memory):
-        return DeleteRequest(request, DeleteReason.LOST)
-    accepted = state.now - (request.accepted_at or state.now)
-    half_answered = request.answer is RequestPhase.ACCEPTED and accepted > memory.request_timeout_seconds
-    if not half_answered and state.now - request.made_at <= _patience(meant[0].policy, memory):
+    if _nodes_are_taken(tracked, state):
+        return DeleteRequest(tracked, DeleteReason.NODES_TAKEN)
+    request = tracked.request
+    accepted_for = state.now - (request.accepted_at or state.now)
+    stalled = request.phase is RequestPhase.ACCEPTED and accepted_for > state.timeouts.request_timeout_seconds
+    if not stalled and state.now - request.made_at <= _provision_timeout(tracked.unit.policy, state):
         return None
-    return DeleteRequest(
-        request, DeleteReason.OVERDUE if memory.waiting(request, meant[0]) else DeleteReason.UNWANTED
-    )
+    return DeleteRequest(tracked, DeleteReason.OVERDUE if tracked.waiting else DeleteReason.NOT_NEEDED)
 
 
-def _patience(policy: ResourcePolicy, memory: RequestTracker) -> float:
+def _provision_timeout(policy: ResourcePolicy, state: ClusterState) -> float:
     """How long pods wait for nodes that were asked for: no longer than their policy lets them (O5)."""
-    overflow = policy.when_try_next_units
+    limit, overflow = state.timeouts.max_node_provision_seconds, policy.when_try_next_units
     if overflow.policy in (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT):
-        return min(memory.max_node_provision_seconds, overflow.timeout)
-    return memory.max_node_provision_seconds
+        return min(limit, overflow.timeout)
+    return limit
 
 
 def _demands(
-    governed: PolicyState, state: ClusterState, memory: RequestTracker, requests: Sequence[Request]
+    policy_state: PolicyState, state: ClusterState, requests: Sequence[TrackedRequest]
 ) -> Iterable[Demand]:
-    policy, own = governed.policy, [r for r in requests if r.policy == governed.policy.key]
-    asked = memory.awaiting(governed, own)
-    pending = [pod for pod in governed.open if wants_nodes(pod) or pod.uid in asked]
-    stuck = memory.stuck(policy, state)
-    spare = [(governed.unit(r), r.shape, some) for r in own if (some := memory.spare(r, governed))]
+    policy = policy_state.policy
+    requested = state.requested_units(policy, requests)
+    pending = [pod for pod in policy_state.pending if wants_nodes(pod) or pod.uid in requested]
+    spare = [
+        (tracked.unit.index, tracked.request.shape, tracked.spare)
+        for tracked in requests
+        if tracked.unit is not None and tracked.unit.policy.key == policy.key and tracked.spare
+    ]
 
-    def unlike(pod: Pod, unit: int) -> int:
-        return sum(some for place, shape, some in spare if place == unit and shape != shape_of(pod))
+    def spare_of_other_shapes(pod: Pod, unit: int) -> int:
+        return sum(places for index, shape, places in spare if index == unit and shape != shape_key(pod))
 
-    for demand in demands(policy, pending, state.view, state.now, asked, stuck, unlike):
-        shape = shape_of(demand.pods[0])
-        coming = sum(some for place, alike, some in spare if (place, alike) == (demand.unit, shape))
-        rest = queue_order(demand.pods)[coming:][: memory.backoff.batch(policy, demand.unit, shape)]
+    cannot_grow = state.cannot_grow(policy)
+    for demand in demands(
+        policy, pending, state.view, state.now, requested, cannot_grow, spare_of_other_shapes
+    ):
+        shape = shape_key(demand.pods[0])
+        coming = sum(places for index, alike, places in spare if (index, alike) == (demand.unit, shape))
+        rest = queue_order(demand.pods)[coming:][: state.backoff.batch(policy, demand.unit, shape)]
         if rest:
             yield Demand(policy, demand.unit, tuple(rest))

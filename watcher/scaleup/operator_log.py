@@ -1,6 +1,6 @@
-"""What an operator reads at night: what was asked, for whom, what came of it, after how many seconds.
+"""The watcher's log for operators: what was requested, for whom, what came of it, after how many seconds.
 
-Owns the watcher's log lines, each once; must not know why a step is taken.
+Each line is written once per change.
 """
 
 import logging
@@ -13,19 +13,19 @@ from policy.scaleup.demand import Demand, wants_nodes
 from policy.scaleup.planner import free_nodes
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
 from watcher.provisioner.interface import Request, RequestPhase
-from watcher.scaleup.actions import DeleteReason
-from watcher.scaleup.cluster_state import ClusterState
-from watcher.scaleup.request_tracker import RequestTracker
+from watcher.scaleup.actions import DeleteReason, DeleteRequest
+from watcher.scaleup.cluster_state import ClusterState, TrackedRequest
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus
 
 __all__ = ["OperatorLog"]
 
 log = logging.getLogger(__name__)
 
-_LANDING = 30.0
-"""Seconds that the scheduler gets to use a free node that was bought for a pod."""
+_BINDING_GRACE = 30.0
+"""Seconds that the scheduler has to use a free node that was bought for a pod."""
 _NAMED = 3
 """Pods of a demand that a line names."""
+_WARNED = (DeleteReason.FAILED, DeleteReason.OVERDUE, DeleteReason.NODES_TAKEN)
 
 
 @dataclass(slots=True)
@@ -34,54 +34,56 @@ class OperatorLog:
 
     clock: Callable[[], float]
     _pending_since: dict[str, float] = field(default_factory=dict)
-    _units: dict[str, str] = field(default_factory=dict)
-    """Of each request, in words."""
-    _said: set[tuple[str, str]] = field(default_factory=set)
+    _logged: set[tuple[str, str]] = field(default_factory=set)
+    """Request and line."""
     _free_since: dict[str, float] = field(default_factory=dict)
-    """Since when a node that was bought for the pod stands free."""
-    _presence: AutoscalerHealth = AutoscalerHealth.UNKNOWN
+    """By uid of a pod: since when a node that was bought for it is free."""
+    _health: AutoscalerHealth = AutoscalerHealth.UNKNOWN
     _blocked: dict[tuple[str, int], BlockReason] = field(default_factory=dict)
-    _lost_gpus: tuple[str, ...] = ()
-    _would: tuple[str, ...] = ()
+    _unready_gpus: tuple[str, ...] = ()
+    _unmet: tuple[str, ...] = ()
 
-    def look(self, state: ClusterState, memory: RequestTracker) -> None:
-        """Say what has changed by itself since the last round."""
-        self._note_pending(pod for governed in state.governed.values() for pod in governed.open)
-        live = {request.name for request in state.requests}
-        self._said = {(name, what) for name, what in self._said if name in live}
-        for request in state.requests:
-            self._units[request.name] = _unit(request, state)
-            self._answered(request)
-            self._unanswered(request, state, memory)
-            self._refused(request, state, memory)
+    def state_observed(self, state: ClusterState) -> None:
+        """Log what has changed since the last reconcile."""
+        self._note_pending(pod for policy_state in state.policies.values() for pod in policy_state.pending)
+        names = {tracked.request.name for tracked in state.requests}
+        self._logged = {(name, line) for name, line in self._logged if name in names}
+        for tracked in state.requests:
+            self._log_answered(tracked.request)
+            self._log_unanswered(tracked, state)
+            self._log_unused_nodes(tracked, state)
 
-    def prospects(self, scaleup_status: ScaleUpStatus, status: AutoscalerStatus) -> None:
-        """Say what has changed in what may be expected of the autoscaler."""
-        if scaleup_status.presence is not self._presence:
-            self._tell_presence(self._presence, scaleup_status.presence, status)
-            self._presence = scaleup_status.presence
-        if scaleup_status.lost_gpus != self._lost_gpus:
-            self._lost_gpus = scaleup_status.lost_gpus
-            self._tell_lost_gpus()
-        blocked = {place: growth.blocked for place, growth in scaleup_status.units.items() if growth.blocked}
+    def status_changed(self, scaleup_status: ScaleUpStatus, status: AutoscalerStatus) -> None:
+        """Log what has changed in the scale-up status."""
+        if scaleup_status.health is not self._health:
+            self._log_health(self._health, scaleup_status.health, status)
+            self._health = scaleup_status.health
+        if scaleup_status.unready_gpus != self._unready_gpus:
+            self._unready_gpus = scaleup_status.unready_gpus
+            self._log_unready_gpus()
+        blocked = {place: unit.blocked for place, unit in scaleup_status.units.items() if unit.blocked}
         for (policy, unit), why in blocked.items():
-            if self._blocked.get((policy, unit)) is not why.obstacle:
-                self._tell_blocked(policy, unit, why)
+            if self._blocked.get((policy, unit)) is not why.reason:
+                self._log_blocked(policy, unit, why)
         for policy, unit in self._blocked.keys() - blocked.keys() & scaleup_status.units.keys():
             log.info("unit %d of %s: no longer passed over", unit, policy)
-        self._blocked = {place: why.obstacle for place, why in blocked.items()}
+        self._blocked = {place: why.reason for place, why in blocked.items()}
 
-    def asked(self, demand: Demand, name: str) -> None:
-        """A demand was put."""
+    def request_created(self, demand: Demand, name: str) -> None:
+        """A request was created for a demand."""
         log.info("%s: asked for %s; %s", name, _words(demand), self._age(demand.pods))
 
-    def refused(self, demand: Demand, said: str) -> None:
-        """The API server took no request for a demand."""
-        log.warning("could not ask for %s: %s", _words(demand), said)
+    def create_refused(self, demand: Demand, message: str) -> None:
+        """The API server refused to create a request for a demand."""
+        log.warning("could not ask for %s: %s", _words(demand), message)
 
-    def settled(self, request: Request) -> None:
-        """A request was taken back because it had been served without a word."""
-        what = "its placeholders are removed" if request.shown else "it is deleted, as its answer was lost"
+    def request_provisioned(self, request: Request) -> None:
+        """A request was marked provisioned, as its group grew and no condition told so."""
+        what = (
+            "its placeholders are removed"
+            if request.placeholders
+            else "it is deleted, as its answer was lost"
+        )
         log.info(
             "%s: a node group was told to grow, %.1f s after the request: taken as provisioned, and %s",
             request.name,
@@ -89,23 +91,22 @@ class OperatorLog:
             what,
         )
 
-    def withdrawn(self, request: Request, why: DeleteReason, said: str) -> None:
-        """A request was deleted; the autoscaler may have said why it failed."""
+    def request_deleted(self, action: DeleteRequest, message: str) -> None:
+        """A request was deleted; `message` is what the autoscaler said about its failure."""
+        request = action.tracked.request
         log.log(
-            logging.WARNING
-            if why in (DeleteReason.FAILED, DeleteReason.OVERDUE, DeleteReason.LOST)
-            else logging.INFO,
+            logging.WARNING if action.reason in _WARNED else logging.INFO,
             "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
             request.name,
             self.clock() - request.made_at,
             len(request.pods),
-            self._units.pop(request.name, "a unit that is gone"),
-            why,
-            f" ({said})" if said else "",
+            _unit(action.tracked),
+            action.reason,
+            f" ({message})" if message else "",
         )
 
-    def overlooked(self, pods: Iterable[Pod]) -> None:
-        """Pods that the scheduler leaves pending beside a free node are not held any more."""
+    def pods_released(self, pods: Iterable[Pod]) -> None:
+        """The scheduler leaves pods pending beside a free node: they are not held any more."""
         for pod in pods:
             log.warning(
                 "%s/%s stays pending though a node is free for it, as far as we can tell: it is left to "
@@ -114,11 +115,11 @@ class OperatorLog:
                 pod.name,
             )
 
-    def would_ask(self, found: Iterable[Demand]) -> None:
-        """What would be asked for if anybody could be asked; said once per change."""
-        words = tuple(sorted(map(_words, found)))
-        if words != self._would:
-            self._would = words
+    def only_observed(self, unmet: Iterable[Demand]) -> None:
+        """Demands for which nobody can be asked; logged once per change."""
+        words = tuple(sorted(map(_words, unmet)))
+        if words != self._unmet:
+            self._unmet = words
             log.info("not asked, only observed: %s", "; ".join(words) or "nothing is wanted any more")
 
     def _note_pending(self, pods: Iterable[Pod]) -> None:
@@ -129,58 +130,57 @@ class OperatorLog:
     def _age(self, pods: Sequence[Pod]) -> str:
         now = self.clock()
         seen = min((self._pending_since.get(pod.uid, now) for pod in pods), default=now)
-        told = min((pod.unscheduled_since or now for pod in pods), default=now)
+        since = min((pod.unscheduled_since or now for pod in pods), default=now)
         return (
-            f"{now - seen:.1f} s after we saw the first unschedulable ({now - told:.0f} s by its condition)"
+            f"{now - seen:.1f} s after we saw the first unschedulable ({now - since:.0f} s by its condition)"
         )
 
-    def _once(self, request: Request, what: str) -> bool:
-        """Whether this is news."""
-        news = (request.name, what) not in self._said
-        self._said.add((request.name, what))
-        return news
+    def _is_new(self, request: Request, line: str) -> bool:
+        """Whether the line was not logged for the request before; it counts as logged now."""
+        new = (request.name, line) not in self._logged
+        self._logged.add((request.name, line))
+        return new
 
-    def _answered(self, request: Request) -> None:
-        answers = (RequestPhase.ACCEPTED, RequestPhase.PROVISIONED)
-        if request.answer in answers and self._once(request, request.answer):
-            said = f"{request.answer} {request.message}".strip()
-            log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
+    def _log_answered(self, request: Request) -> None:
+        answered = (RequestPhase.ACCEPTED, RequestPhase.PROVISIONED)
+        if request.phase in answered and self._is_new(request, request.phase):
+            answer = f"{request.phase} {request.message}".strip()
+            log.info("%s: %s, %.1f s after it was made", request.name, answer, self.clock() - request.made_at)
 
-    def _unanswered(self, request: Request, state: ClusterState, memory: RequestTracker) -> None:
-        if memory.unanswered(request, state) and self._once(request, "unanswered"):
+    def _log_unanswered(self, tracked: TrackedRequest, state: ClusterState) -> None:
+        request = tracked.request
+        if tracked.unanswered and self._is_new(request, "unanswered"):
             log.warning(
                 "%s: no answer for %.0f s; %s",
                 request.name,
                 state.now - request.made_at,
                 "cluster-autoscaler works, but not on requests: is --enable-provisioning-requests on?"
-                if memory.alive(request, state)
+                if tracked.loop_seen
                 else f"cluster-autoscaler shows no life (last seen: {state.status.updated or 'never'})",
             )
 
-    def _refused(self, request: Request, state: ClusterState, memory: RequestTracker) -> None:
-        """Bought, up and free, and not used: it is we or the scheduler who refuse it (section 5, step 3)."""
-        meant = state.of(request)
-        if meant is None or request.answer is not RequestPhase.PROVISIONED:
+    def _log_unused_nodes(self, tracked: TrackedRequest, state: ClusterState) -> None:
+        """Bought, ready and free, and not used: the extender or the scheduler refuses the node."""
+        request = tracked.request
+        if tracked.unit is None or request.phase is not RequestPhase.PROVISIONED:
             return
-        for pod in memory.waiting(request, meant[0]):
-            free = next(free_nodes(state.view, meant[0].policy, meant[1], pod), "")
-            if not free:
+        for pod in tracked.waiting:
+            node = next(free_nodes(state.view, tracked.unit.policy, tracked.unit.index, pod), "")
+            if not node:
                 self._free_since.pop(pod.uid, None)
                 continue
             since = self._free_since.setdefault(pod.uid, state.now)
-            if state.now - since > _LANDING and self._once(request, pod.uid):
+            if state.now - since > _BINDING_GRACE and self._is_new(request, pod.uid):
                 log.warning(
                     "%s: %s/%s stays pending though node %s of %s is free: see the pod's events",
                     request.name,
                     pod.namespace,
                     pod.name,
-                    free,
-                    self._units[request.name],
+                    node,
+                    _unit(tracked),
                 )
 
-    def _tell_presence(
-        self, before: AutoscalerHealth, now: AutoscalerHealth, status: AutoscalerStatus
-    ) -> None:
+    def _log_health(self, before: AutoscalerHealth, now: AutoscalerHealth, status: AutoscalerStatus) -> None:
         if now is AutoscalerHealth.NOT_RESPONDING:
             log.warning("holds are released until cluster-autoscaler answers a request")
         elif now is AutoscalerHealth.DOWN:
@@ -198,24 +198,24 @@ class OperatorLog:
         elif now is AutoscalerHealth.SERVING and before is not AutoscalerHealth.UNKNOWN:
             log.info("cluster-autoscaler is there and answers: pods are held and nodes asked for")
 
-    def _tell_lost_gpus(self) -> None:
-        if self._lost_gpus:
+    def _log_unready_gpus(self) -> None:
+        if self._unready_gpus:
             log.warning(
                 "%s: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
                 "nothing while there is such a node that they do not manage (kubernetes/autoscaler#10301): "
                 "mend its driver, or take the label away",
-                ", ".join(self._lost_gpus),
+                ", ".join(self._unready_gpus),
             )
         else:
             log.info("every node that is labelled as having a GPU offers one again")
 
-    def _tell_blocked(self, policy: str, unit: int, why: Blocked) -> None:
+    def _log_blocked(self, policy: str, unit: int, why: Blocked) -> None:
         until = (
             "until the autoscaler lifts it"
             if why.until == math.inf
             else f"for {why.until - self.clock():.0f} s"
         )
-        log.warning("unit %d of %s is passed over %s: %s %s", unit, policy, until, why.obstacle, why.said)
+        log.warning("unit %d of %s is passed over %s: %s %s", unit, policy, until, why.reason, why.message)
 
 
 def _words(demand: Demand) -> str:
@@ -226,6 +226,7 @@ def _words(demand: Demand) -> str:
     return f"{len(demand.pods)} pod(s) in unit {demand.unit} ({where}) of {demand.policy.key}: {names}"
 
 
-def _unit(request: Request, state: ClusterState) -> str:
-    meant = state.of(request)
-    return f"unit {meant[1]} of {request.policy}" if meant else "a unit that is gone"
+def _unit(tracked: TrackedRequest) -> str:
+    if tracked.unit is None:
+        return "a unit that is gone"
+    return f"unit {tracked.unit.index} of {tracked.request.policy}"

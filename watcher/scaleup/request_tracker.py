@@ -1,307 +1,305 @@
-"""What looks at the cluster leave for the next one: places, waits, first sightings.
+"""State carried between reconciles: the pods that took places of each request, back-off, first sightings.
 
-Owns the account of each request (A4): how many places it brings, which pods took them, who still waits. Must
-not know what is done about it (`steps`). A restart does without: it loses how long something was the case.
+A restart does without it: only how long something has been the case is lost.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from policy.api.objects import Pod
-from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import free_nodes, queue_order
+from policy.scheduling.accounting import recorded_unit
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
-from watcher.provisioner.interface import Request, RequestPhase, shape_of
-from watcher.scaleup.cluster_state import ClusterState, PolicyState
-from watcher.scaleup.scaleup_status import Blocked
+from watcher.provisioner.interface import Request, RequestPhase, shape_key
+from watcher.scaleup.cluster_state import (
+    ClusterState,
+    Observation,
+    PolicyState,
+    Timeouts,
+    TrackedRequest,
+    UnitRef,
+)
+from watcher.scaleup.scaleup_status import AutoscalerHealth
 from watcher.scaleup.unit_backoff import UnitBackoff
 
-__all__ = ["RequestTracker", "full_since"]
+__all__ = ["RequestTracker"]
 
 
 @dataclass(slots=True)
-class RequestTracker:
-    """`look` first, then ask."""
+class _History:
+    """What earlier reconciles saw of one request."""
 
-    backoff: UnitBackoff
-    request_timeout_seconds: float
-    max_node_provision_seconds: float
-    gpu_ready_timeout_seconds: float
-    deaf: bool = False
-    """The autoscaler lives and does not answer: it must not be kept from acting by itself (A1, A8)."""
-    asked_since: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """When each unanswered request was first seen, and the autoscaler's last loop by then."""
-    accepted_at: dict[str, float] = field(default_factory=dict)
-    """When each request was first seen Accepted, without more."""
-    baselines: dict[str, AutoscalerStatus] = field(default_factory=dict)
-    """What the autoscaler told of its groups while the request was not yet Accepted."""
-    lively: tuple[str, float] = ("", 0.0)
-    """The autoscaler's last loop, and when it was first seen."""
-    barred: set[tuple[str, str]] = field(default_factory=set)
-    """Units, by policy and fingerprint, whose groups cannot grow as the autoscaler says."""
-    landed: dict[str, set[str]] = field(default_factory=dict)
-    """The pods that took the places of each request, by uid; they may be gone again."""
-    accounted: set[str] | None = None
-    """Pods that took a place of an ended request, or were placed before we looked: they take no other."""
-    served: dict[str, str] = field(default_factory=dict)
-    """The autoscaler's last loop when each request was first seen to be served: later ones show its nodes."""
-    barren_since: dict[str, float] = field(default_factory=dict)
-    """Since when all nodes of a unit are there, and none has room for anybody who waits for the request."""
-    lost_gpus: dict[str, float] = field(default_factory=dict)
-    """Since when each node offers no GPU that says it has one."""
-    idle_since: dict[str, float] = field(default_factory=dict)
-    """Since when no pod wants what a request brings."""
+    listed: bool = False
+    landed: set[str] = field(default_factory=set)
+    """Uids of the pods that took its places; they may be deleted again."""
+    sent: tuple[float, str] | None = None
+    """When it was first seen unanswered, and the autoscaler's last loop by then."""
+    accepted_at: float | None = None
+    baseline: AutoscalerStatus | None = None
+    """The autoscaler's status while the request was not yet Accepted."""
+    served_loop: str | None = None
+    """The autoscaler's last loop when the request was first seen served: later ones include its nodes."""
+    idle_since: float | None = None
+    taken_since: float | None = None
 
-    def look(self, state: ClusterState) -> None:
-        """Note what only time or a comparison tells."""
-        begun = self.accounted is None
-        for name in self.landed.keys() - {request.name for request in state.requests}:
-            self.forget(name)
-        for request in state.requests:
-            self.landed.setdefault(request.name, set())
-            self._hear(request, state)
-        self._land(state)
-        for request in state.requests:
-            if self.wanted(request, state):
-                self.idle_since.pop(request.name, None)
-            else:
-                self.idle_since.setdefault(
-                    request.name, _placed_since(request, state) if begun else state.now
-                )
-            if self._is_barren(request, state):
-                self.barren_since.setdefault(request.name, state.now)
-            else:
-                self.barren_since.pop(request.name, None)
-        self.deaf = self._is_deaf(state)
-        if state.status.updated != self.lively[0]:
-            self.lively = state.status.updated, state.now
-        self._lift(state)
-        self.lost_gpus = {name: self.lost_gpus.get(name, state.now) for name in state.lost_gpus}
 
-    def asked(self, name: str, status: AutoscalerStatus) -> None:
-        """A request is made; whatever is bought for it is not in the status yet."""
-        if status.groups:
-            self.baselines[name] = status
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A request, resolved, and its history."""
 
-    def forget(self, name: str) -> None:
-        """End the account of a request: another one may come by the same name."""
-        self.accounted = (self.accounted or set()) | self.landed.pop(name, set())
-        kept: tuple[dict[str, Any], ...] = (
-            self.asked_since,
-            self.accepted_at,
-            self.baselines,
-            self.served,
-            self.barren_since,
-            self.idle_since,
-        )
-        for notes in kept:
-            notes.pop(name, None)
+    request: Request
+    unit: UnitRef | None
+    history: _History
 
-    def places(self, request: Request) -> int:
-        """How many pods it still brings room for."""
-        brought = len(request.pods) if request.granted is None else request.granted
-        return max(0, brought - len(self.landed.get(request.name, ())))
+    @property
+    def places(self) -> int:
+        brought = len(self.request.pods) if self.request.granted is None else self.request.granted
+        return max(0, brought - len(self.history.landed))
 
-    def waiting(self, request: Request, governed: PolicyState) -> list[Pod]:
-        """The pods of the request that may count on its places.
+    @property
+    def sizes_before(self) -> Mapping[str, Size]:
+        return self.history.baseline.sizes if self.history.baseline else self.request.sizes
+
+    def waiting(self, policy_state: PolicyState) -> list[Pod]:
+        """The pending pods of the request that may count on its places.
 
         Pods of one shape are alike to the scheduler: another one may have taken a place meanwhile.
         """
-        own = queue_order(pod for pod in governed.open if pod.uid in request.pods)
-        return own[: self.places(request)]
+        return queue_order(pod for pod in policy_state.pending if pod.uid in self.request.pods)[: self.places]
 
-    def awaiting(self, governed: PolicyState, requests: Iterable[Request]) -> dict[str, int]:
-        """The unit that was asked to grow for each waiting pod of the policy, by uid (W3)."""
-        return {
-            pod.uid: unit
-            for request in requests
-            if request.policy == governed.policy.key and (unit := governed.unit(request)) is not None
-            for pod in self.waiting(request, governed)
+
+class RequestTracker:
+    """`update` once per reconcile, then note what was done with `created` and `forget`."""
+
+    def __init__(self, backoff: UnitBackoff, timeouts: Timeouts) -> None:
+        self.backoff = backoff
+        self.not_responding = False
+        """The autoscaler runs and ignores requests: it must not be kept from acting by itself (A1, A8)."""
+        self._timeouts = timeouts
+        self._history: dict[str, _History] = {}
+        self._accounted: set[str] | None = None
+        """Pods that took a place of an ended request, or were placed before the start: they take no other."""
+        self._last_loop: tuple[str, float] = ("", 0.0)
+        """The autoscaler's last loop, and when it was first seen."""
+        self._blocked_units: set[tuple[str, str]] = set()
+        """Units, by policy and fingerprint, whose groups cannot grow as the autoscaler says."""
+        self._unready_gpus: dict[str, float] = {}
+        """By node: since when it offers no GPU though its label says so."""
+
+    def update(self, observed: Observation) -> ClusterState:
+        """Take in an observation, and return the state to plan from."""
+        started = self._accounted is None
+        listed = {request.name for request in observed.requests}
+        for name in [n for n, history in self._history.items() if history.listed and n not in listed]:
+            self.forget(name)
+        entries = [self._entry(request, observed) for request in observed.requests]
+        for entry in entries:
+            _note_phase(entry, observed)
+        self._assign_placed_pods(entries, observed)
+        requests = tuple(self._tracked(entry, entries, observed, started=started) for entry in entries)
+        self.not_responding = self._is_not_responding(requests)
+        if observed.status.updated != self._last_loop[0]:
+            self._last_loop = observed.status.updated, observed.now
+        self._end_lifted_backoff(observed)
+        self._unready_gpus = {
+            name: self._unready_gpus.get(name, observed.now) for name in observed.unready_gpus
         }
-
-    def spare(self, request: Request, governed: PolicyState) -> int:
-        """Places on their way that none of its own pods waits for any more."""
-        return self.places(request) - len(self.waiting(request, governed))
-
-    def wanted(self, request: Request, state: ClusterState) -> int:
-        """How many of its places any pod waits for."""
-        meant = state.of(request)
-        if meant is None or not self.places(request):
-            return 0
-        governed, _ = meant
-        own = len(self.waiting(request, governed))
-        if own == self.places(request):
-            return own
-        # Its nodes are still to come: pods that stand in for those it was asked for need not ask again (A4).
-        covered = {pod.uid for other in state.requests for pod in self.waiting(other, governed)}
-        others = [p for p in governed.open if p.uid not in covered and shape_of(p) == request.shape]
-        return min(self.places(request), own + len(others))
-
-    def sizes_before(self, request: Request) -> Mapping[str, Size]:
-        """The size of each group before the request was served; empty if that is not known."""
-        known = self.baselines.get(request.name)
-        return known.sizes if known else request.sizes
-
-    def backed_off_before(self, request: Request) -> Collection[str] | None:
-        """The groups that were in back-off before the request was served; None if that is not known."""
-        known = self.baselines.get(request.name)
-        return {group.name for group in known.groups if group.backoff} if known else None
-
-    def blocked(self, policy: ResourcePolicy, unit: int, state: ClusterState) -> Blocked | None:
-        """Why a unit is passed over, for pods of some shape at least (W4)."""
-        told = state.groups.blocked(policy.units[unit], state.status)
-        return told or self.backoff.blocked(policy, unit, state.now)
-
-    def stuck(self, policy: ResourcePolicy, state: ClusterState) -> Callable[[Pod, int], bool]:
-        """Whether a unit cannot grow for a pod for now."""
-        barred = {i for i, unit in enumerate(policy.units) if state.groups.blocked(unit, state.status)}
-        failed = set(self.backoff.known(policy))
-
-        def stuck(pod: Pod, unit: int) -> bool:
-            if unit in barred or unit not in failed:
-                return unit in barred
-            return self.backoff.blocked(policy, unit, state.now, shape_of(pod)) is not None
-
-        return stuck
-
-    def lasting_lost_gpus(self, now: float) -> tuple[str, ...]:
-        """Those that are not merely booting."""
-        return tuple(
-            name for name, since in self.lost_gpus.items() if now - since >= self.gpu_ready_timeout_seconds
+        return ClusterState(
+            now=observed.now,
+            view=observed.view,
+            policies=observed.policies,
+            requests=requests,
+            status=observed.status,
+            groups=observed.groups,
+            backoff=self.backoff,
+            timeouts=self._timeouts,
+            health=self._health(requests, observed.now),
+            unready_gpus=tuple(
+                name
+                for name, since in self._unready_gpus.items()
+                if observed.now - since >= self._timeouts.gpu_ready_timeout_seconds
+            ),
         )
 
-    def silent(self, now: float) -> bool:
-        """Whether the autoscaler was there and has shown no life for long."""
-        updated, since = self.lively
-        return bool(updated) and now - since > self.request_timeout_seconds
+    def created(self, name: str, status: AutoscalerStatus) -> None:
+        """A request was created; nothing that is bought for it is in the status yet."""
+        if status.groups:
+            self._history.setdefault(name, _History()).baseline = status
 
-    def unanswered(self, request: Request, state: ClusterState) -> bool:
-        """Whether it has waited too long for the first word of an answer."""
-        since, _ = self.asked_since.get(request.name, (state.now, ""))
-        return request.answer is RequestPhase.ASKED and state.now - since > self.request_timeout_seconds
+    def forget(self, name: str) -> None:
+        """Drop the history of a request: another one may get the same name."""
+        history = self._history.pop(name, _History())
+        self._accounted = (self._accounted or set()) | history.landed
 
-    def alive(self, request: Request, state: ClusterState) -> bool:
-        """Whether the autoscaler has done a loop since the request was asked."""
-        _, updated = self.asked_since.get(request.name, (state.now, ""))
-        return state.status.updated not in ("", updated)
+    def _entry(self, request: Request, observed: Observation) -> _Entry:
+        history = self._history.setdefault(request.name, _History())
+        history.listed = True
+        policy_state = observed.policies.get(request.policy)
+        index = recorded_unit(request.record, policy_state.policy) if policy_state else None
+        unit = None if policy_state is None or index is None else UnitRef(policy_state, index)
+        return _Entry(request, unit, history)
 
-    def _hear(self, request: Request, state: ClusterState) -> None:
-        if request.answer is RequestPhase.PROVISIONED:
-            self.served.setdefault(request.name, state.status.updated)
-        elif request.answer is RequestPhase.ACCEPTED:
-            self.accepted_at.setdefault(request.name, state.now)
-        elif request.answer in (RequestPhase.ASKED, RequestPhase.SHOWN):
-            self.asked_since.setdefault(request.name, (state.now, state.status.updated))
-            if state.status.groups and (
-                request.answer is RequestPhase.ASKED or not self.sizes_before(request)
-            ):
-                self.baselines[request.name] = state.status
+    def _tracked(
+        self, entry: _Entry, entries: Sequence[_Entry], observed: Observation, *, started: bool
+    ) -> TrackedRequest:
+        request, history, now = entry.request, entry.history, observed.now
+        needed = _needed(entry, entries)
+        if needed:
+            history.idle_since = None
+        elif history.idle_since is None:
+            history.idle_since = _placed_since(entry, now) if started else now
+        if not _is_taken(entry, observed):
+            history.taken_since = None
+        elif history.taken_since is None:
+            history.taken_since = now
+        sent_at, loop = history.sent or (now, "")
+        baseline = history.baseline
+        return TrackedRequest(
+            request=request,
+            unit=entry.unit,
+            places=entry.places,
+            needed=needed,
+            waiting=tuple(entry.waiting(entry.unit.policy_state)) if entry.unit else (),
+            unanswered=request.phase is RequestPhase.SENT
+            and now - sent_at > self._timeouts.request_timeout_seconds,
+            loop_seen=observed.status.updated not in ("", loop),
+            accepted_seen_at=history.accepted_at,
+            idle_since=history.idle_since,
+            taken_since=history.taken_since,
+            sizes_before=entry.sizes_before,
+            backed_off_before=None
+            if baseline is None
+            else frozenset(group.name for group in baseline.groups if group.backoff),
+        )
 
-    def _land(self, state: ClusterState) -> None:
-        """Give each pod that was placed to one request of those whose nodes it may have found.
+    def _assign_placed_pods(self, entries: Iterable[_Entry], observed: Observation) -> None:
+        """Give each placed pod to one request of those whose nodes it may be on.
 
-        That is its own, if that was served; else the oldest that was: alike pods take each other's nodes.
-        Last, its own that has no answer yet: it found room elsewhere.
+        That is its own, if that was served; else the oldest served one: alike pods take each other's nodes.
+        Last, its own that is not answered yet: the pod found room elsewhere.
         """
-        placed = {pod.uid for governed in state.governed.values() for pod in governed.placed}
-        if self.accounted is None:
-            theirs = {p.uid for request in state.requests for p in self._arrivals(request, state, own=True)}
-            self.accounted = placed - theirs
-        if state.requests:  # else nothing is looked for, and the next request may be of this very second
-            self.accounted = self.accounted & placed
-        taken = self.accounted.union(*self.landed.values())
-        requests = sorted(state.requests, key=lambda request: (request.made_at, request.name))
-        served = [request for request in requests if request.answer is RequestPhase.PROVISIONED]
-        for candidates, own in ((served, True), (served, False), (requests, True)):
-            for request in candidates:
-                landed = self.landed[request.name]
-                for pod in self._arrivals(request, state, own=own):
-                    if pod.uid not in taken and self.places(request):
-                        landed.add(pod.uid)
+        placed = {pod.uid for state in observed.policies.values() for pod in state.placed}
+        if self._accounted is None:
+            own = {pod.uid for entry in entries for pod in _arrivals(entry, observed, own=True)}
+            self._accounted = placed - own
+        if observed.requests:  # else nobody looks at it, and the next request may be of this very second
+            self._accounted = self._accounted & placed
+        taken = self._accounted.union(*(history.landed for history in self._history.values()))
+        entries = sorted(entries, key=lambda entry: (entry.request.made_at, entry.request.name))
+        served = [entry for entry in entries if entry.request.phase is RequestPhase.PROVISIONED]
+        for candidates, own_only in ((served, True), (served, False), (entries, True)):
+            for entry in candidates:
+                for pod in _arrivals(entry, observed, own=own_only):
+                    if pod.uid not in taken and entry.places:
+                        entry.history.landed.add(pod.uid)
                         taken.add(pod.uid)
 
-    def _arrivals(self, request: Request, state: ClusterState, *, own: bool) -> Iterable[Pod]:
-        """The pods that were placed in the unit of a request and could have taken its places."""
-        meant = state.of(request)
-        if meant is None:
-            return
-        governed, unit = meant
-        for pod in governed.placed:
-            share = state.view.share(governed.policy, pod.uid)
-            if share is None or share.unit != unit:
-                continue
-            if pod.uid in request.pods if own else _is_on_its_node(pod, request, state):
-                yield pod
-
-    def _is_barren(self, request: Request, state: ClusterState) -> bool:
-        """Whether its nodes came and others have them: pods of other policies, of none, or of another size.
-
-        Where nobody waits for it, nothing of it is on its way any more, at least.
-        """
-        meant = state.of(request)
-        if meant is None or not self._is_shown(request, state):
-            return False
-        governed, unit = meant
-        groups = state.groups.candidates(governed.policy.units[unit], state.status)
-        if not (groups and all(group.settled for group in groups)):
-            return False
-        pod = next((pod for pod in governed.open if shape_of(pod) == request.shape), None)
-        return pod is None or not any(free_nodes(state.view, governed.policy, unit, pod))
-
-    def _is_shown(self, request: Request, state: ClusterState) -> bool:
-        """Whether the autoscaler's status is of a loop after it served the request: nodes to come are in it.
-
-        By its own times where it tells them, else by what we saw.
-        """
-        if state.status.loop_at is not None and request.served_at is not None:
-            return state.status.is_of_a_loop_after(request.served_at)
-        return self.served.get(request.name, state.status.updated) != state.status.updated
-
-    def _lift(self, state: ClusterState) -> None:
-        """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
-        for governed in state.governed.values():
-            for index, unit in enumerate(governed.policy.units):
-                place = governed.policy.key, unit.fingerprint
-                if state.groups.blocked(unit, state.status):
-                    self.barred.add(place)
-                elif place in self.barred:
-                    self.barred.discard(place)
-                    self.backoff.forget(governed.policy, index)
-
-    def _is_deaf(self, state: ClusterState) -> bool:
-        if any(self.unanswered(r, state) and self.alive(r, state) for r in state.requests):
+    def _is_not_responding(self, requests: Collection[TrackedRequest]) -> bool:
+        if any(tracked.unanswered and tracked.loop_seen for tracked in requests):
             return True
-        return self.deaf and all(
-            r.answer in (RequestPhase.UNSENT, RequestPhase.ASKED) for r in state.requests
-        )
+        unanswered = (RequestPhase.UNSENT, RequestPhase.SENT)
+        return self.not_responding and all(tracked.request.phase in unanswered for tracked in requests)
+
+    def _health(self, requests: Iterable[TrackedRequest], now: float) -> AutoscalerHealth:
+        if self.not_responding:
+            return AutoscalerHealth.NOT_RESPONDING
+        loop, since = self._last_loop
+        stopped = bool(loop) and now - since > self._timeouts.request_timeout_seconds
+        unanswered = any(tracked.unanswered for tracked in requests)
+        return AutoscalerHealth.DOWN if unanswered or stopped else AutoscalerHealth.SERVING
+
+    def _end_lifted_backoff(self, observed: Observation) -> None:
+        """Forget failures of a unit once the autoscaler says that its groups can grow again."""
+        for state in observed.policies.values():
+            for index, unit in enumerate(state.policy.units):
+                key = state.policy.key, unit.fingerprint
+                if observed.groups.blocked(unit, observed.status):
+                    self._blocked_units.add(key)
+                elif key in self._blocked_units:
+                    self._blocked_units.discard(key)
+                    self.backoff = self.backoff.without_unit(state.policy, index)
 
 
-def full_since(request: Request, state: ClusterState) -> float:
-    """Since when the unit of a request may have been full, at the earliest.
-
-    By what the API tells of its nodes and pods, so that a watcher that was restarted does not wait anew.
-    """
-    meant = state.of(request)
-    if meant is None:
-        return state.now
-    names = state.view.nodes_in(meant[0].policy, meant[1])
-    came = (state.view.nodes[name].created for name in names)
-    taken = (pod.bound_at or pod.created for name in names for pod in state.view.pods_on(name))
-    return max((request.made_at, *came, *taken))
+def _note_phase(entry: _Entry, observed: Observation) -> None:
+    phase, history, status = entry.request.phase, entry.history, observed.status
+    if phase is RequestPhase.PROVISIONED:
+        history.served_loop = status.updated if history.served_loop is None else history.served_loop
+    elif phase is RequestPhase.ACCEPTED:
+        history.accepted_at = observed.now if history.accepted_at is None else history.accepted_at
+    elif phase in (RequestPhase.SENT, RequestPhase.PLACEHOLDERS_PENDING):
+        history.sent = history.sent or (observed.now, status.updated)
+        if status.groups and (phase is RequestPhase.SENT or not entry.sizes_before):
+            history.baseline = status
 
 
-def _placed_since(request: Request, state: ClusterState) -> float:
+def _needed(entry: _Entry, entries: Iterable[_Entry]) -> int:
+    """How many of its places any pod waits for."""
+    if entry.unit is None or not entry.places:
+        return 0
+    policy_state = entry.unit.policy_state
+    own = len(entry.waiting(policy_state))
+    if own == entry.places:
+        return own
+    # Its nodes are still to come: pods that replace those it was asked for need not ask again (A4).
+    covered = {pod.uid for other in entries for pod in other.waiting(policy_state)}
+    others = [
+        pod
+        for pod in policy_state.pending
+        if pod.uid not in covered and shape_key(pod) == entry.request.shape
+    ]
+    return min(entry.places, own + len(others))
+
+
+def _placed_since(entry: _Entry, now: float) -> float:
     """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
-    meant = state.of(request)
-    placed = {pod.uid: pod.bound_at or state.now for pod in meant[0].placed} if meant else {}
-    return max((placed.get(uid, state.now) for uid in request.pods), default=state.now)
+    pods = entry.unit.policy_state.placed if entry.unit else ()
+    placed = {pod.uid: pod.bound_at or now for pod in pods}
+    return max((placed.get(uid, now) for uid in entry.request.pods), default=now)
 
 
-def _is_on_its_node(pod: Pod, request: Request, state: ClusterState) -> bool:
-    """Whether the pod is where one of the request could be: on a node that came after it was made.
+def _arrivals(entry: _Entry, observed: Observation, *, own: bool) -> Iterator[Pod]:
+    """The pods that were placed in the unit of a request and could have taken its places."""
+    if entry.unit is None:
+        return
+    policy_state, unit = entry.unit.policy_state, entry.unit.index
+    for pod in policy_state.placed:
+        share = observed.view.share(policy_state.policy, pod.uid)
+        if share is None or share.unit != unit:
+            continue
+        if pod.uid in entry.request.pods if own else _is_on_its_node(pod, entry.request, observed):
+            yield pod
 
-    Both times are whole seconds of the API server. Older room was there for anybody.
+
+def _is_on_its_node(pod: Pod, request: Request, observed: Observation) -> bool:
+    """Whether the pod is on a node that came after the request was made. Older nodes were free to all.
+
+    Both times are whole seconds of the API server.
     """
-    node = state.view.nodes.get(pod.node_name)
-    return shape_of(pod) == request.shape and node is not None and node.created >= request.made_at
+    node = observed.view.nodes.get(pod.node_name)
+    return shape_key(pod) == request.shape and node is not None and node.created >= request.made_at
+
+
+def _is_taken(entry: _Entry, observed: Observation) -> bool:
+    """Whether its nodes came and other pods have them: of other policies, of none, or of another size.
+
+    Where nobody waits for the request: whether nothing of it is still to come.
+    """
+    if entry.unit is None or not _is_in_status(entry, observed):
+        return False
+    groups = observed.groups.candidates(entry.unit.spec, observed.status)
+    if not (groups and all(group.complete for group in groups)):
+        return False
+    policy_state, unit = entry.unit.policy_state, entry.unit.index
+    pod = next((pod for pod in policy_state.pending if shape_key(pod) == entry.request.shape), None)
+    return pod is None or not any(free_nodes(observed.view, policy_state.policy, unit, pod))
+
+
+def _is_in_status(entry: _Entry, observed: Observation) -> bool:
+    """Whether the autoscaler's status is of a loop after it served the request, so that its nodes are in it.
+
+    By the autoscaler's own times if it tells them, else by what we saw.
+    """
+    status, served_at = observed.status, entry.request.served_at
+    if status.loop_at is not None and served_at is not None:
+        return status.is_of_a_loop_after(served_at)
+    return entry.history.served_loop not in (None, status.updated)

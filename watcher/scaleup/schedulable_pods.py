@@ -1,8 +1,8 @@
 """Pods that stay pending though a node is free for them, as far as we can tell.
 
-Owns since when; must not know what is done about it. kube-scheduler has filters that `policy.fit` does not
-copy, such as affinity between pods, spreading, volumes and host ports. cluster-autoscaler has them all, and
-buys nothing for a pod that fits: so such a pod is better seen by it than held.
+kube-scheduler has filters that `policy.scheduling.node_fit` does not copy: affinity between pods, spreading,
+volumes, host ports. cluster-autoscaler has them all, and buys nothing for a pod that fits: so it is better
+that it sees such a pod than that we hold it.
 """
 
 from collections.abc import Iterator
@@ -12,33 +12,33 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import wants_nodes
 from policy.scaleup.planner import plan
 from watcher.scaleup.cluster_state import ClusterState
-from watcher.scaleup.request_tracker import RequestTracker
 
 __all__ = ["SchedulablePods"]
 
-_LANDING = 60.0
+_BINDING_GRACE = 60.0
 """Seconds that the scheduler has to use a free node: several times its longest back-off."""
 
 
 @dataclass(slots=True)
 class SchedulablePods:
-    """`look` now and then, and ask any time."""
+    """`uids` are the pods for which a node has been free for too long."""
 
     uids: frozenset[str] = frozenset()
     _since: dict[str, float] = field(default_factory=dict)
 
-    def look(self, state: ClusterState, memory: RequestTracker) -> list[Pod]:
-        """Note who has a free node now; those for whom it has been so too long since this look."""
-        seated = {pod.uid: pod for pod in _seated(state, memory)}
-        self._since = {uid: self._since.get(uid, state.now) for uid in seated}
+    def update(self, state: ClusterState) -> list[Pod]:
+        """Take in who has a free node now, and return the pods that are new in `uids`."""
+        schedulable = {pod.uid: pod for pod in _schedulable(state)}
+        self._since = {uid: self._since.get(uid, state.now) for uid in schedulable}
         before = self.uids
-        self.uids = frozenset(uid for uid, since in self._since.items() if state.now - since >= _LANDING)
-        return [seated[uid] for uid in sorted(self.uids - before)]
+        self.uids = frozenset(u for u, since in self._since.items() if state.now - since >= _BINDING_GRACE)
+        return [schedulable[uid] for uid in sorted(self.uids - before)]
 
 
-def _seated(state: ClusterState, memory: RequestTracker) -> Iterator[Pod]:
-    for governed in state.governed.values():
-        pending = [pod for pod in governed.open if wants_nodes(pod)]
-        asked = memory.awaiting(governed, state.requests)
-        found = plan(governed.policy, pending, state.view, state.now, asked, grows=lambda *_: False)
+def _schedulable(state: ClusterState) -> Iterator[Pod]:
+    for policy_state in state.policies.values():
+        policy = policy_state.policy
+        pending = [pod for pod in policy_state.pending if wants_nodes(pod)]
+        requested = state.requested_units(policy, state.requests)
+        found = plan(policy, pending, state.view, state.now, requested, grows=lambda *_: False)
         yield from (pod for pod, _ in found.seated)

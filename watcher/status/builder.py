@@ -29,7 +29,7 @@ class UnitStatus:
 
     unit: Unit
     occupancy: UnitCapacity
-    asked: int
+    requested: int
     state: UnitState
 
 
@@ -141,7 +141,7 @@ def _status(
     policy: ResourcePolicy, found: _Found, conditions: tuple[Condition, ...], scaleup_status: ScaleUpStatus
 ) -> PolicyStatus:
     units = tuple(
-        UnitStatus(unit, occupancy, scaleup_status.of(policy.key, index).asked, state)
+        UnitStatus(unit, occupancy, scaleup_status.of(policy.key, index).requested, state)
         for index, (unit, occupancy, state) in enumerate(
             zip(policy.units, found.units, states(policy, found.units, scaleup_status), strict=True)
         )

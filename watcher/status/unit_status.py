@@ -73,7 +73,7 @@ def states(
 def obstacles(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Iterator[tuple[int, str, str]]:
     """The units that get no nodes for now, each with why: a word and a sentence (W4, W5)."""
     for index, unit in enumerate(policy.units):
-        obstacle = _obstacle(scaleup_status.of(policy.key, index), scaleup_status.presence)
+        obstacle = _obstacle(scaleup_status.of(policy.key, index), scaleup_status.health)
         if unit.waits_for_nodes and obstacle is not None:
             yield index, *obstacle
 
@@ -96,7 +96,7 @@ def _state(
     if occupancy.room:
         return UnitState(UnitStateName.OPEN, "HasRoom", "a pod may use it now")
     if policy.units[index].waits_for_nodes:
-        found = _growing(scaleup_status.of(policy.key, index), scaleup_status.presence)
+        found = _growing(scaleup_status.of(policy.key, index), scaleup_status.health)
         if found is not None:
             return found
     if not occupancy.nodes:
@@ -104,27 +104,27 @@ def _state(
     return UnitState(UnitStateName.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
 
 
-def _growing(growth: UnitScaleUp, presence: AutoscalerHealth) -> UnitState | None:
-    if growth.asked:
+def _growing(growth: UnitScaleUp, health: AutoscalerHealth) -> UnitState | None:
+    if growth.requested:
         words = "nodes were asked for, and have not taken their pods yet"
         return UnitState(UnitStateName.WAITING_FOR_NODES, "NodesAsked", words)
-    obstacle = _obstacle(growth, presence)
+    obstacle = _obstacle(growth, health)
     if obstacle is not None:
         return UnitState(UnitStateName.NOT_GROWABLE, *obstacle)
-    if presence is AutoscalerHealth.SERVING:
+    if health is AutoscalerHealth.SERVING:
         words = "it has no room now, and gets nodes when a pod needs them"
         return UnitState(UnitStateName.GROWABLE, "CanGrow", words)
     return None
 
 
-def _obstacle(growth: UnitScaleUp, presence: AutoscalerHealth) -> tuple[str, str] | None:
+def _obstacle(growth: UnitScaleUp, health: AutoscalerHealth) -> tuple[str, str] | None:
     """Why a unit gets no nodes, as a word and a sentence; None if it may get some."""
-    if presence in _ABSENT:
-        return _ABSENT[presence]
+    if health in _ABSENT:
+        return _ABSENT[health]
     if growth.blocked is None:
         return None
-    said = f" ({growth.blocked.said[:_LONGEST]})" if growth.blocked.said else ""
-    return growth.blocked.obstacle, f"{_OBSTACLES[growth.blocked.obstacle]}{said}"
+    said = f" ({growth.blocked.message[:_LONGEST]})" if growth.blocked.message else ""
+    return growth.blocked.reason, f"{_OBSTACLES[growth.blocked.reason]}{said}"
 
 
 def _cap(refusal: Refusal) -> str:
@@ -138,7 +138,7 @@ def _cap(refusal: Refusal) -> str:
 
 def _waiting(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Condition:
     kind = ConditionType.WAITING_FOR_NODES
-    asked = [i for i in range(len(policy.units)) if scaleup_status.of(policy.key, i).asked]
+    asked = [i for i in range(len(policy.units)) if scaleup_status.of(policy.key, i).requested]
     if not asked:
         return Condition(kind, status=False, reason="NothingAsked", message="no nodes are on their way")
     where = " and ".join(f"units[{index}]" for index in asked)
@@ -156,9 +156,9 @@ def _not_growable(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Cond
 
 def _gpu_lost(policy: ResourcePolicy, scaleup_status: ScaleUpStatus) -> Condition:
     kind = ConditionType.GPU_LOST
-    if not (scaleup_status.lost_gpus and any(unit.waits_for_nodes for unit in policy.units)):
+    if not (scaleup_status.unready_gpus and any(unit.waits_for_nodes for unit in policy.units)):
         return Condition(kind, status=False, reason="NoneLost", message="no node keeps others from growing")
-    nodes = ", ".join(scaleup_status.lost_gpus[:_NAMED])
+    nodes = ", ".join(scaleup_status.unready_gpus[:_NAMED])
     message = (
         f"{nodes}: labelled as having a GPU, and offering none. Later versions of cluster-autoscaler buy "
         "nothing at all while there is such a node they do not manage (kubernetes/autoscaler#10301): mend "

@@ -111,7 +111,7 @@ class _Now:
                 where = key, str(index)
                 pods.add_metric(where, unit.occupancy.pods)
                 nodes.add_metric(where, unit.occupancy.nodes)
-                asked.add_metric(where, unit.asked)
+                asked.add_metric(where, unit.requested)
                 for each in UnitStateName:
                     state.add_metric((*where, each), each is unit.state.state)
         yield from (pods, nodes, asked, state, pending)

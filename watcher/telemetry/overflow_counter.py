@@ -33,9 +33,9 @@ class OverflowCounter:
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
         self._settled = None  # another leader may have counted meanwhile
-        repeat("overflow", _PERIOD, self.round, stop)
+        repeat("overflow", _PERIOD, self.reconcile, stop)
 
-    def round(self) -> None:
+    def reconcile(self) -> None:
         """Count who was placed since."""
         with self.cache.lock:
             placed = {pod.uid: pod for pod in self.cache.pods() if _is_placed(pod)}

@@ -132,13 +132,13 @@ def test_what_a_restart_needs_is_read_back() -> None:
     assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
     assert request.pods == {"a", "b"}
     assert request.sizes == SIZES
-    assert request.answer is RequestPhase.ASKED
+    assert request.phase is RequestPhase.SENT
 
 
 @pytest.mark.parametrize(
-    ("conditions", "answer"),
+    ("conditions", "phase"),
     [
-        pytest.param([], RequestPhase.ASKED, id="no word yet"),
+        pytest.param([], RequestPhase.SENT, id="no word yet"),
         pytest.param([condition("Accepted", "True")], RequestPhase.ACCEPTED, id="accepted"),
         pytest.param(
             [condition("Accepted", "True"), condition("Provisioned", "True", "CapacityIsProvisioned")],
@@ -167,31 +167,31 @@ def test_what_a_restart_needs_is_read_back() -> None:
         ),
     ],
 )
-def test_conditions_are_answers(conditions: list[Json], answer: RequestPhase) -> None:
+def test_conditions_are_answers(conditions: list[Json], phase: RequestPhase) -> None:
     """A6, A7, A9."""
     body = listed(stored(provisioning_request([DEMAND], {}), conditions))
-    assert [request.answer for request in read_requests(body, listed())] == [answer]
+    assert [request.phase for request in read_requests(body, listed())] == [phase]
 
 
 @pytest.mark.parametrize(
-    ("requested", "kept", "answer"),
+    ("requested", "kept", "phase"),
     [
-        pytest.param(True, [""], RequestPhase.ASKED, id="a request beside its template"),
+        pytest.param(True, [""], RequestPhase.SENT, id="a request beside its template"),
         pytest.param(False, [""], RequestPhase.UNSENT, id="a template alone: killed before the request"),
-        pytest.param(True, ["", BOUGHT], RequestPhase.BOUGHT, id="killed before the request was deleted"),
+        pytest.param(True, ["", BOUGHT], RequestPhase.SCALED_UP, id="killed before the request was deleted"),
         pytest.param(False, ["", BOUGHT], RequestPhase.PROVISIONED, id="bought, and the request deleted"),
         pytest.param(False, [BOUGHT], RequestPhase.PROVISIONED, id="killed while it was withdrawn"),
     ],
 )
 def test_what_a_crash_leaves_tells_how_far_it_had_come(
-    kept: list[str], answer: RequestPhase, *, requested: bool
+    kept: list[str], phase: RequestPhase, *, requested: bool
 ) -> None:
     """W3: every order of writes can be cut off."""
     name = name_of(DEMAND)
     requests = listed(*([stored(provisioning_request([DEMAND], {}))] if requested else []))
     templates = listed(*(stored(template(), name=name + suffix) for suffix in kept))
     (request,) = read_requests(requests, templates)
-    assert (request.name, request.answer) == (name, answer)
+    assert (request.name, request.phase) == (name, phase)
 
 
 OTHER = Demand(POLICY, 1, (a_pod("c", requests=GPU),))
@@ -217,9 +217,9 @@ def test_sizes_that_are_asked_for_together_are_sets_of_one_request() -> None:
     [
         pytest.param(False, [DEMAND], [RequestPhase.UNSENT], id="killed after the first template"),
         pytest.param(False, BOTH, [RequestPhase.UNSENT] * 2, id="killed before the request"),
-        pytest.param(True, BOTH, [RequestPhase.ASKED] * 2, id="asked"),
+        pytest.param(True, BOTH, [RequestPhase.SENT] * 2, id="asked"),
         pytest.param(
-            True, [*BOTH, None], [RequestPhase.BOUGHT] * 2, id="killed before the request was deleted"
+            True, [*BOTH, None], [RequestPhase.SCALED_UP] * 2, id="killed before the request was deleted"
         ),
         pytest.param(
             False, [*BOTH, None], [RequestPhase.PROVISIONED] * 2, id="bought, and the request deleted"
@@ -238,7 +238,7 @@ def test_what_a_crash_leaves_of_sizes_asked_for_together_tells_of_each(
         for demand in kept
     ]
     found = read_requests(requests, listed(*templates))
-    assert [request.answer for request in found] == answers
+    assert [request.phase for request in found] == answers
     assert {request.bundle for request in found} == {TOGETHER}
     of = {demand.pods[0].uid: demand for demand in BOTH}
     assert all(len(request.pods) == len(of[min(request.pods)].pods) for request in found)
@@ -250,7 +250,7 @@ def test_a_bought_request_is_as_old_as_its_first_record() -> None:
     later["metadata"]["creationTimestamp"] = "2026-11-24T12:00:09Z"
     (request,) = read_requests(listed(), listed(stored(template()), later))
     (first,) = read_requests(listed(), listed(stored(template())))
-    assert request.answer is RequestPhase.PROVISIONED
+    assert request.phase is RequestPhase.PROVISIONED
     assert request.made_at == first.made_at
 
 
@@ -352,7 +352,7 @@ def test_a_purchase_that_was_concluded_counts_as_served_since_then() -> None:
     concluded = stored(template(), name=name_of(DEMAND) + BOUGHT)
     concluded["metadata"]["creationTimestamp"] = "2026-11-24T12:00:00Z"
     (request,) = read_requests(listed(), listed(stored(template()), concluded))
-    assert (request.answer, request.served_at) == (RequestPhase.PROVISIONED, 1_795_521_600.0)
+    assert (request.phase, request.served_at) == (RequestPhase.PROVISIONED, 1_795_521_600.0)
 
 
 @pytest.mark.parametrize("text", [None, "", "nodeGroups: {", "nodeGroups: text", "[]"])

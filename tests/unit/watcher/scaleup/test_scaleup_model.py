@@ -58,9 +58,9 @@ class Model(Recorder):
         if self.dice.random() < self.deadly:
             raise Crash
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         self.perhaps()
-        names = super().ask(demands, status)
+        names = super().create(demands, status)
         for name in names:
             self.live[name] = replace(self.live[name], made_at=float(int(self.now)), sizes=status.sizes)
         if self.dice.random() < self.deadly:
@@ -70,46 +70,46 @@ class Model(Recorder):
         self.perhaps()
         return names
 
-    def settle(self, request: Request) -> None:
+    def mark_provisioned(self, request: Request) -> None:
         self.perhaps()
         if self.dice.random() < self.deadly:
-            self.mark(request.bundle, RequestPhase.BOUGHT)
+            self.mark(request.bundle, RequestPhase.SCALED_UP)
             raise Crash
-        super().settle(request)
+        super().mark_provisioned(request)
         self.perhaps()
 
-    def withdraw(self, request: Request) -> None:
+    def delete(self, request: Request) -> None:
         self.perhaps()
-        super().withdraw(request)
+        super().delete(request)
         self.perhaps()
 
     def loop(self, pool_of: dict[str, str], spare: Counter[str], registered: Counter[str]) -> None:
         """Serve one request that was not started yet; `spare` is room that no pending pod fills."""
         began = self.now
         self.backoff = {pool: until for pool, until in self.backoff.items() if until > began}
-        request = next((r for r in self.live.values() if r.answer is RequestPhase.ASKED), None)
+        request = next((r for r in self.live.values() if r.phase is RequestPhase.SENT), None)
         if request is not None:
             bundle = [r for r in self.live.values() if r.bundle == request.bundle]
             pool, missing = pool_of[request.name], sum(len(r.pods) for r in bundle)
             missing -= spare[pool]
-            answer = RequestPhase.PROVISIONED
+            phase = RequestPhase.PROVISIONED
             if missing > 0 and (pool == self.out_of_stock or pool in self.backoff):
                 self.backoff.setdefault(pool, began + 5)
-                answer = RequestPhase.FAILED
+                phase = RequestPhase.FAILED
             elif missing > 0 and pool == self.of_one_size and len(bundle) > 1:
-                answer = RequestPhase.FAILED
+                phase = RequestPhase.FAILED
             elif missing > 0:
                 self.target[pool] += missing
                 self.bought += [(pool, began + self.dice.choice((0, 1, 3)))] * missing
             lost = self.dice.random() < self.lossy
             for each in bundle:
-                accepted = replace(each, answer=RequestPhase.ACCEPTED, accepted_at=float(int(began)))
-                self.live[each.name] = accepted if lost else replace(accepted, answer=answer)
+                accepted = replace(each, phase=RequestPhase.ACCEPTED, accepted_at=float(int(began)))
+                self.live[each.name] = accepted if lost else replace(accepted, phase=phase)
         self.tell(registered)
 
     def tell(self, registered: Counter[str] | None = None) -> None:
         there = registered or Counter()
-        self.said = AutoscalerStatus(
+        self.current_status = AutoscalerStatus(
             f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC",
             tuple(
                 NodeGroup(p, self.target[p], there[p], there[p], 99, "no stock" if p in self.backoff else "")
@@ -185,7 +185,7 @@ class Play(World):
             self.dead_until = 0.0
         try:
             self.autoscaler.perhaps()
-            self.watcher.round()
+            self.watcher.reconcile()
         except Crash:
             self.dead_until = self.clock() + self.dice.uniform(0, 3)
 

@@ -16,7 +16,7 @@ ELASTIC = a_policy(a_unit("dc"), *(a_unit(pool, resource="elastic") for pool in 
 WAITS = a_pod("a", unschedulable=True)
 STOCK_OUT = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "no stock"))
 FULL = UnitScaleUp(blocked=Blocked(BlockReason.AT_MAXIMUM, ""))
-ASKED = UnitScaleUp(asked=1, pods=frozenset({"a"}))
+ASKED = UnitScaleUp(requested=1, pods=frozenset({"a"}))
 
 
 def told(

@@ -15,7 +15,7 @@ from watcher.status.unit_status import UnitStateName, growth_conditions, states
 ELASTIC = a_unit("cloud", resource="elastic", max=3)
 FIXED = a_unit("dc", max=3, max_resources={"nvidia.com/gpu": "8"})
 SERVING = AutoscalerHealth.SERVING
-IDLE, ASKED = UnitScaleUp(), UnitScaleUp(asked=2)
+IDLE, ASKED = UnitScaleUp(), UnitScaleUp(requested=2)
 STOCK_OUT = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "ResourceExhausted: no GPU left", 99.0))
 AT_MAXIMUM = UnitScaleUp(blocked=Blocked(BlockReason.AT_MAXIMUM, ""))
 NO_ROOM, ROOM, BARE = UnitCapacity(nodes=2), UnitCapacity(nodes=2, room=True), UnitCapacity()
@@ -27,7 +27,7 @@ def capped(reason: Reason, named: str = "") -> UnitCapacity:
 
 
 @pytest.mark.parametrize(
-    ("unit", "occupancy", "growth", "presence", "expected"),
+    ("unit", "occupancy", "growth", "health", "expected"),
     [
         pytest.param(FIXED, ROOM, IDLE, SERVING, ("Open", "HasRoom"), id="room"),
         pytest.param(FIXED, NO_ROOM, IDLE, SERVING, ("Full", "NoRoom"), id="no room"),
@@ -93,11 +93,11 @@ def test_the_state_of_a_unit(
     unit: Unit,
     occupancy: UnitCapacity,
     growth: UnitScaleUp,
-    presence: AutoscalerHealth,
+    health: AutoscalerHealth,
     expected: tuple[str, str],
 ) -> None:
     policy = a_policy(unit)
-    (found,) = states(policy, [occupancy], ScaleUpStatus(presence, {(policy.key, 0): growth}))
+    (found,) = states(policy, [occupancy], ScaleUpStatus(health, {(policy.key, 0): growth}))
     assert (found.state, found.reason) == expected
     assert found.message
 
@@ -123,7 +123,7 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("growth", "presence", "waiting", "obstacle"),
+    ("growth", "health", "waiting", "obstacle"),
     [
         pytest.param(IDLE, SERVING, "NothingAsked", "NoObstacle", id="quiet"),
         pytest.param(ASKED, SERVING, "NodesAsked", "NoObstacle", id="W1: asked"),
@@ -134,9 +134,9 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
     ],
 )
 def test_the_conditions_about_growth(
-    growth: UnitScaleUp, presence: AutoscalerHealth, waiting: str, obstacle: str
+    growth: UnitScaleUp, health: AutoscalerHealth, waiting: str, obstacle: str
 ) -> None:
-    *found, _ = growth_conditions(POLICY, ScaleUpStatus(presence, {(POLICY.key, 1): growth}))
+    *found, _ = growth_conditions(POLICY, ScaleUpStatus(health, {(POLICY.key, 1): growth}))
     assert [condition.reason for condition in found] == [waiting, obstacle]
     assert [condition.status for condition in found] == [waiting == "NodesAsked", obstacle != "NoObstacle"]
     assert all("units[1]" in condition.message for condition in found if condition.status)
@@ -145,7 +145,7 @@ def test_the_conditions_about_growth(
 def test_a_policy_without_elastic_units_has_no_obstacle() -> None:
     for scaleup_status in (
         ScaleUpStatus(AutoscalerHealth.NOT_SERVED),
-        ScaleUpStatus(SERVING, lost_gpus=("dc-1",)),
+        ScaleUpStatus(SERVING, unready_gpus=("dc-1",)),
     ):
         assert not any(told.status for told in growth_conditions(a_policy(), scaleup_status))
 
@@ -153,7 +153,7 @@ def test_a_policy_without_elastic_units_has_no_obstacle() -> None:
 def test_nodes_that_lost_their_gpu_are_named() -> None:
     """kubernetes/autoscaler#10301."""
     names = tuple(f"dc-{index}" for index in range(1000))
-    *_, told = growth_conditions(POLICY, ScaleUpStatus(SERVING, lost_gpus=names))
+    *_, told = growth_conditions(POLICY, ScaleUpStatus(SERVING, unready_gpus=names))
     assert told.status
     assert "dc-0, dc-1, " in told.message
     assert len(told.message) < 1024

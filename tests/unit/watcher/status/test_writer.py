@@ -200,7 +200,7 @@ def test_each_unit_is_told_with_what_it_holds_and_may_hold(stage: Stage) -> None
     """L5: sums over all nodes and pods of the unit, in Kubernetes' own spelling."""
     stage.store("policy", units=[a_unit("dc", max=2), a_unit("cloud", resource="elastic")])
     stage.scaleup_status = ScaleUpStatus(
-        AutoscalerHealth.SERVING, {("default/policy", 1): UnitScaleUp(asked=1)}
+        AutoscalerHealth.SERVING, {("default/policy", 1): UnitScaleUp(requested=1)}
     )
     with stage.cache.lock:
         stage.cache.upsert_node(a_node("dc-1", "dc", allocatable={GPU: "4", "cpu": "8"}))

@@ -40,14 +40,14 @@ class StillAutoscaler:
     def requests(self) -> Sequence[Request]:
         return ()
 
-    def ask(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
+    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
         return [f"{demand.unit} {status}" for demand in demands]
 
-    def shrink(self, request: Request, places: int) -> None: ...
+    def scale(self, request: Request, places: int) -> None: ...
 
-    def settle(self, request: Request) -> None: ...
+    def mark_provisioned(self, request: Request) -> None: ...
 
-    def withdraw(self, request: Request) -> None: ...
+    def delete(self, request: Request) -> None: ...
 
 
 class Stage:
@@ -56,9 +56,9 @@ class Stage:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
-        self.board = LatestScaleUpStatus()
+        self.latest_status = LatestScaleUpStatus()
         self.metrics = WatcherMetrics(lambda: self.now)
-        self.waits = PodLatency(self.cache, self.board, lambda: self.now, self.metrics)
+        self.waits = PodLatency(self.cache, self.latest_status, lambda: self.now, self.metrics)
         with self.cache.lock:
             self.cache.upsert_policy(a_policy())
             self.cache.upsert_node(a_node("dc-1", "dc"))
@@ -70,17 +70,19 @@ class Stage:
         with self.cache.lock:
             pod = replace(PENDING, uid=name, name=name, node_name=on, unschedulable=not on)
             self.cache.upsert_pod(pod)
-        self.waits.round()
+        self.waits.reconcile()
 
     def ask(self, unit: int, after: float = 0.0) -> None:
         self.now += after
-        growth = UnitScaleUp(asked=1, pods=frozenset({"a"}))
-        self.board.publish(ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth}))
-        self.waits.round()
+        growth = UnitScaleUp(requested=1, pods=frozenset({"a"}))
+        self.latest_status.publish(
+            ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth})
+        )
+        self.waits.reconcile()
 
     def show(self) -> None:
         builder = StatusBuilder(self.cache, [GPU], OnConflict.OLDEST)
-        self.metrics.show(builder.report(self.board.latest(), ()))
+        self.metrics.show(builder.report(self.latest_status.latest(), ()))
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -99,10 +101,10 @@ def test_the_time_from_refusal_to_request_to_binding_is_told_once(stage: Stage) 
     stage.ask(1, after=3.0)
     stage.see(on="cloud-1", after=20.0)
     stage.see(on="cloud-1", after=20.0)
-    assert stage.value("asked_after_seconds_count", unit="1") == 1
-    assert stage.value("asked_after_seconds_sum", unit="1") == 1.5
-    assert stage.value("bound_after_seconds_count", unit="1") == 1
-    assert stage.value("bound_after_seconds_sum", unit="1") == 24.5
+    assert stage.value("pod_scale_up_request_seconds_count", unit="1") == 1
+    assert stage.value("pod_scale_up_request_seconds_sum", unit="1") == 1.5
+    assert stage.value("pod_scheduling_seconds_count", unit="1") == 1
+    assert stage.value("pod_scheduling_seconds_sum", unit="1") == 24.5
 
 
 def test_a_pod_that_never_waited_or_is_gone_is_not_told(stage: Stage) -> None:
@@ -110,8 +112,8 @@ def test_a_pod_that_never_waited_or_is_gone_is_not_told(stage: Stage) -> None:
     stage.see(name="b")
     with stage.cache.lock:
         stage.cache.remove_pod(replace(PENDING, uid="b", name="b"))
-    stage.waits.round()
-    assert stage.value("bound_after_seconds_count", unit="0") is None
+    stage.waits.reconcile()
+    assert stage.value("pod_scheduling_seconds_count", unit="0") is None
 
 
 def test_a_pod_outside_all_units_is_told_as_such(stage: Stage) -> None:
@@ -119,7 +121,7 @@ def test_a_pod_outside_all_units_is_told_as_such(stage: Stage) -> None:
         stage.cache.upsert_node(a_node("attic-1"))
     stage.see()
     stage.see(on="attic-1", after=2.0)
-    assert stage.value("bound_after_seconds_count", unit="outside") == 1
+    assert stage.value("pod_scheduling_seconds_count", unit="outside") == 1
 
 
 def test_what_is_the_case_is_told_by_policy_and_unit(stage: Stage) -> None:
@@ -128,7 +130,7 @@ def test_what_is_the_case_is_told_by_policy_and_unit(stage: Stage) -> None:
     stage.ask(1)
     stage.show()
     assert (stage.value("unit_pods", unit="0"), stage.value("unit_pods", unit="1")) == (0, 1)
-    assert (stage.value("unit_nodes", unit="1"), stage.value("unit_asked_pods", unit="1")) == (1, 1)
+    assert (stage.value("unit_nodes", unit="1"), stage.value("unit_requested_pods", unit="1")) == (1, 1)
     assert stage.value("pending_pods") == 1
     states = {state: stage.value("unit_state", unit="0", state=state) for state in ("Open", "Full")}
     assert states == {"Open": 0, "Full": 1}
@@ -147,9 +149,9 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
     autoscaler = InstrumentedProvisioner(StillAutoscaler(), stage.metrics.request)
-    autoscaler.ask([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
+    autoscaler.create([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
     for answer in (RequestPhase.PROVISIONED, RequestPhase.FAILED, RequestPhase.FAILED):
-        autoscaler.withdraw(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
+        autoscaler.delete(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
     assert counts == [1, 1, 2]
