@@ -1,6 +1,6 @@
 """Taking back what our programs asked of the autoscaler and wrote on pods (A10).
 
-Owns what that is and the order in which it goes; must not know who wrote it, or when. Requests go first: with
+Requests go first: with
 the holds gone the autoscaler acts on the pods by itself, and would serve both. Done with an administrator's
 rights, once the watcher is stopped.
 """

@@ -1,6 +1,6 @@
 """The watcher's composition: everything that `resourcepolicy watch` consists of, joined.
 
-Owns construction and the order of starting and stopping; contains no logic of its own. A signal ends it:
+A signal ends it:
 holds and requests stay, and the next watcher goes on from them (W3).
 """
 
@@ -58,7 +58,7 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
     builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), EventRecorder(writing, clock, identity())
-    sinks = (metrics.show, status.write, lambda report: events.tell(event_specs(report)))
+    sinks = (metrics.show, status.write, lambda report: events.publish(event_specs(report)))
     reporting = StatusController(builder, latest_status, placement, sinks, status.forget)
     waits = PodLatency(cache, latest_status, time.monotonic, metrics)
     overflow = OverflowCounter(cache, own.managed_resources, clock, metrics.overflowed)

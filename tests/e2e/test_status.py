@@ -105,8 +105,8 @@ def test_an_event_that_comes_back_is_counted(site: Site) -> None:
         about = About("v1", "Pod", site.name, "a-", "uid")
         notice = EventSpec(about, EventType.NORMAL, "Came", "it came", "cause")
         for told in ([notice], [], [notice]):
-            events.tell(told)
+            events.publish(told)
             now[0] += 61
-        EventRecorder(connection, lambda: now[0], "another").tell([notice])
+        EventRecorder(connection, lambda: now[0], "another").publish([notice])
     (event,) = site.api.items(f"/apis/events.k8s.io/v1/namespaces/{site.name}/events")
     assert (event["note"], event["series"]["count"]) == ("it came", 2)

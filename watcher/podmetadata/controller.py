@@ -72,9 +72,9 @@ class PodMetadataController:
             self.news.wait(pause)
             return stop.is_set()
 
-        repeat("placement", _PERIOD, self.hear, stop, ends)
+        repeat("placement", _PERIOD, self.reconcile_changes, stop, ends)
 
-    def hear(self) -> None:
+    def reconcile_changes(self) -> None:
         """Look at the pods that there is news of, and now and then at all of them."""
         told = self.news.take()
         if told is None or self.clock() >= self._all_at:

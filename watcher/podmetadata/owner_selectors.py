@@ -1,8 +1,4 @@
-"""What the controller of a pod selects by (L1).
-
-Owns where each kind of controller is read and how long that is remembered: a selector cannot be changed. Must
-not know what is done about it.
-"""
+"""What the controller of a pod selects by (L1). A selector is immutable, so it is cached."""
 
 from dataclasses import dataclass, field
 

@@ -1,7 +1,7 @@
 """What cluster-autoscaler tells about itself: the ConfigMap cluster-autoscaler-status, as values.
 
-Owns reading it; must not know requests or policies. Group names are the cloud's: nothing maps them to units.
-Its shape: autoscaler.md, section 9. Empty fields are left out, and it goes stale when the autoscaler dies.
+Group names are the cloud's: nothing maps them to units. Its shape: docs/design/autoscaler.md. Empty fields
+are left out, and it goes stale when the autoscaler dies.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class NodeGroup:
 
     @property
     def size(self) -> Size:
-        """See `Size`."""
+        """Target and nodes still to come."""
         return self.target, max(0, self.target - self.registered)
 
     def grew_since(self, before: Size) -> bool:

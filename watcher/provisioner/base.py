@@ -1,8 +1,4 @@
-"""What the adapters behind `Autoscaler` have in common, whatever way they ask.
-
-Owns the records of what was asked, the autoscaler's status, and looking now and then whether there is anybody
-to ask (A8). Must not know how an autoscaler is asked.
-"""
+"""What the back-ends share: records of requests, the status, and a check that an autoscaler is there (A8)."""
 
 import logging
 from abc import ABC, abstractmethod

@@ -1,6 +1,6 @@
 """Which way the autoscaler is asked (A8).
 
-Owns the choice that a setting leaves; must not know how any way works. Without a word from the operator no
+Without a word from the operator no
 pods are made up: placeholders count in quotas and show in every list, so they are used only where they are
 asked for, and `auto` means ProvisioningRequests where these are served, and observing elsewhere.
 """

@@ -1,7 +1,4 @@
-"""An autoscaler whose requests are counted, by what became of them.
-
-Owns which call is which outcome; must not know why it is made, nor how an autoscaler is told.
-"""
+"""An autoscaler whose requests are counted, by what became of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """What the watcher needs of an autoscaler: to ask for a unit's growth, and to hear what became of it.
 
-Owns the Protocol and its values; must not know how any autoscaler is told, nor why it is asked. One adapter
-speaks ProvisioningRequests (autoscaler.md, section 5), the other shows placeholders (section 6).
+One back-end uses ProvisioningRequests, the other placeholder pods (docs/design/autoscaler.md).
 """
 
 import dataclasses

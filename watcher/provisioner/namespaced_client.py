@@ -1,7 +1,4 @@
-"""One collection of the API, written so that doing a thing twice is doing it once.
-
-Owns which refusals mean "done already"; must not know what the objects are for.
-"""
+"""One collection of the API, written so that doing a thing twice is doing it once."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,6 @@
 """Placeholders: pods that stand for pending ones where cluster-autoscaler takes no requests.
 
-Owns their shape, the condition that makes an autoscaler act on them, and reading them back as requests; must
-not know how they are sent, nor when. Facts: autoscaler.md, section 6.
+Facts: docs/design/autoscaler.md.
 """
 
 from collections import Counter

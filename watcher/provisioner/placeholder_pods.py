@@ -1,6 +1,6 @@
 """cluster-autoscaler asked by placeholders: the adapter behind `Autoscaler` that needs the core API only.
 
-Owns the calls and their order; must not know when to ask, or for what. An autoscaler grows a group for a
+An autoscaler grows a group for a
 placeholder as for any pending pod, after 30 s if it requests a GPU, and says nothing: its group's size tells.
 Facts: autoscaler.md, section 6. Rights and PriorityClass: manifests/placeholder.yaml.
 """

@@ -1,7 +1,6 @@
 """cluster-autoscaler asked by ProvisioningRequest: the adapter behind `Autoscaler`.
 
-Owns the calls, their order and what each tolerates; must not know when to ask, or for what.
-Facts: autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
+Facts: docs/design/autoscaler.md. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """ProvisioningRequest and PodTemplate: written from a demand, and read back as requests.
 
-Owns names, labels, annotations and shapes of these objects; must not know how they are sent, nor when.
-Facts: autoscaler.md, section 5. All that a restart needs is on the objects (W3, A3).
+Facts: docs/design/autoscaler.md. All that a restart needs is on the objects (W3, A3).
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """PodTemplates as the lasting record of requests: what is asked for, for whom, and whether it was bought.
 
-Owns the record's life, whatever the autoscaler is told with; must not know when. All that a restart needs is
+All that a restart needs is
 in it (W3): it comes before whatever the autoscaler sees, and goes after it.
 """
 

@@ -1,9 +1,4 @@
-"""What the status of every policy should say now (L5).
-
-Owns joining what was counted, what is expected of the autoscaler and what could not be written; must not know
-when a status is written, or how. The conditions and the states are those of `policy.conditions`,
-`policy.placement` and `unit_states`.
-"""
+"""What the status of every policy should say now (L5)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace

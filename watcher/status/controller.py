@@ -1,7 +1,4 @@
-"""Tells, once a second, what became of the policies: one look for all who report it (L5).
-
-Owns the pace; must not know what is found, nor how it is told.
-"""
+"""Tells, once a second, what became of the policies: one look for all who report it (L5)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What a person should read beside a policy or a pod, and may act on: one notice for each cause.
 
-Owns which causes are told where, and the sentences; must not know how an Event is written. Pure. A cause is
+Pure. A cause is
 told for as long as it stands; nothing in a sentence moves meanwhile.
 """
 
@@ -49,14 +49,14 @@ class About:
 class EventSpec:
     """`reason` is one word for programs, `note` a sentence for people.
 
-    Notices with the same `cause` are one, though their notes name other examples.
+    Notices with the same `dedupe_key` are one, though their notes name other examples.
     """
 
     about: About
     severity: EventType
     reason: str
     note: str
-    cause: str
+    dedupe_key: str
 
 
 def event_specs(report: StatusReport) -> Iterator[EventSpec]:

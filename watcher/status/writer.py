@@ -1,8 +1,4 @@
-"""Writes the status of policies (M4, M6, M8, L5).
-
-Owns when a status is written, once for each change, its form, and the times in it; must not know what it
-says: that is in `policy_status`.
-"""
+"""Writes the status of policies (M4, M6, M8, L5)."""
 
 import json
 import logging

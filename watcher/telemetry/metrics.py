@@ -1,6 +1,6 @@
 """The metrics of the watcher, and where they are served.
 
-Owns names, help texts and labels; must not know when anything is counted. What is the case now is read from
+What is the case now is read from
 the last report, so that a policy that is gone leaves no series behind.
 """
 
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 
 from watcher.status.builder import PolicyStatus, StatusReport
-from watcher.status.unit_status import UnitStateName
+from watcher.status.unit_status import UnitStateType
 
 __all__ = ["WatcherMetrics", "serve_metrics"]
 
@@ -112,7 +112,7 @@ class _Now:
                 pods.add_metric(where, unit.occupancy.pods)
                 nodes.add_metric(where, unit.occupancy.nodes)
                 asked.add_metric(where, unit.requested)
-                for each in UnitStateName:
+                for each in UnitStateType:
                     state.add_metric((*where, each), each is unit.state.state)
         yield from (pods, nodes, asked, state, pending)
 

@@ -1,6 +1,6 @@
 """Pods that overflowed: placed in a later unit than the first, or outside all (O3 to O7, U6).
 
-Owns that each is counted once, when it is placed; must not know who reads it. What was placed before we
+Each is counted once, when it is placed. What was placed before we
 looked was counted by whoever looked then.
 """
 

@@ -1,7 +1,7 @@
 """How long pods wait: from the first refusal to the request for nodes, and to the binding.
 
-Owns these times, by a clock of ours: those of the API are whole seconds. Must not know who reads them. A
-restart begins anew: a pod that waited before counts from then.
+By a clock of ours: the times of the API are whole seconds. After a restart a pod that already waited counts
+from then.
 """
 
 from collections.abc import Callable

@@ -99,12 +99,12 @@ def test_a_pod_of_a_later_unit_is_written_once_and_one_of_the_first_never(stage:
 
 def test_a_pod_is_written_on_the_news_of_its_binding_and_nobody_else_is_looked_at(stage: Stage) -> None:
     stage.set_policy(a_policy())
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     stage.bind("b", "cloud-1")
     stage.bind("c", "cloud-1")
     stage.news.take()
     stage.bind("d", "cloud-1")
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert [stage.stored(name) for name in "bcd"] == [{}, {}, OURS]
 
 
@@ -112,15 +112,15 @@ def test_a_pod_is_written_on_the_news_of_its_binding_and_nobody_else_is_looked_a
 def test_all_pods_are_looked_at_now_and_then_and_when_policies_change(stage: Stage, after: float) -> None:
     """L4: at once."""
     stage.set_policy(a_policy())
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     stage.bind("b", "cloud-1")
     stage.news.take()
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert stage.stored("b") == {}
     stage.now += after
     if not after:
         stage.news.everything()
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert stage.stored("b") == OURS
 
 
@@ -139,7 +139,7 @@ def test_more_than_a_round_may_write_is_left_for_the_next_and_that_comes_soon(st
         stage.bind(f"p{number}", "cloud-1")
     written = []
     for _ in range(3):
-        stage.placement.hear()
+        stage.placement.reconcile_changes()
         written.append(stage.patches())
         stage.now += 0.2
     assert written == [50, 60, 60]

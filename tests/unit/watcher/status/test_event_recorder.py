@@ -17,7 +17,7 @@ from watcher.status.event_rules import About, EventSpec, EventType
 EVENTS = "/apis/events.k8s.io/v1/events"
 ABOUT = About("v1", "Pod", "default", "web-1", "uid")
 ASKED = EventSpec(ABOUT, EventType.NORMAL, "WaitingForNodes", "nodes were asked for", "asked")
-REFUSED = replace(ASKED, severity=EventType.WARNING, note="none come", cause="refused")
+REFUSED = replace(ASKED, severity=EventType.WARNING, note="none come", dedupe_key="refused")
 
 
 class Stage:
@@ -34,7 +34,7 @@ class Stage:
 
     def tell(self, *notices: EventSpec, after: float = 0.0) -> None:
         self.now += after
-        self.events.tell(notices)
+        self.events.publish(notices)
 
     def stored(self) -> list[Manifest]:
         return [manifest for key, manifest in self.api.objects.items() if key[0] == EVENTS]
@@ -113,7 +113,7 @@ def test_the_next_watcher_does_not_tell_it_again(stage: Stage) -> None:
 
 
 def test_a_flood_is_told_a_few_at_a_time(stage: Stage) -> None:
-    flood = [replace(ASKED, cause=str(index)) for index in range(50)]
+    flood = [replace(ASKED, dedupe_key=str(index)) for index in range(50)]
     counts = []
     for _ in range(3):
         stage.tell(*flood)

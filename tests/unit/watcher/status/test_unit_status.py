@@ -10,7 +10,7 @@ from policy.scheduling.reasons import Reason, Refusal
 from policy.status.unit_capacity import UnitCapacity
 from tests.builders import a_policy, a_unit
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus, UnitScaleUp
-from watcher.status.unit_status import UnitStateName, growth_conditions, states
+from watcher.status.unit_status import UnitStateType, growth_conditions, states
 
 ELASTIC = a_unit("cloud", resource="elastic", max=3)
 FIXED = a_unit("dc", max=3, max_resources={"nvidia.com/gpu": "8"})
@@ -160,7 +160,7 @@ def test_nodes_that_lost_their_gpu_are_named() -> None:
 
 
 def test_every_state_is_one_that_the_table_shows() -> None:
-    assert {*UnitStateName} == {
+    assert {*UnitStateType} == {
         "Open",
         "Exhausted",
         "Full",
