@@ -19,7 +19,6 @@ from cluster.kube.leader_election import identity, lease_named, run_while_leadin
 from cluster.settings import Settings
 from watcher.podmetadata.controller import PodMetadataController
 from watcher.provisioner.factory import make_provisioner
-from watcher.provisioner.instrumented import InstrumentedProvisioner
 from watcher.scaleup.controller import ScaleUpController
 from watcher.scaleup.pod_holds import HoldWriter
 from watcher.scaleup.scaleup_status import LatestScaleUpStatus
@@ -50,10 +49,16 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     cache = Cache(clock, settings.kinds, settings.reservation_ttl_seconds, remembers_since=math.inf)
     news = PodChangeQueue()
     informers = Informers(watching, cache, news)
-    autoscaler = InstrumentedProvisioner(make_provisioner(settings, writing), metrics.request)
+    autoscaler = make_provisioner(settings, writing)
     latest_status = LatestScaleUpStatus()
     watcher = ScaleUpController(
-        cache, autoscaler, HoldWriter(writing, time.monotonic).write, clock, settings, latest_status
+        cache,
+        autoscaler,
+        HoldWriter(writing, time.monotonic).write,
+        clock,
+        settings,
+        latest_status,
+        metrics.request,
     )
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
     builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)

@@ -52,7 +52,10 @@ _PERMANENT = (400, 403, 422)
 
 
 class ScaleUpController:
-    """One thread's work. `clock` gives Unix seconds; `hold` writes holds and releases."""
+    """One thread's work. `clock` gives Unix seconds; `hold` writes holds and releases.
+
+    `count` takes the policy's key and the outcome of each request: "asked", or its phase when it is deleted.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class ScaleUpController:
         clock: Callable[[], float],
         settings: Settings,
         latest_status: LatestScaleUpStatus,
+        count: Callable[[str, str], None] = lambda _policy, _outcome: None,
     ) -> None:
         self._cache = cache
         self._provisioner = provisioner
@@ -69,6 +73,7 @@ class ScaleUpController:
         self._clock = clock
         self._settings = settings
         self._latest_status = latest_status
+        self._count = count
         own = settings.watcher
         self._tracker = RequestTracker(
             UnitBackoff(own.initial_backoff_seconds, own.max_backoff_seconds),
@@ -218,11 +223,13 @@ class ScaleUpController:
         else:
             for name, demand in zip(names, demands, strict=True):
                 self._tracker.created(name, self._status)
+                self._count(demand.policy.key, "asked")
                 self._operator_log.request_created(demand, name)
 
     def _delete(self, action: DeleteRequest, state: ClusterState) -> None:
         request, message = action.tracked.request, ""
         self._provisioner.delete(request)
+        self._count(request.policy, request.phase)
         if action.reason is DeleteReason.FAILED:
             self._read_status(max_age=0)
             message = " ".join(filter(None, (request.message, self._status.troubles)))

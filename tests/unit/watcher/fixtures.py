@@ -4,6 +4,7 @@ Must not know what a test promises.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -104,6 +105,7 @@ class World:
     def __init__(self, *policies: ResourcePolicy, settings: Settings = SETTINGS) -> None:
         self.autoscaler = Recorder()
         self.held: list[HoldChange] = []
+        self.counted = Counter[tuple[str, str]]()
         self.settings = settings
         self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
         self.cache.lock.acquire()  # one thread, to the end of the test
@@ -116,8 +118,11 @@ class World:
     def restart(self) -> None:
         self.latest_status = LatestScaleUpStatus()
         self.watcher = ScaleUpController(
-            self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.latest_status
+            self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.latest_status, self.count
         )
+
+    def count(self, policy: str, outcome: str) -> None:
+        self.counted[policy, outcome] += 1
 
     def hold(self, wanted: Iterable[HoldChange]) -> None:
         self.held = list(wanted)

@@ -3,7 +3,6 @@
 Owns what is counted when; the names are those of the help texts.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from urllib.request import urlopen
 
@@ -13,11 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from cluster.cache.cache import Cache
 from dev.controlplane.processes import free_ports
 from policy.api.options import Kinds, OnConflict
-from policy.scaleup.demand import Demand
 from tests.builders import a_node, a_pod, a_policy
-from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
-from watcher.provisioner.instrumented import InstrumentedProvisioner
-from watcher.provisioner.interface import Request, RequestPhase
+from tests.unit.watcher.fixtures import NEAR, World, room, waiting
+from watcher.provisioner.interface import RequestPhase
 from watcher.scaleup.scaleup_status import AutoscalerHealth, LatestScaleUpStatus, ScaleUpStatus, UnitScaleUp
 from watcher.status.builder import StatusBuilder
 from watcher.telemetry.metrics import WatcherMetrics, serve_metrics
@@ -26,28 +23,6 @@ from watcher.telemetry.pod_latency import PodLatency
 GPU = "nvidia.com/gpu"
 ONE = {GPU: "1"}
 PENDING = a_pod("a", requests=ONE, unschedulable=True)
-
-
-class StillAutoscaler:
-    """It takes every call and does nothing."""
-
-    def available(self) -> bool:
-        return True
-
-    def status(self) -> AutoscalerStatus:
-        return UNKNOWN
-
-    def requests(self) -> Sequence[Request]:
-        return ()
-
-    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
-        return [f"{demand.unit} {status}" for demand in demands]
-
-    def scale(self, request: Request, places: int) -> None: ...
-
-    def mark_provisioned(self, request: Request) -> None: ...
-
-    def delete(self, request: Request) -> None: ...
 
 
 class Stage:
@@ -148,13 +123,21 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
-    autoscaler = InstrumentedProvisioner(StillAutoscaler(), stage.metrics.request)
-    autoscaler.create([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
-    for answer in (RequestPhase.PROVISIONED, RequestPhase.FAILED, RequestPhase.FAILED):
-        autoscaler.delete(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.reconcile()
+    world.after_phase(RequestPhase.FAILED)
+    world.reconcile(61)
+    world.autoscaler.set_phase(RequestPhase.PROVISIONED)
+    world.put(room("new", "near"))
+    world.bind("a", "new")
+    world.reconcile()
+    for (policy, outcome), number in world.counted.items():
+        for _ in range(number):
+            stage.metrics.request(policy, outcome)
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
-    assert counts == [1, 1, 2]
+    assert counts == [2, 1, 1]
 
 
 def test_prometheus_reads_them_over_http(stage: Stage) -> None:
