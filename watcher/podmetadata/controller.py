@@ -1,7 +1,7 @@
 """Writes on placed pods what their policy wants there: labels, annotations, the deletion cost (L1, L2).
 
-Owns when a pod is patched: as soon as it is bound, once, with all that it lacks, and again only if the watch
-does not show it. Must not know which rule wants what: that is in `policy.placement`.
+A pod is patched as soon as it is bound, once, with all that it lacks, and again only if the watch does not
+show the patch.
 """
 
 import logging

@@ -35,11 +35,11 @@ class ProvisionerBase(ABC):
         self._availability = AvailabilityCheck(self._missing, clock, self.way)
 
     def available(self) -> bool:
-        """See `Autoscaler`."""
+        """A `Provisioner`."""
         return self._availability.now()
 
     def status(self) -> AutoscalerStatus:
-        """See `Autoscaler`."""
+        """A `Provisioner`."""
         return read_status(self._connection, self._autoscaler_namespace)
 
     @abstractmethod

@@ -58,7 +58,7 @@ class Request:
     policy: str
     """The policy's key."""
     record: str
-    """The unit, as `policy.usage.record_of` writes it: still right when units were reordered."""
+    """The unit, as `record_of` writes it: still right when units were reordered."""
     pods: frozenset[str]
     """Uids."""
     shape: str

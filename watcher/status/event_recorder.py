@@ -1,7 +1,6 @@
 """Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands.
 
-Owns their form, their names, by which a cause finds its event again, and the pace; must not know what is
-worth an event: that is in `events`.
+The name of an Event is made from its cause, so that a restarted watcher finds it again.
 """
 
 import hashlib

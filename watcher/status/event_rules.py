@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.status.conditions import Condition, ConditionType
@@ -72,7 +73,7 @@ def event_specs(report: StatusReport) -> Iterator[EventSpec]:
 
 def _of_policy(key: str, status: PolicyStatus, passed: Sequence[_Passed]) -> Iterator[EventSpec]:
     namespace, _, name = key.partition("/")
-    about = About("scheduling.alibabacloud.com/v1alpha1", "ResourcePolicy", namespace, name, status.uid)
+    about = About(wellknown.RESOURCEPOLICY_API, "ResourcePolicy", namespace, name, status.uid)
     for condition in status.conditions:
         if _is_news(condition):
             expected = condition.type is ConditionType.WAITING_FOR_NODES

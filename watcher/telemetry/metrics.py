@@ -61,11 +61,11 @@ class WatcherMetrics:
         self._now.show(report)
 
     def asked(self, policy: str, unit: int, seconds: float) -> None:
-        """See `waits.Heard`."""
+        """One pod's time, in seconds."""
         self._asked.labels(policy, str(unit)).observe(seconds)
 
     def bound(self, policy: str, place: str, seconds: float) -> None:
-        """See `waits.Heard`."""
+        """One pod's time, in seconds."""
         self._bound.labels(policy, place).observe(seconds)
 
     def overflowed(self, policy: str, place: str) -> None:
