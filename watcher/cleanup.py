@@ -1,7 +1,8 @@
 """Taking back what our programs asked of the autoscaler and wrote on pods (A10).
 
-Requests go first: with the holds gone the autoscaler acts on the pods by itself, and would serve both. Done
-with an administrator's rights, once the watcher is stopped.
+Requests go first: with
+the holds gone the autoscaler acts on the pods by itself, and would serve both. Done with an administrator's
+rights, once the watcher is stopped.
 """
 
 from collections import Counter

@@ -1,6 +1,7 @@
 """The watcher's composition: everything that `resourcepolicy watch` consists of, joined.
 
-A signal ends it: holds and requests stay, and the next watcher goes on from them (W3).
+A signal ends it:
+holds and requests stay, and the next watcher goes on from them (W3).
 """
 
 import logging
@@ -18,7 +19,6 @@ from cluster.kube.leader_election import identity, lease_named, run_while_leadin
 from cluster.settings import Settings
 from watcher.podmetadata.controller import PodMetadataController
 from watcher.provisioner.factory import make_provisioner
-from watcher.provisioner.instrumented import InstrumentedProvisioner
 from watcher.scaleup.controller import ScaleUpController
 from watcher.scaleup.pod_holds import HoldWriter
 from watcher.scaleup.scaleup_status import LatestScaleUpStatus
@@ -49,17 +49,23 @@ def watch(kubeconfig: Path | None, settings: Settings, stop: Event, metrics: Wat
     cache = Cache(clock, settings.kinds, settings.reservation_ttl_seconds, remembers_since=math.inf)
     news = PodChangeQueue()
     informers = Informers(watching, cache, news)
-    autoscaler = InstrumentedProvisioner(make_provisioner(settings, writing), metrics.request)
-    board = LatestScaleUpStatus()
+    autoscaler = make_provisioner(settings, writing)
+    latest_status = LatestScaleUpStatus()
     watcher = ScaleUpController(
-        cache, autoscaler, HoldWriter(writing, time.monotonic).write, clock, settings, board
+        cache,
+        autoscaler,
+        HoldWriter(writing, time.monotonic).write,
+        clock,
+        settings,
+        latest_status,
+        metrics.request,
     )
     placement = PodMetadataController(writing, cache, news, time.monotonic, own.managed_resources)
     builder = StatusBuilder(cache, own.managed_resources, settings.on_conflict)
     status, events = StatusWriter(writing, clock), EventRecorder(writing, clock, identity())
     sinks = (metrics.show, status.write, lambda report: events.publish(event_specs(report)))
-    reporting = StatusController(builder, board, placement, sinks, status.forget)
-    waits = PodLatency(cache, board, time.monotonic, metrics)
+    reporting = StatusController(builder, latest_status, placement, sinks, status.forget)
+    waits = PodLatency(cache, latest_status, time.monotonic, metrics)
     overflow = OverflowCounter(cache, own.managed_resources, clock, metrics.overflowed)
     informers.start()
     try:

@@ -165,10 +165,12 @@ def _purchase(request: Request, governor: ResourcePolicy | None) -> NodeRequestR
 
 _ANSWERS = {
     RequestPhase.UNSENT: "it was cut off before it was sent, and is sent again",
-    RequestPhase.SHOWN: "a placeholder stands for the pod, and the autoscaler has not reacted yet",
-    RequestPhase.ASKED: "no answer yet",
+    RequestPhase.PLACEHOLDERS_PENDING: (
+        "a placeholder stands for the pod, and the autoscaler has not reacted yet"
+    ),
+    RequestPhase.SENT: "no answer yet",
     RequestPhase.ACCEPTED: "accepted, not answered yet",
-    RequestPhase.BOUGHT: "its group grew; the nodes are on their way",
+    RequestPhase.SCALED_UP: "its group grew; the nodes are on their way",
     RequestPhase.PROVISIONED: "provisioned: the nodes are there, or on their way",
     RequestPhase.FAILED: "failed",
 }

@@ -1,4 +1,8 @@
-"""Writes on placed pods what their policy wants there: labels, annotations, the deletion cost (L1, L2)."""
+"""Writes on placed pods what their policy wants there: labels, annotations, the deletion cost (L1, L2).
+
+A pod is patched as soon as it is bound, once, with all that it lacks, and again only if the watch does not
+show the patch.
+"""
 
 import logging
 from collections.abc import Callable, Collection
@@ -68,17 +72,17 @@ class PodMetadataController:
             self.news.wait(pause)
             return stop.is_set()
 
-        repeat("placement", _PERIOD, self.hear, stop, ends)
+        repeat("placement", _PERIOD, self.reconcile_changes, stop, ends)
 
-    def hear(self) -> None:
+    def reconcile_changes(self) -> None:
         """Look at the pods that there is news of, and now and then at all of them."""
         told = self.news.take()
         if told is None or self.clock() >= self._all_at:
-            self.round()
+            self.reconcile()
         elif told:
-            self.round(told)
+            self.reconcile(told)
 
-    def round(self, told: Collection[Pod] | None = None) -> None:
+    def reconcile(self, told: Collection[Pod] | None = None) -> None:
         """Write what is due now, for all pods or for those told of.
 
         The rest, and what could not be written, is due when all are looked at the next time.

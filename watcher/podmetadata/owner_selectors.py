@@ -1,4 +1,4 @@
-"""What the controller of a pod selects by (L1)."""
+"""What the controller of a pod selects by (L1). A selector is immutable, so it is cached."""
 
 from dataclasses import dataclass, field
 

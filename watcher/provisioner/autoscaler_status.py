@@ -1,6 +1,6 @@
 """What cluster-autoscaler tells about itself: the ConfigMap cluster-autoscaler-status, as values.
 
-Group names are the cloud's: nothing maps them to units (docs/design/autoscaler.md, section 9). Empty fields
+Group names are the cloud's: nothing maps them to units. Its shape: docs/design/autoscaler.md. Empty fields
 are left out, and it goes stale when the autoscaler dies.
 """
 
@@ -28,7 +28,7 @@ _NOT_FOUND = 404
 class NodeGroup:
     """One node group; `backoff` holds the cloud's message while the group is in back-off.
 
-    `needs_nodes` is whether nodes that it was told to have are still to come, by the autoscaler's own account.
+    `growing` is whether nodes that it was told to have are still to come, by the autoscaler's own account.
     """
 
     name: str
@@ -37,10 +37,11 @@ class NodeGroup:
     ready: int = 0
     max_size: int = 0
     backoff: str = ""
-    needs_nodes: bool = False
+    growing: bool = False
 
     @property
     def size(self) -> Size:
+        """Target and nodes still to come."""
         return self.target, max(0, self.target - self.registered)
 
     def grew_since(self, before: Size) -> bool:
@@ -49,10 +50,10 @@ class NodeGroup:
         Where they have, those that were to come before cannot be told from those that are to come now.
         """
         target, coming = self.size
-        return target > before[0] or coming > before[1] or (self.needs_nodes and target < before[0])
+        return target > before[0] or coming > before[1] or (self.growing and target < before[0])
 
     @property
-    def settled(self) -> bool:
+    def complete(self) -> bool:
         """Whether every node that it was told to have is there and ready, its GPU included."""
         return self.target <= self.ready
 
@@ -192,5 +193,5 @@ def _group(written: _Group) -> NodeGroup:
         ready=registered.ready,
         max_size=health.max_size,
         backoff=backoff,
-        needs_nodes=scale_up.status == "InProgress",
+        growing=scale_up.status == "InProgress",
     )

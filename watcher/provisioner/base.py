@@ -1,4 +1,4 @@
-"""What the adapters behind `Autoscaler` have in common, whatever way they ask."""
+"""What the back-ends share: records of requests, the status, and a check that an autoscaler is there (A8)."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -35,9 +35,11 @@ class ProvisionerBase(ABC):
         self._availability = AvailabilityCheck(self._missing, clock, self.way)
 
     def available(self) -> bool:
+        """A `Provisioner`."""
         return self._availability.now()
 
     def status(self) -> AutoscalerStatus:
+        """A `Provisioner`."""
         return read_status(self._connection, self._autoscaler_namespace)
 
     @abstractmethod

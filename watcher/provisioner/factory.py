@@ -1,8 +1,8 @@
 """Which way the autoscaler is asked (A8).
 
-Without a word from the operator no pods are made up: placeholders count in quotas and show in every list, so
-they are used only where they are asked for, and `auto` means ProvisioningRequests where these are served, and
-observing elsewhere.
+Without a word from the operator no
+pods are made up: placeholders count in quotas and show in every list, so they are used only where they are
+asked for, and `auto` means ProvisioningRequests where these are served, and observing elsewhere.
 """
 
 import time

@@ -1,7 +1,6 @@
 """What the watcher needs of an autoscaler: to ask for a unit's growth, and to hear what became of it.
 
-One back-end makes ProvisioningRequests (docs/design/autoscaler.md, section 5), the other placeholder pods
-(section 6).
+One back-end uses ProvisioningRequests, the other placeholder pods (docs/design/autoscaler.md).
 """
 
 import dataclasses
@@ -16,34 +15,39 @@ from policy.api.objects import Pod
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
 
-__all__ = ["IN_FLIGHT", "MOST_TOGETHER", "Provisioner", "Request", "RequestPhase", "shape_of"]
+__all__ = ["IN_FLIGHT", "MAX_DEMANDS", "Provisioner", "Request", "RequestPhase", "shape_key"]
 
-MOST_TOGETHER = 32
+MAX_DEMANDS = 32
 """Demands that one request may hold: the podSets of a ProvisioningRequest."""
 
 
 class RequestPhase(StrEnum):
-    """How far a request has come.
+    """How far a request has come. The values are those of the metric.
 
-    unsent -> asked -> accepted -> provisioned | failed
-                       accepted -> bought: it says no more, and its group grew -> provisioned
-    unsent -> shown -> bought -> provisioned
+    unsent -> sent -> accepted -> provisioned | failed
+                      accepted -> scaled up: no further condition, and its group grew -> provisioned
+    unsent -> placeholders pending -> scaled up -> provisioned
     """
 
     UNSENT = "unsent"
     """Cut off by a crash before it reached the autoscaler, or read by it without its template."""
-    ASKED = "asked"
+    SENT = "asked"
     ACCEPTED = "accepted"
-    SHOWN = "shown"
-    """In the state of an autoscaler that answers by deeds alone: its group grows, or it does not."""
-    BOUGHT = "bought"
-    """Known to be bought, not yet out of the autoscaler's state, which might buy again (A5)."""
+    PLACEHOLDERS_PENDING = "shown"
+    """The autoscaler sees placeholder pods and sets no condition: a node group grows, or none does."""
+    SCALED_UP = "bought"
+    """A group grew for it. The autoscaler still sees the request and might serve it again (A5)."""
     PROVISIONED = "provisioned"
-    """The resize was accepted, or room was found: not that a node is ready (A7)."""
+    """The resize was accepted, or capacity was found: not that a node is ready (A7)."""
     FAILED = "failed"
 
 
-IN_FLIGHT = (RequestPhase.ASKED, RequestPhase.ACCEPTED, RequestPhase.SHOWN, RequestPhase.BOUGHT)
+IN_FLIGHT = (
+    RequestPhase.SENT,
+    RequestPhase.ACCEPTED,
+    RequestPhase.PLACEHOLDERS_PENDING,
+    RequestPhase.SCALED_UP,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Request:
     policy: str
     """The policy's key."""
     record: str
-    """The unit, as `policy.usage.record_of` writes it: still right when units were reordered."""
+    """The unit, as `record_of` writes it: still right when units were reordered."""
     pods: frozenset[str]
     """Uids."""
     shape: str
@@ -68,14 +72,14 @@ class Request:
     """When the autoscaler accepted it, by its own clock, in whole seconds."""
     served_at: float | None = None
     """When it said that it provides for it, likewise; or when we concluded it, by the API server's clock."""
-    shown: int = 0
-    """How many placeholders stand for its pods, where that is the way to ask."""
+    placeholders: int = 0
+    """How many placeholder pods stand for its pods; 0 with the other back-end."""
     sizes: Mapping[str, Size] = field(default_factory=dict)
     """The size of each group when it was asked; empty if that was unknown."""
     message: str = ""
 
 
-def shape_of(pod: Pod) -> str:
+def shape_key(pod: Pod) -> str:
     """Pods of one shape can stand for each other in a request."""
     tolerations = sorted([t.key, t.operator, t.value, t.effect] for t in pod.tolerations)
     affinity = [dataclasses.astuple(terms) for terms in pod.affinity]

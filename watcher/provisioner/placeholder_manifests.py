@@ -1,6 +1,6 @@
 """Placeholders: pods that stand for pending ones where cluster-autoscaler takes no requests.
 
-Facts: docs/design/autoscaler.md, section 6.
+Facts: docs/design/autoscaler.md.
 """
 
 from collections import Counter
@@ -56,9 +56,12 @@ UNSCHEDULABLE: Mapping[str, Any] = {
 def read_placeholders(pods: bytes, templates: bytes) -> list[Request]:
     """Every request of ours: its placeholders in a list of the API, and its record in another."""
     shown = Counter(p.metadata.labels[wellknown.REQUEST] for p in _items(pods) if p.shown)
-    in_sight = {RequestPhase.UNSENT: RequestPhase.SHOWN, RequestPhase.PROVISIONED: RequestPhase.BOUGHT}
+    in_sight = {
+        RequestPhase.UNSENT: RequestPhase.PLACEHOLDERS_PENDING,
+        RequestPhase.PROVISIONED: RequestPhase.SCALED_UP,
+    }
     return [
-        replace(record, phase=in_sight[record.phase], shown=shown[record.name])
+        replace(record, phase=in_sight[record.phase], placeholders=shown[record.name])
         if shown[record.name]
         else record
         for record in read_records(templates)

@@ -1,8 +1,8 @@
-"""cluster-autoscaler asked by placeholders: the adapter behind `Autoscaler` that needs the core API only.
+"""cluster-autoscaler asked by placeholders: a `Provisioner` that needs the core API only.
 
-An autoscaler grows a group for a placeholder as for any pending pod, after 30 s if it requests a GPU, and
-says nothing: its group's size tells. Facts: docs/design/autoscaler.md, section 6. Rights and PriorityClass:
-manifests/placeholder.yaml.
+An autoscaler grows a group for a
+placeholder as for any pending pod, after 30 s if it requests a GPU, and says nothing: its group's size tells.
+Facts: docs/design/autoscaler.md. Rights and PriorityClass: manifests/placeholder.yaml.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _REFUSALS = (403, 404)
 
 
 class PlaceholderPodBackend(ProvisionerBase):
-    """See `Autoscaler`."""
+    """A `Provisioner`."""
 
     way = "placeholder"
 

@@ -1,6 +1,6 @@
-"""cluster-autoscaler asked by ProvisioningRequest: the adapter behind `Autoscaler`.
+"""cluster-autoscaler asked by ProvisioningRequest: a `Provisioner`.
 
-Facts: docs/design/autoscaler.md, section 5. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
+Facts: docs/design/autoscaler.md. Objects live in a namespace of ours; rights: manifests/rbac.yaml.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _NOT_FOUND = 404
 
 
 class ProvisioningRequestBackend(ProvisionerBase):
-    """See `Autoscaler`."""
+    """A `Provisioner`."""
 
     way = "ProvisioningRequest"
 

@@ -1,6 +1,6 @@
 """ProvisioningRequest and PodTemplate: written from a demand, and read back as requests.
 
-Facts: docs/design/autoscaler.md, section 5. All that a restart needs is on the objects (W3, A3).
+Facts: docs/design/autoscaler.md. All that a restart needs is on the objects (W3, A3).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from watcher.provisioner.autoscaler_status import Size
-from watcher.provisioner.interface import Request, RequestPhase, shape_of
+from watcher.provisioner.interface import Request, RequestPhase, shape_key
 
 __all__ = [
     "BOUGHT",
@@ -150,10 +150,10 @@ def _answered(record: Request, seen: "_Written | None") -> Request:
     if seen is None:
         return record
     conditions = seen.status.conditions
-    answer, message = _answer(conditions, bought=record.phase is RequestPhase.PROVISIONED)
+    phase, message = _phase(conditions, bought=record.phase is RequestPhase.PROVISIONED)
     served_at = _true_since("Provisioned", conditions) or record.served_at
     accepted_at = _true_since("Accepted", conditions)
-    return replace(record, phase=answer, message=message, accepted_at=accepted_at, served_at=served_at)
+    return replace(record, phase=phase, message=message, accepted_at=accepted_at, served_at=served_at)
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -187,7 +187,7 @@ def _items(body: bytes) -> Sequence[_Written]:
     return msgspec.json.decode(body, type=_List).items
 
 
-def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[RequestPhase, str]:
+def _phase(conditions: Iterable[_Condition], *, bought: bool) -> tuple[RequestPhase, str]:
     said = {condition.type: condition for condition in conditions}
     if "Failed" in said and said["Failed"].reason == _WITHOUT_TEMPLATES:
         return RequestPhase.UNSENT, ""
@@ -197,9 +197,9 @@ def _answer(conditions: Iterable[_Condition], *, bought: bool) -> tuple[RequestP
     if "Provisioned" in said:
         return RequestPhase.PROVISIONED, said["Provisioned"].reason
     if bought:
-        return RequestPhase.BOUGHT, ""
+        return RequestPhase.SCALED_UP, ""
     accepted = "Accepted" in said and said["Accepted"].status == "True"
-    return (RequestPhase.ACCEPTED if accepted else RequestPhase.ASKED), ""
+    return (RequestPhase.ACCEPTED if accepted else RequestPhase.SENT), ""
 
 
 def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
@@ -207,7 +207,7 @@ def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
     return next((time.timestamp() for time in times if time), None)
 
 
-def _request(written: _Written, answer: RequestPhase) -> Request:
+def _request(written: _Written, phase: RequestPhase) -> Request:
     told, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
     return Request(
         name=name,
@@ -216,7 +216,7 @@ def _request(written: _Written, answer: RequestPhase) -> Request:
         pods=frozenset(told.get(wellknown.REQUEST_PODS, "").split()),
         shape=told.get(wellknown.REQUEST_SHAPE, ""),
         bundle=told.get(wellknown.REQUEST_BUNDLE, name),
-        phase=answer,
+        phase=phase,
         made_at=written.metadata.creation_timestamp.timestamp(),
         granted=int(told[wellknown.REQUEST_GRANTED]) if wellknown.REQUEST_GRANTED in told else None,
         sizes=msgspec.json.decode(told.get(wellknown.REQUEST_SIZES) or "{}", type=dict[str, Size]),
@@ -238,7 +238,7 @@ def _metadata(demand: Demand, sizes: Mapping[str, Size], bundle: str = "") -> _J
         wellknown.REQUEST_POLICY: demand.policy.key,
         wellknown.UNIT: record_of(demand.policy, demand.unit),
         wellknown.REQUEST_PODS: " ".join(sorted(pod.uid for pod in demand.pods)),
-        wellknown.REQUEST_SHAPE: shape_of(demand.pods[0]),
+        wellknown.REQUEST_SHAPE: shape_key(demand.pods[0]),
         wellknown.REQUEST_SIZES: json.dumps(dict(sizes), sort_keys=True),
         wellknown.REQUEST_BUNDLE: bundle or name,
     }

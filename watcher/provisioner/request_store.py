@@ -1,6 +1,7 @@
 """PodTemplates as the lasting record of requests: what is asked for, for whom, and whether it was bought.
 
-All that a restart needs is in it (W3): it comes before whatever the autoscaler sees, and goes after it.
+All that a restart needs is
+in it (W3): it comes before whatever the autoscaler sees, and goes after it.
 """
 
 from collections.abc import Mapping

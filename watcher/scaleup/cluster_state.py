@@ -1,25 +1,20 @@
-"""What one reconcile sees: policies with their pods, requests, the autoscaler's status.
+"""The immutable state of one reconcile: what was read, and the same with each request resolved."""
 
-`Observation` is what was read. `ClusterState` adds what only a comparison with earlier reconciles shows.
-Both are immutable, and planning reads nothing else.
-"""
-
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.api.objects import Pod
-from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.accounting import recorded_unit
+from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.scheduling.snapshot import ClusterView
-from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus, Size
-from watcher.provisioner.interface import Request, shape_of
+from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, Size
+from watcher.provisioner.interface import Request, shape_key
 from watcher.scaleup.node_groups import NodeGroups
-from watcher.scaleup.scaleup_status import Blocked
+from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked
 from watcher.scaleup.unit_backoff import UnitBackoff
 
-__all__ = ["ClusterState", "Observation", "PolicyState", "Target", "Timeouts", "TrackedRequest"]
+__all__ = ["ClusterState", "Observation", "PolicyState", "Timeouts", "TrackedRequest", "UnitRef"]
 
-_NONE_KNOWN = NodeGroups()
+_NO_GROUPS = NodeGroups()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +23,14 @@ class PolicyState:
 
     policy: ResourcePolicy
     pending: tuple[Pod, ...] = ()
-    """Those without a node."""
+    """Pods without a node."""
     placed: tuple[Pod, ...] = ()
-    """Those that were bound since the oldest request was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The unit that a request is for, as the policy has it now."""
-
-    state: PolicyState
-    index: int
-
-    @property
-    def policy(self) -> ResourcePolicy:
-        """The policy of the unit."""
-        return self.state.policy
+    """Pods bound since the oldest request was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one reconcile read from the cache and the API."""
+    """What one reconcile read from the API and the cache."""
 
     now: float
     view: ClusterView
@@ -56,121 +38,119 @@ class Observation:
     """By the policy's key."""
     requests: Sequence[Request] = ()
     status: AutoscalerStatus = UNKNOWN
-    groups: NodeGroups = _NONE_KNOWN
-    unready_gpus: Collection[str] = ()
-    """Names of nodes that say they have a GPU and offer none."""
-
-    def target_of(self, request: Request) -> Target | None:
-        """The policy and unit of a request; None if either is gone."""
-        state = self.policies.get(request.policy)
-        index = recorded_unit(request.record, state.policy) if state else None
-        return None if state is None or index is None else Target(state, index)
+    groups: NodeGroups = _NO_GROUPS
+    unready_gpus: Sequence[str] = ()
+    """Names of nodes with a GPU label that offer no GPU."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
-    """In seconds; see the settings of these names."""
+class UnitRef:
+    """A unit of a policy that exists."""
 
-    request: float
-    node_provision: float
-    gpu_ready: float
+    policy_state: PolicyState
+    index: int
+
+    @property
+    def policy(self) -> ResourcePolicy:
+        """The policy that has the unit."""
+        return self.policy_state.policy
+
+    @property
+    def spec(self) -> Unit:
+        """The unit as the policy declares it."""
+        return self.policy.units[self.index]
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedRequest:
-    """A request, resolved against its policy and unit, with its account (A4)."""
+    """A request with everything that planning needs to know of it."""
 
     request: Request
-    target: Target | None
-    """None: its policy or unit is gone."""
+    unit: UnitRef | None
+    """None: the policy or the unit is gone."""
     places: int
-    """How many pods it still brings room for."""
+    """How many pods it still brings capacity for."""
+    needed: int
+    """How many of these places a pending pod waits for."""
     waiting: tuple[Pod, ...]
-    """Its own pods that may count on its places: alike pods may have taken some."""
-    wanted: int
-    """How many of its places any pod waits for."""
-    sizes_before: Mapping[str, Size]
-    """The size of each node group before the request was served; empty if that is not known."""
-    backed_off_before: Collection[str] | None
-    """The groups that were in back-off before the request was served; None if that is not known."""
-    accepted_seen_at: float | None
-    """When it was first seen Accepted, without more."""
-    idle_since: float | None
-    """Since when no pod wants what it brings."""
-    full_since: float | None
-    """Since when we see its unit full, with nothing to come: others have what it brought."""
+    """The pods of the request that may count on its places."""
     unanswered: bool
-    """Whether it has waited too long for the first word of an answer."""
-    autoscaler_alive: bool
-    """Whether the autoscaler has done a loop since the request was made."""
-
-    @property
-    def name(self) -> str:
-        """The request's name."""
-        return self.request.name
+    """Sent, and without a condition for longer than the request timeout."""
+    loop_seen: bool
+    """The autoscaler has started a loop since the request was first seen."""
+    accepted_seen_at: float | None
+    """When we first saw it Accepted, without more."""
+    idle_since: float | None
+    """Since when no pod waits for its places."""
+    taken_since: float | None
+    """Since when all nodes of the unit are there, and none has room for a pod of the request."""
+    sizes_before: Mapping[str, Size]
+    """The size of each group before the request was served; empty if unknown."""
+    backed_off_before: frozenset[str] | None
+    """The groups in back-off before the request was served; None if unknown."""
 
     @property
     def spare(self) -> int:
-        """Places in flight that none of its own pods waits for any more."""
+        """Places that none of its own pods waits for."""
         return self.places - len(self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The settings of the same names, in seconds."""
+
+    request_timeout_seconds: float
+    max_node_provision_seconds: float
+    gpu_ready_timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
-    """All that planning depends on."""
+    """All that one reconcile plans from."""
 
     now: float
     view: ClusterView
     policies: Mapping[str, PolicyState]
     """By the policy's key."""
-    requests: Sequence[TrackedRequest]
+    requests: tuple[TrackedRequest, ...]
     status: AutoscalerStatus
     groups: NodeGroups
     backoff: UnitBackoff
     timeouts: Timeouts
+    health: AutoscalerHealth
     unready_gpus: tuple[str, ...]
-    """Nodes that have offered no GPU for so long that they do not merely boot."""
-    not_responding: bool
-    """The autoscaler lives and does not answer: it must not be kept from acting by itself (A1, A8)."""
-    down: bool
-    """The autoscaler was there and has shown no life for long."""
+    """Nodes with a GPU label that have offered no GPU for longer than the timeout."""
 
-    def tracked(self, name: str) -> TrackedRequest | None:
-        """The request of that name."""
-        return next((request for request in self.requests if request.name == name), None)
+    def possible_groups(self, unit: UnitRef) -> frozenset[str]:
+        """The names of the groups that may bring nodes of a unit; empty if none is known."""
+        return frozenset(group.name for group in self.groups.possible(unit.spec, self.status))
 
-    def requested_units(self, policy: ResourcePolicy, requests: Sequence[TrackedRequest]) -> dict[str, int]:
-        """The unit that was asked to grow for each waiting pod of the policy, by uid (W3)."""
-        return {
-            pod.uid: request.target.index
-            for request in requests
-            if request.target is not None and request.target.policy.key == policy.key
-            for pod in request.waiting
-        }
+    def candidate_groups(self, unit: UnitRef | None) -> Sequence[NodeGroup]:
+        """The groups that may grow for a unit; none for a unit that is gone."""
+        return self.groups.candidates(unit.spec, self.status) if unit else ()
 
-    def serving(self, target: Target | None) -> frozenset[str]:
-        """The names of the groups that may bring nodes of a unit; none if none is known to."""
-        if target is None:
-            return frozenset()
-        return self.serving_unit(target.policy, target.index)
-
-    def serving_unit(self, policy: ResourcePolicy, unit: int) -> frozenset[str]:
-        """As `serving`."""
-        return frozenset(group.name for group in self.groups.possible(policy.units[unit], self.status))
-
-    def blocked(self, policy: ResourcePolicy, unit: int) -> Blocked | None:
+    def blocked(self, unit: UnitRef) -> Blocked | None:
         """Why a unit is passed over, for pods of some shape at least (W4)."""
-        by_autoscaler = self.groups.blocked(policy.units[unit], self.status)
-        return by_autoscaler or self.backoff.blocked(policy, unit, self.now)
+        by_groups = self.groups.blocked(unit.spec, self.status)
+        return by_groups or self.backoff.blocked(unit.policy, unit.index, self.now)
 
-    def blocked_for(self, policy: ResourcePolicy) -> Callable[[Pod, int], bool]:
-        """Whether a unit cannot grow for a pod for now."""
-        barred = {i for i, unit in enumerate(policy.units) if self.groups.blocked(unit, self.status)}
-        failed = set(self.backoff.known(policy))
+    def cannot_grow(self, policy: ResourcePolicy) -> Callable[[Pod, int], bool]:
+        """A predicate: whether a unit of the policy cannot grow for a pod now."""
+        blocked = {i for i, unit in enumerate(policy.units) if self.groups.blocked(unit, self.status)}
+        failed = set(self.backoff.failed_units(policy))
 
-        def blocked(pod: Pod, unit: int) -> bool:
-            if unit in barred or unit not in failed:
-                return unit in barred
-            return self.backoff.blocked(policy, unit, self.now, shape_of(pod)) is not None
+        def cannot_grow(pod: Pod, unit: int) -> bool:
+            if unit in blocked or unit not in failed:
+                return unit in blocked
+            return self.backoff.blocked(policy, unit, self.now, shape_key(pod)) is not None
 
-        return blocked
+        return cannot_grow
+
+    def requested_units(self, policy: ResourcePolicy, requests: Iterable[TrackedRequest]) -> dict[str, int]:
+        """By uid: the unit that was asked to grow for each waiting pod of the policy (W3)."""
+        return {
+            pod.uid: tracked.unit.index
+            for tracked in requests
+            if tracked.unit is not None and tracked.unit.policy.key == policy.key
+            for pod in tracked.waiting
+        }

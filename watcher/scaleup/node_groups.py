@@ -1,8 +1,9 @@
 """Which node groups of the autoscaler bring nodes for a unit, and whether they can (W4).
 
-A setting says them, or else the nodes that are or were there, where the provider marks each with its group. A
-group that nothing is known of may bring nodes of any unit: nobody is kept waiting, nor asks again, for want
-of knowledge. What holds it back is learnt from failures.
+cluster-autoscaler's status has the names of groups, not their labels (docs/design/autoscaler.md). The
+labels come from a setting, or from the nodes that are or were there, if the provider labels each node with
+its group. A group without known labels may bring nodes of any unit, so that no pod waits, and no request is
+repeated, for want of knowledge. What keeps such a group from growing is learnt from failed requests.
 """
 
 import re
@@ -35,10 +36,10 @@ class NodeGroups:
     learnt: Mapping[str, _Labels] = field(default_factory=dict)
     """By the group's name."""
 
-    def learning(
+    def with_nodes(
         self, nodes: Iterable[Node], status: AutoscalerStatus, keys: Collection[str]
     ) -> "NodeGroups":
-        """With what the nodes tell of these labels; what they told before stays, as a group may be empty."""
+        """With these labels of the nodes added; labels seen before stay, as a group may be empty."""
         seen = self._seen(nodes, keys)
         learnt = dict(self.learnt)
         for group in status.groups:
@@ -49,20 +50,20 @@ class NodeGroups:
 
     def serving(self, unit: Unit, status: AutoscalerStatus) -> Sequence[NodeGroup]:
         """The groups that are known to bring nodes of the unit."""
-        told = self._told(unit)
+        patterns = self._patterns(unit)
         return [
             group
             for group in status.groups
-            if any(re.fullmatch(pattern, group.name) for pattern in told)
-            or (not self._is_told(group) and _may_carry(self.learnt.get(group.name), unit.node_selector))
+            if any(re.fullmatch(pattern, group.name) for pattern in patterns)
+            or (not self._is_patterns(group) and _may_carry(self.learnt.get(group.name), unit.node_selector))
         ]
 
     def possible(self, unit: Unit, status: AutoscalerStatus) -> Sequence[NodeGroup]:
-        """These, and unless it is told which they are, those of which nothing is known; or none at all."""
+        """`serving`, and groups without known labels unless the unit's are given; empty if none serves."""
         known = self.serving(unit, status)
-        if not known or self._told(unit):
+        if not known or self._patterns(unit):
             return known
-        unknown = (g for g in status.groups if g.name not in self.learnt and not self._is_told(g))
+        unknown = (g for g in status.groups if g.name not in self.learnt and not self._is_patterns(g))
         return [*known, *unknown]
 
     def candidates(self, unit: Unit, status: AutoscalerStatus) -> Sequence[NodeGroup]:
@@ -74,20 +75,20 @@ class NodeGroups:
         groups = self.possible(unit, status)
         if not groups or not all(group.trouble for group in groups):
             return None
-        obstacle = BlockReason.BACK_OFF if any(g.backoff for g in groups) else BlockReason.AT_MAXIMUM
-        return Blocked(obstacle, "; ".join(f"{group.name}: {group.trouble}" for group in groups))
+        reason = BlockReason.BACK_OFF if any(g.backoff for g in groups) else BlockReason.AT_MAXIMUM
+        return Blocked(reason, "; ".join(f"{group.name}: {group.trouble}" for group in groups))
 
     def left(self, unit: Unit, status: AutoscalerStatus) -> int:
         """How many nodes the largest step of one group of the unit may bring; 0 where none is known."""
         return max((group.left for group in self.serving(unit, status)), default=0)
 
-    def _told(self, unit: Unit) -> Sequence[str]:
-        """Expressions for its groups, by the setting, or by the unit itself where it selects by a mark."""
+    def _patterns(self, unit: Unit) -> Sequence[str]:
+        """Expressions for its groups, from the setting, or from the unit if it selects a provider's mark."""
         wanted = unit.node_selector
         marked = [self._expression(mark, wanted[mark]) for mark in self.marks.keys() & wanted.keys()]
         return marked + [name for name, labels in self.labels.items() if carries(labels, wanted)]
 
-    def _is_told(self, group: NodeGroup) -> bool:
+    def _is_patterns(self, group: NodeGroup) -> bool:
         return any(re.fullmatch(pattern, group.name) for pattern in self.labels)
 
     def _seen(self, nodes: Iterable[Node], keys: Collection[str]) -> Mapping[str, _Labels]:

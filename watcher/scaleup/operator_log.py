@@ -1,4 +1,7 @@
-"""The log lines of the scale-up controller, each written once: what was requested, for whom, the result."""
+"""The watcher's log for operators: what was requested, for whom, what came of it, after how many seconds.
+
+Each line is written once per change.
+"""
 
 import logging
 import math
@@ -10,7 +13,7 @@ from policy.scaleup.demand import Demand, wants_nodes
 from policy.scaleup.planner import free_nodes
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
 from watcher.provisioner.interface import Request, RequestPhase
-from watcher.scaleup.actions import DeleteReason
+from watcher.scaleup.actions import DeleteReason, DeleteRequest
 from watcher.scaleup.cluster_state import ClusterState, TrackedRequest
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus
 
@@ -18,10 +21,11 @@ __all__ = ["OperatorLog"]
 
 log = logging.getLogger(__name__)
 
-_GRACE_SECONDS = 30.0
-"""Seconds that the scheduler gets to use a free node that was bought for a pod."""
+_BINDING_GRACE = 30.0
+"""Seconds that the scheduler has to use a free node that was bought for a pod."""
 _NAMED = 3
 """Pods of a demand that a line names."""
+_WARNED = (DeleteReason.FAILED, DeleteReason.OVERDUE, DeleteReason.NODES_TAKEN)
 
 
 @dataclass(slots=True)
@@ -30,36 +34,34 @@ class OperatorLog:
 
     clock: Callable[[], float]
     _pending_since: dict[str, float] = field(default_factory=dict)
-    _units: dict[str, str] = field(default_factory=dict)
-    """Of each request, in words."""
-    _written: set[tuple[str, str]] = field(default_factory=set)
+    _logged: set[tuple[str, str]] = field(default_factory=set)
+    """Request and line."""
     _free_since: dict[str, float] = field(default_factory=dict)
-    """Since when a node that was bought for the pod stands free."""
+    """By uid of a pod: since when a node that was bought for it is free."""
     _health: AutoscalerHealth = AutoscalerHealth.UNKNOWN
     _blocked: dict[tuple[str, int], BlockReason] = field(default_factory=dict)
     _unready_gpus: tuple[str, ...] = ()
-    _wanted: tuple[str, ...] = ()
+    _unmet: tuple[str, ...] = ()
 
-    def observed(self, state: ClusterState) -> None:
-        """Write what has changed by itself since the last reconcile."""
-        self._note_pending(pod for each in state.policies.values() for pod in each.pending)
-        live = {request.name for request in state.requests}
-        self._written = {(name, what) for name, what in self._written if name in live}
-        for request in state.requests:
-            self._units[request.name] = _unit(request)
-            self._answered(request.request)
-            self._unanswered(request, state)
-            self._unused(request, state)
+    def state_observed(self, state: ClusterState) -> None:
+        """Log what has changed since the last reconcile."""
+        self._note_pending(pod for policy_state in state.policies.values() for pod in policy_state.pending)
+        names = {tracked.request.name for tracked in state.requests}
+        self._logged = {(name, line) for name, line in self._logged if name in names}
+        for tracked in state.requests:
+            self._log_answered(tracked.request)
+            self._log_unanswered(tracked, state)
+            self._log_unused_nodes(tracked, state)
 
-    def published(self, scaleup_status: ScaleUpStatus, status: AutoscalerStatus) -> None:
-        """Write what has changed in the status of units and of the autoscaler."""
+    def status_changed(self, scaleup_status: ScaleUpStatus, status: AutoscalerStatus) -> None:
+        """Log what has changed in the scale-up status."""
         if scaleup_status.health is not self._health:
             self._log_health(self._health, scaleup_status.health, status)
             self._health = scaleup_status.health
         if scaleup_status.unready_gpus != self._unready_gpus:
             self._unready_gpus = scaleup_status.unready_gpus
             self._log_unready_gpus()
-        blocked = {place: growth.blocked for place, growth in scaleup_status.units.items() if growth.blocked}
+        blocked = {place: unit.blocked for place, unit in scaleup_status.units.items() if unit.blocked}
         for (policy, unit), why in blocked.items():
             if self._blocked.get((policy, unit)) is not why.reason:
                 self._log_blocked(policy, unit, why)
@@ -67,17 +69,21 @@ class OperatorLog:
             log.info("unit %d of %s: no longer passed over", unit, policy)
         self._blocked = {place: why.reason for place, why in blocked.items()}
 
-    def created(self, demand: Demand, name: str) -> None:
-        """A request was made."""
+    def request_created(self, demand: Demand, name: str) -> None:
+        """A request was created for a demand."""
         log.info("%s: asked for %s; %s", name, _words(demand), self._age(demand.pods))
 
-    def refused(self, demand: Demand, message: str) -> None:
-        """The API server took no request for a demand."""
+    def create_refused(self, demand: Demand, message: str) -> None:
+        """The API server refused to create a request for a demand."""
         log.warning("could not ask for %s: %s", _words(demand), message)
 
-    def marked_provisioned(self, request: Request) -> None:
-        """A request was taken back because it had been served without a word."""
-        what = "its placeholders are removed" if request.shown else "it is deleted, as its answer was lost"
+    def request_provisioned(self, request: Request) -> None:
+        """A request was marked provisioned, as its group grew and no condition told so."""
+        what = (
+            "its placeholders are removed"
+            if request.placeholders
+            else "it is deleted, as its answer was lost"
+        )
         log.info(
             "%s: a node group was told to grow, %.1f s after the request: taken as provisioned, and %s",
             request.name,
@@ -85,23 +91,22 @@ class OperatorLog:
             what,
         )
 
-    def deleted(self, request: Request, reason: DeleteReason, message: str) -> None:
-        """A request was deleted; the autoscaler may have said why it failed."""
+    def request_deleted(self, action: DeleteRequest, message: str) -> None:
+        """A request was deleted; `message` is what the autoscaler said about its failure."""
+        request = action.tracked.request
         log.log(
-            logging.WARNING
-            if reason in (DeleteReason.FAILED, DeleteReason.OVERDUE, DeleteReason.LOST)
-            else logging.INFO,
+            logging.WARNING if action.reason in _WARNED else logging.INFO,
             "%s: withdrawn %.1f s after it was made, for %d pod(s) in %s: %s%s",
             request.name,
             self.clock() - request.made_at,
             len(request.pods),
-            self._units.pop(request.name, "a unit that is gone"),
-            reason,
+            _unit(action.tracked),
+            action.reason,
             f" ({message})" if message else "",
         )
 
-    def left_to_autoscaler(self, pods: Iterable[Pod]) -> None:
-        """Pods that the scheduler leaves pending beside a free node are held no longer."""
+    def pods_released(self, pods: Iterable[Pod]) -> None:
+        """The scheduler leaves pods pending beside a free node: they are not held any more."""
         for pod in pods:
             log.warning(
                 "%s/%s stays pending though a node is free for it, as far as we can tell: it is left to "
@@ -110,11 +115,11 @@ class OperatorLog:
                 pod.name,
             )
 
-    def would_create(self, found: Iterable[Demand]) -> None:
-        """What would be asked for if anybody could be asked; said once per change."""
-        words = tuple(sorted(map(_words, found)))
-        if words != self._wanted:
-            self._wanted = words
+    def only_observed(self, unmet: Iterable[Demand]) -> None:
+        """Demands for which nobody can be asked; logged once per change."""
+        words = tuple(sorted(map(_words, unmet)))
+        if words != self._unmet:
+            self._unmet = words
             log.info("not asked, only observed: %s", "; ".join(words) or "nothing is wanted any more")
 
     def _note_pending(self, pods: Iterable[Pod]) -> None:
@@ -130,49 +135,49 @@ class OperatorLog:
             f"{now - seen:.1f} s after we saw the first unschedulable ({now - since:.0f} s by its condition)"
         )
 
-    def _once(self, request: Request, what: str) -> bool:
-        """Whether this is news."""
-        news = (request.name, what) not in self._written
-        self._written.add((request.name, what))
-        return news
+    def _is_new(self, request: Request, line: str) -> bool:
+        """Whether the line was not logged for the request before; it counts as logged now."""
+        new = (request.name, line) not in self._logged
+        self._logged.add((request.name, line))
+        return new
 
-    def _answered(self, request: Request) -> None:
-        answers = (RequestPhase.ACCEPTED, RequestPhase.PROVISIONED)
-        if request.phase in answers and self._once(request, request.phase):
-            said = f"{request.phase} {request.message}".strip()
-            log.info("%s: %s, %.1f s after it was made", request.name, said, self.clock() - request.made_at)
+    def _log_answered(self, request: Request) -> None:
+        answered = (RequestPhase.ACCEPTED, RequestPhase.PROVISIONED)
+        if request.phase in answered and self._is_new(request, request.phase):
+            answer = f"{request.phase} {request.message}".strip()
+            log.info("%s: %s, %.1f s after it was made", request.name, answer, self.clock() - request.made_at)
 
-    def _unanswered(self, tracked: TrackedRequest, state: ClusterState) -> None:
+    def _log_unanswered(self, tracked: TrackedRequest, state: ClusterState) -> None:
         request = tracked.request
-        if tracked.unanswered and self._once(request, "unanswered"):
+        if tracked.unanswered and self._is_new(request, "unanswered"):
             log.warning(
                 "%s: no answer for %.0f s; %s",
                 request.name,
                 state.now - request.made_at,
                 "cluster-autoscaler works, but not on requests: is --enable-provisioning-requests on?"
-                if tracked.autoscaler_alive
+                if tracked.loop_seen
                 else f"cluster-autoscaler shows no life (last seen: {state.status.updated or 'never'})",
             )
 
-    def _unused(self, tracked: TrackedRequest, state: ClusterState) -> None:
-        """A node came, is ready and free, and is not used: the extender or the scheduler refuses it."""
-        request, target = tracked.request, tracked.target
-        if target is None or request.phase is not RequestPhase.PROVISIONED:
+    def _log_unused_nodes(self, tracked: TrackedRequest, state: ClusterState) -> None:
+        """Bought, ready and free, and not used: the extender or the scheduler refuses the node."""
+        request = tracked.request
+        if tracked.unit is None or request.phase is not RequestPhase.PROVISIONED:
             return
         for pod in tracked.waiting:
-            free = next(free_nodes(state.view, target.policy, target.index, pod), "")
-            if not free:
+            node = next(free_nodes(state.view, tracked.unit.policy, tracked.unit.index, pod), "")
+            if not node:
                 self._free_since.pop(pod.uid, None)
                 continue
             since = self._free_since.setdefault(pod.uid, state.now)
-            if state.now - since > _GRACE_SECONDS and self._once(request, pod.uid):
+            if state.now - since > _BINDING_GRACE and self._is_new(request, pod.uid):
                 log.warning(
                     "%s: %s/%s stays pending though node %s of %s is free: see the pod's events",
                     request.name,
                     pod.namespace,
                     pod.name,
-                    free,
-                    self._units[request.name],
+                    node,
+                    _unit(tracked),
                 )
 
     def _log_health(self, before: AutoscalerHealth, now: AutoscalerHealth, status: AutoscalerStatus) -> None:
@@ -222,5 +227,6 @@ def _words(demand: Demand) -> str:
 
 
 def _unit(tracked: TrackedRequest) -> str:
-    target = tracked.target
-    return f"unit {target.index} of {target.policy.key}" if target else "a unit that is gone"
+    if tracked.unit is None:
+        return "a unit that is gone"
+    return f"unit {tracked.unit.index} of {tracked.request.policy}"

@@ -1,7 +1,7 @@
 """Holds: the annotation that keeps cluster-autoscaler from acting on a pod by itself (A1, A10).
 
-A hold that nobody renews ends, and the autoscaler acts on the pod: no pod is forgotten by both sides. See
-docs/design/autoscaler.md, section 4. A value that the user set is left alone: beside ours stands our mark,
+A hold that nobody renews ends, and the autoscaler acts on the pod: no pod is forgotten by both sides. Facts:
+docs/design/autoscaler.md. A value that the user set is left alone: ours has our mark beside it,
 with the same value.
 """
 

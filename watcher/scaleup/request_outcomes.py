@@ -1,55 +1,60 @@
-"""What the end of a request tells about its unit (A6, W4).
-
-A failure means that fewer pods may do, or that the unit is passed over for a time.
-"""
+"""How the end of a request changes the back-off of its unit (A6, W4)."""
 
 from collections.abc import Collection, Iterable
 
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Request, shape_of
-from watcher.scaleup.actions import DeleteReason
-from watcher.scaleup.cluster_state import ClusterState
+from watcher.provisioner.interface import shape_key
+from watcher.scaleup.actions import DeleteReason, DeleteRequest
+from watcher.scaleup.cluster_state import ClusterState, TrackedRequest
 from watcher.scaleup.scaleup_status import BlockReason
 from watcher.scaleup.unit_backoff import UnitBackoff
 
-__all__ = ["record_outcome", "record_refusal"]
+__all__ = ["backoff_after_deletion", "backoff_after_refusal"]
 
 
-def record_outcome(
-    request: Request, reason: DeleteReason, message: str, state: ClusterState, status: AutoscalerStatus
-) -> None:
-    """Note in the back-off what follows from a request that was just deleted.
-
-    `message` is the autoscaler's own, `status` its latest.
-    """
-    tracked = state.tracked(request.name)
-    if tracked is None or tracked.target is None:
-        return
-    policy, unit, backoff = tracked.target.policy, tracked.target.index, state.backoff
+def backoff_after_deletion(
+    backoff: UnitBackoff, action: DeleteRequest, message: str, state: ClusterState, status: AutoscalerStatus
+) -> UnitBackoff:
+    """The back-off once a request was deleted; `status` is the autoscaler's latest."""
+    tracked, reason = action.tracked, action.reason
+    if tracked.unit is None:
+        return backoff
+    policy, unit, shape = tracked.unit.policy, tracked.unit.index, tracked.request.shape
     if reason is DeleteReason.DONE:
-        backoff.succeeded(policy, unit, request.shape)
-    elif reason is DeleteReason.OVERDUE:
-        backoff.failed(policy, unit, request.shape, state.now, BlockReason.NOT_ARRIVED, message)
-    elif reason is DeleteReason.FAILED:
-        written, groups = policy.units[unit], state.groups
-        if groups.blocked(written, status):
-            return  # for as long as the autoscaler says so, and no longer
-        # Placeholders are served one by one: where none was, fewer of them would fare no better.
-        batch = 0 if request.shown else _smaller(len(request.pods), groups.left(written, status))
-        if _backed_off(groups.candidates(written, status), tracked.backed_off_before):
-            backoff.failed(policy, unit, request.shape, state.now, BlockReason.BACK_OFF, message)
-        elif sum(other.request.bundle == request.bundle for other in state.requests) > 1:
-            backoff.split(policy, unit, state.now)
-        elif batch:
-            backoff.smaller(policy, unit, request.shape, batch, state.now)
-        else:
-            backoff.failed(policy, unit, request.shape, state.now, BlockReason.REFUSED, message)
+        return backoff.with_success(policy, unit, shape)
+    if reason is DeleteReason.OVERDUE:
+        return backoff.with_failure(policy, unit, shape, state.now, BlockReason.NOT_ARRIVED, message)
+    return (
+        _after_failure(backoff, tracked, message, state, status) if reason is DeleteReason.FAILED else backoff
+    )
 
 
-def record_refusal(demand: Demand, message: str, backoff: UnitBackoff, now: float) -> None:
-    """Note that the API server took no request for this: it is as good as refused by the autoscaler."""
-    backoff.failed(demand.policy, demand.unit, shape_of(demand.pods[0]), now, BlockReason.REFUSED, message)
+def _after_failure(
+    backoff: UnitBackoff, tracked: TrackedRequest, message: str, state: ClusterState, status: AutoscalerStatus
+) -> UnitBackoff:
+    if tracked.unit is None:
+        return backoff
+    policy, unit, shape = tracked.unit.policy, tracked.unit.index, tracked.request.shape
+    spec, groups = tracked.unit.spec, state.groups
+    if groups.blocked(spec, status):
+        return backoff  # for as long as the autoscaler says so, and no longer
+    if _is_newly_backed_off(groups.candidates(spec, status), tracked.backed_off_before):
+        return backoff.with_failure(policy, unit, shape, state.now, BlockReason.BACK_OFF, message)
+    if sum(other.request.bundle == tracked.request.bundle for other in state.requests) > 1:
+        return backoff.with_separate_shapes(policy, unit, state.now)
+    # Placeholders are served one by one: where none was, fewer of them would fare no better.
+    pods = len(tracked.request.pods)
+    batch = 0 if tracked.request.placeholders else _smaller(pods, groups.left(spec, status))
+    if batch:
+        return backoff.with_batch(policy, unit, shape, batch, state.now)
+    return backoff.with_failure(policy, unit, shape, state.now, BlockReason.REFUSED, message)
+
+
+def backoff_after_refusal(backoff: UnitBackoff, demand: Demand, message: str, now: float) -> UnitBackoff:
+    """The back-off once the API server refused to create a request: as if the autoscaler had refused."""
+    shape = shape_key(demand.pods[0])
+    return backoff.with_failure(demand.policy, demand.unit, shape, now, BlockReason.REFUSED, message)
 
 
 def _smaller(pods: int, left: int) -> int:
@@ -57,6 +62,6 @@ def _smaller(pods: int, left: int) -> int:
     return max(pods // 2, min(pods - 1, left))
 
 
-def _backed_off(groups: Iterable[NodeGroup], before: Collection[str] | None) -> bool:
+def _is_newly_backed_off(groups: Iterable[NodeGroup], before: Collection[str] | None) -> bool:
     """Whether the cloud refused a group meanwhile: fewer pods would be refused as well."""
     return before is not None and any(group.backoff and group.name not in before for group in groups)

@@ -1,271 +1,305 @@
-"""What must survive between two reconciles: the account of each request, and since when something is so.
+"""State carried between reconciles: the pods that took places of each request, back-off, first sightings.
 
-`update` takes an observation and returns the state to plan by. A restart does without it: it loses how long
-something was the case.
+A restart does without it: only how long something has been the case is lost.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from policy.api.objects import Pod
 from policy.scaleup.planner import free_nodes, queue_order
+from policy.scheduling.accounting import recorded_unit
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, Size
-from watcher.provisioner.interface import Request, RequestPhase, shape_of
+from watcher.provisioner.interface import Request, RequestPhase, shape_key
 from watcher.scaleup.cluster_state import (
     ClusterState,
     Observation,
     PolicyState,
     Timeouts,
     TrackedRequest,
+    UnitRef,
 )
+from watcher.scaleup.scaleup_status import AutoscalerHealth
 from watcher.scaleup.unit_backoff import UnitBackoff
 
 __all__ = ["RequestTracker"]
 
 
 @dataclass(slots=True)
-class RequestTracker:
-    """Not thread-safe: one reconcile loop owns it."""
+class _History:
+    """What earlier reconciles saw of one request."""
 
-    backoff: UnitBackoff
-    timeouts: Timeouts
-    _not_responding: bool = False
-    _asked_at: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """When each unanswered request was first seen, and the autoscaler's last loop by then."""
-    _accepted_at: dict[str, float] = field(default_factory=dict)
-    """When each request was first seen Accepted, without more."""
-    _baselines: dict[str, AutoscalerStatus] = field(default_factory=dict)
+    listed: bool = False
+    landed: set[str] = field(default_factory=set)
+    """Uids of the pods that took its places; they may be deleted again."""
+    sent: tuple[float, str] | None = None
+    """When it was first seen unanswered, and the autoscaler's last loop by then."""
+    accepted_at: float | None = None
+    baseline: AutoscalerStatus | None = None
     """The autoscaler's status while the request was not yet Accepted."""
-    _last_loop: tuple[str, float] = ("", 0.0)
-    """The autoscaler's last loop, and when it was first seen."""
-    _barred: set[tuple[str, str]] = field(default_factory=set)
-    """Units, by policy and fingerprint, whose groups cannot grow as the autoscaler says."""
-    _landed: dict[str, set[str]] = field(default_factory=dict)
-    """The pods that took the places of each request, by uid; they may be gone again."""
-    _accounted: set[str] | None = None
-    """Pods that took a place of an ended request, or were placed before we started: they take no other."""
-    _served: dict[str, str] = field(default_factory=dict)
-    """The autoscaler's last loop when each request was first seen to be served: later ones show its nodes."""
-    _full_since: dict[str, float] = field(default_factory=dict)
-    """Since when all nodes of a unit are there, and none has room for anybody who waits for the request."""
-    _gpus_unready_since: dict[str, float] = field(default_factory=dict)
-    _idle_since: dict[str, float] = field(default_factory=dict)
-    """Since when no pod wants what a request brings."""
+    served_loop: str | None = None
+    """The autoscaler's last loop when the request was first seen served: later ones include its nodes."""
+    idle_since: float | None = None
+    taken_since: float | None = None
 
-    def update(self, seen: Observation) -> ClusterState:
-        """Compare with what was before, remember, and return the state to plan by."""
-        first = self._accounted is None
-        for name in self._landed.keys() - {request.name for request in seen.requests}:
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A request, resolved, and its history."""
+
+    request: Request
+    unit: UnitRef | None
+    history: _History
+
+    @property
+    def places(self) -> int:
+        brought = len(self.request.pods) if self.request.granted is None else self.request.granted
+        return max(0, brought - len(self.history.landed))
+
+    @property
+    def sizes_before(self) -> Mapping[str, Size]:
+        return self.history.baseline.sizes if self.history.baseline else self.request.sizes
+
+    def waiting(self, policy_state: PolicyState) -> list[Pod]:
+        """The pending pods of the request that may count on its places.
+
+        Pods of one shape are alike to the scheduler: another one may have taken a place meanwhile.
+        """
+        return queue_order(pod for pod in policy_state.pending if pod.uid in self.request.pods)[: self.places]
+
+
+class RequestTracker:
+    """`update` once per reconcile, then note what was done with `created` and `forget`."""
+
+    def __init__(self, backoff: UnitBackoff, timeouts: Timeouts) -> None:
+        self.backoff = backoff
+        self.not_responding = False
+        """The autoscaler runs and ignores requests: it must not be kept from acting by itself (A1, A8)."""
+        self._timeouts = timeouts
+        self._history: dict[str, _History] = {}
+        self._accounted: set[str] | None = None
+        """Pods that took a place of an ended request, or were placed before the start: they take no other."""
+        self._last_loop: tuple[str, float] = ("", 0.0)
+        """The autoscaler's last loop, and when it was first seen."""
+        self._blocked_units: set[tuple[str, str]] = set()
+        """Units, by policy and fingerprint, whose groups cannot grow as the autoscaler says."""
+        self._unready_gpus: dict[str, float] = {}
+        """By node: since when it offers no GPU though its label says so."""
+
+    def update(self, observed: Observation) -> ClusterState:
+        """Take in an observation, and return the state to plan from."""
+        started = self._accounted is None
+        listed = {request.name for request in observed.requests}
+        for name in [n for n, history in self._history.items() if history.listed and n not in listed]:
             self.forget(name)
-        for request in seen.requests:
-            self._landed.setdefault(request.name, set())
-            self._note_phase(request, seen)
-        self._land(seen)
-        for request in seen.requests:
-            self._note_idle(request, seen, first=first)
-            self._note_full(request, seen)
-        if seen.status.updated != self._last_loop[0]:
-            self._last_loop = seen.status.updated, seen.now
-        self._lift(seen)
-        since = self._gpus_unready_since
-        self._gpus_unready_since = {name: since.get(name, seen.now) for name in seen.unready_gpus}
-        requests = [self._tracked(request, seen) for request in seen.requests]
-        self._not_responding = self._is_not_responding(requests)
-        return self._state(seen, requests)
+        entries = [self._entry(request, observed) for request in observed.requests]
+        for entry in entries:
+            _note_phase(entry, observed)
+        self._assign_placed_pods(entries, observed)
+        requests = tuple(self._tracked(entry, entries, observed, started=started) for entry in entries)
+        self.not_responding = self._is_not_responding(requests)
+        if observed.status.updated != self._last_loop[0]:
+            self._last_loop = observed.status.updated, observed.now
+        self._end_lifted_backoff(observed)
+        self._unready_gpus = {
+            name: self._unready_gpus.get(name, observed.now) for name in observed.unready_gpus
+        }
+        return ClusterState(
+            now=observed.now,
+            view=observed.view,
+            policies=observed.policies,
+            requests=requests,
+            status=observed.status,
+            groups=observed.groups,
+            backoff=self.backoff,
+            timeouts=self._timeouts,
+            health=self._health(requests, observed.now),
+            unready_gpus=tuple(
+                name
+                for name, since in self._unready_gpus.items()
+                if observed.now - since >= self._timeouts.gpu_ready_timeout_seconds
+            ),
+        )
 
-    def requested(self, name: str, status: AutoscalerStatus) -> None:
-        """A request is made; whatever is bought for it is not in the status yet."""
+    def created(self, name: str, status: AutoscalerStatus) -> None:
+        """A request was created; nothing that is bought for it is in the status yet."""
         if status.groups:
-            self._baselines[name] = status
+            self._history.setdefault(name, _History()).baseline = status
 
     def forget(self, name: str) -> None:
-        """End the account of a request: another one may come by the same name."""
-        self._accounted = (self._accounted or set()) | self._landed.pop(name, set())
-        kept: tuple[dict[str, Any], ...] = (
-            self._asked_at,
-            self._accepted_at,
-            self._baselines,
-            self._served,
-            self._full_since,
-            self._idle_since,
-        )
-        for notes in kept:
-            notes.pop(name, None)
+        """Drop the history of a request: another one may get the same name."""
+        history = self._history.pop(name, _History())
+        self._accounted = (self._accounted or set()) | history.landed
 
-    def _state(self, seen: Observation, requests: list[TrackedRequest]) -> ClusterState:
-        updated, since = self._last_loop
-        gpu_ready, unready = self.timeouts.gpu_ready, self._gpus_unready_since
-        return ClusterState(
-            now=seen.now,
-            view=seen.view,
-            policies=seen.policies,
-            requests=requests,
-            status=seen.status,
-            groups=seen.groups,
-            backoff=self.backoff,
-            timeouts=self.timeouts,
-            unready_gpus=tuple(name for name, at in unready.items() if seen.now - at >= gpu_ready),
-            not_responding=self._not_responding,
-            down=bool(updated) and seen.now - since > self.timeouts.request,
-        )
+    def _entry(self, request: Request, observed: Observation) -> _Entry:
+        history = self._history.setdefault(request.name, _History())
+        history.listed = True
+        policy_state = observed.policies.get(request.policy)
+        index = recorded_unit(request.record, policy_state.policy) if policy_state else None
+        unit = None if policy_state is None or index is None else UnitRef(policy_state, index)
+        return _Entry(request, unit, history)
 
-    def _tracked(self, request: Request, seen: Observation) -> TrackedRequest:
-        target = seen.target_of(request)
-        asked_at, loop = self._asked_at.get(request.name, (seen.now, ""))
-        baseline = self._baselines.get(request.name)
+    def _tracked(
+        self, entry: _Entry, entries: Sequence[_Entry], observed: Observation, *, started: bool
+    ) -> TrackedRequest:
+        request, history, now = entry.request, entry.history, observed.now
+        needed = _needed(entry, entries)
+        if needed:
+            history.idle_since = None
+        elif history.idle_since is None:
+            history.idle_since = _placed_since(entry, now) if started else now
+        if not _is_taken(entry, observed):
+            history.taken_since = None
+        elif history.taken_since is None:
+            history.taken_since = now
+        sent_at, loop = history.sent or (now, "")
+        baseline = history.baseline
         return TrackedRequest(
             request=request,
-            target=target,
-            places=self._places(request),
-            waiting=tuple(self._waiting(request, target.state)) if target else (),
-            wanted=self._wanted(request, seen),
-            sizes_before=self._sizes_before(request),
-            backed_off_before={g.name for g in baseline.groups if g.backoff} if baseline else None,
-            accepted_seen_at=self._accepted_at.get(request.name),
-            idle_since=self._idle_since.get(request.name),
-            full_since=self._full_since.get(request.name),
-            unanswered=request.phase is RequestPhase.ASKED and seen.now - asked_at > self.timeouts.request,
-            autoscaler_alive=seen.status.updated not in ("", loop),
+            unit=entry.unit,
+            places=entry.places,
+            needed=needed,
+            waiting=tuple(entry.waiting(entry.unit.policy_state)) if entry.unit else (),
+            unanswered=request.phase is RequestPhase.SENT
+            and now - sent_at > self._timeouts.request_timeout_seconds,
+            loop_seen=observed.status.updated not in ("", loop),
+            accepted_seen_at=history.accepted_at,
+            idle_since=history.idle_since,
+            taken_since=history.taken_since,
+            sizes_before=entry.sizes_before,
+            backed_off_before=None
+            if baseline is None
+            else frozenset(group.name for group in baseline.groups if group.backoff),
         )
 
-    def _places(self, request: Request) -> int:
-        brought = len(request.pods) if request.granted is None else request.granted
-        return max(0, brought - len(self._landed.get(request.name, ())))
+    def _assign_placed_pods(self, entries: Iterable[_Entry], observed: Observation) -> None:
+        """Give each placed pod to one request of those whose nodes it may be on.
 
-    def _waiting(self, request: Request, state: PolicyState) -> list[Pod]:
-        """Pods of one shape are alike to the scheduler: another one may have taken a place meanwhile."""
-        own = queue_order(pod for pod in state.pending if pod.uid in request.pods)
-        return own[: self._places(request)]
-
-    def _wanted(self, request: Request, seen: Observation) -> int:
-        target, places = seen.target_of(request), self._places(request)
-        if target is None or not places:
-            return 0
-        own = len(self._waiting(request, target.state))
-        if own == places:
-            return own
-        # Its nodes are still to come: pods that stand in for those it was made for need no request (A4).
-        covered = {pod.uid for other in seen.requests for pod in self._waiting(other, target.state)}
-        pending = target.state.pending
-        others = [p for p in pending if p.uid not in covered and shape_of(p) == request.shape]
-        return min(places, own + len(others))
-
-    def _sizes_before(self, request: Request) -> Mapping[str, Size]:
-        baseline = self._baselines.get(request.name)
-        return baseline.sizes if baseline else request.sizes
-
-    def _note_phase(self, request: Request, seen: Observation) -> None:
-        if request.phase is RequestPhase.PROVISIONED:
-            self._served.setdefault(request.name, seen.status.updated)
-        elif request.phase is RequestPhase.ACCEPTED:
-            self._accepted_at.setdefault(request.name, seen.now)
-        elif request.phase in (RequestPhase.ASKED, RequestPhase.SHOWN):
-            self._asked_at.setdefault(request.name, (seen.now, seen.status.updated))
-            unknown = request.phase is RequestPhase.ASKED or not self._sizes_before(request)
-            if seen.status.groups and unknown:
-                self._baselines[request.name] = seen.status
-
-    def _note_idle(self, request: Request, seen: Observation, *, first: bool) -> None:
-        if self._wanted(request, seen):
-            self._idle_since.pop(request.name, None)
-        else:
-            since = _placed_since(request, seen) if first else seen.now
-            self._idle_since.setdefault(request.name, since)
-
-    def _note_full(self, request: Request, seen: Observation) -> None:
-        if self._is_full(request, seen):
-            self._full_since.setdefault(request.name, seen.now)
-        else:
-            self._full_since.pop(request.name, None)
-
-    def _land(self, seen: Observation) -> None:
-        """Give each placed pod to one request of those whose nodes it may have found.
-
-        That is its own, if that was served; else the oldest that was: alike pods take each other's nodes.
-        Last, its own that has no answer yet: it found room elsewhere.
+        That is its own, if that was served; else the oldest served one: alike pods take each other's nodes.
+        Last, its own that is not answered yet: the pod found room elsewhere.
         """
-        placed = {pod.uid for state in seen.policies.values() for pod in state.placed}
+        placed = {pod.uid for state in observed.policies.values() for pod in state.placed}
         if self._accounted is None:
-            own = {pod.uid for request in seen.requests for pod in _arrivals(request, seen, own=True)}
+            own = {pod.uid for entry in entries for pod in _arrivals(entry, observed, own=True)}
             self._accounted = placed - own
-        if seen.requests:  # else nothing is looked for, and the next request may be of this very second
+        if observed.requests:  # else nobody looks at it, and the next request may be of this very second
             self._accounted = self._accounted & placed
-        landed = self._accounted.union(*self._landed.values())
-        requests = sorted(seen.requests, key=lambda request: (request.made_at, request.name))
-        served = [request for request in requests if request.phase is RequestPhase.PROVISIONED]
-        for candidates, own_pods in ((served, True), (served, False), (requests, True)):
-            for request in candidates:
-                for pod in _arrivals(request, seen, own=own_pods):
-                    if pod.uid not in landed and self._places(request):
-                        self._landed[request.name].add(pod.uid)
-                        landed.add(pod.uid)
-
-    def _is_full(self, request: Request, seen: Observation) -> bool:
-        """Whether its nodes came and others have them: pods of other policies, of none, or of another size.
-
-        Where nobody waits for it, at least nothing of it is in flight any more.
-        """
-        target = seen.target_of(request)
-        if target is None or not self._is_in_status(request, seen):
-            return False
-        groups = seen.groups.candidates(target.policy.units[target.index], seen.status)
-        if not (groups and all(group.settled for group in groups)):
-            return False
-        pod = next((pod for pod in target.state.pending if shape_of(pod) == request.shape), None)
-        return pod is None or not any(free_nodes(seen.view, target.policy, target.index, pod))
-
-    def _is_in_status(self, request: Request, seen: Observation) -> bool:
-        """Whether the status is of a loop after the autoscaler served the request: nodes to come are in it.
-
-        By its own times where it tells them, else by what we saw.
-        """
-        if seen.status.loop_at is not None and request.served_at is not None:
-            return seen.status.is_of_a_loop_after(request.served_at)
-        return self._served.get(request.name, seen.status.updated) != seen.status.updated
-
-    def _lift(self, seen: Observation) -> None:
-        """Forget failures of a unit once its groups can grow again: the autoscaler knows better."""
-        for state in seen.policies.values():
-            for index, unit in enumerate(state.policy.units):
-                place = state.policy.key, unit.fingerprint
-                if seen.groups.blocked(unit, seen.status):
-                    self._barred.add(place)
-                elif place in self._barred:
-                    self._barred.discard(place)
-                    self.backoff.forget(state.policy, index)
+        taken = self._accounted.union(*(history.landed for history in self._history.values()))
+        entries = sorted(entries, key=lambda entry: (entry.request.made_at, entry.request.name))
+        served = [entry for entry in entries if entry.request.phase is RequestPhase.PROVISIONED]
+        for candidates, own_only in ((served, True), (served, False), (entries, True)):
+            for entry in candidates:
+                for pod in _arrivals(entry, observed, own=own_only):
+                    if pod.uid not in taken and entry.places:
+                        entry.history.landed.add(pod.uid)
+                        taken.add(pod.uid)
 
     def _is_not_responding(self, requests: Collection[TrackedRequest]) -> bool:
-        if any(request.unanswered and request.autoscaler_alive for request in requests):
+        if any(tracked.unanswered and tracked.loop_seen for tracked in requests):
             return True
-        unanswered = (RequestPhase.UNSENT, RequestPhase.ASKED)
-        return self._not_responding and all(r.request.phase in unanswered for r in requests)
+        unanswered = (RequestPhase.UNSENT, RequestPhase.SENT)
+        return self.not_responding and all(tracked.request.phase in unanswered for tracked in requests)
+
+    def _health(self, requests: Iterable[TrackedRequest], now: float) -> AutoscalerHealth:
+        if self.not_responding:
+            return AutoscalerHealth.NOT_RESPONDING
+        loop, since = self._last_loop
+        stopped = bool(loop) and now - since > self._timeouts.request_timeout_seconds
+        unanswered = any(tracked.unanswered for tracked in requests)
+        return AutoscalerHealth.DOWN if unanswered or stopped else AutoscalerHealth.SERVING
+
+    def _end_lifted_backoff(self, observed: Observation) -> None:
+        """Forget failures of a unit once the autoscaler says that its groups can grow again."""
+        for state in observed.policies.values():
+            for index, unit in enumerate(state.policy.units):
+                key = state.policy.key, unit.fingerprint
+                if observed.groups.blocked(unit, observed.status):
+                    self._blocked_units.add(key)
+                elif key in self._blocked_units:
+                    self._blocked_units.discard(key)
+                    self.backoff = self.backoff.without_unit(state.policy, index)
 
 
-def _arrivals(request: Request, seen: Observation, *, own: bool) -> Iterable[Pod]:
+def _note_phase(entry: _Entry, observed: Observation) -> None:
+    phase, history, status = entry.request.phase, entry.history, observed.status
+    if phase is RequestPhase.PROVISIONED:
+        history.served_loop = status.updated if history.served_loop is None else history.served_loop
+    elif phase is RequestPhase.ACCEPTED:
+        history.accepted_at = observed.now if history.accepted_at is None else history.accepted_at
+    elif phase in (RequestPhase.SENT, RequestPhase.PLACEHOLDERS_PENDING):
+        history.sent = history.sent or (observed.now, status.updated)
+        if status.groups and (phase is RequestPhase.SENT or not entry.sizes_before):
+            history.baseline = status
+
+
+def _needed(entry: _Entry, entries: Iterable[_Entry]) -> int:
+    """How many of its places any pod waits for."""
+    if entry.unit is None or not entry.places:
+        return 0
+    policy_state = entry.unit.policy_state
+    own = len(entry.waiting(policy_state))
+    if own == entry.places:
+        return own
+    # Its nodes are still to come: pods that replace those it was asked for need not ask again (A4).
+    covered = {pod.uid for other in entries for pod in other.waiting(policy_state)}
+    others = [
+        pod
+        for pod in policy_state.pending
+        if pod.uid not in covered and shape_key(pod) == entry.request.shape
+    ]
+    return min(entry.places, own + len(others))
+
+
+def _placed_since(entry: _Entry, now: float) -> float:
+    """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
+    pods = entry.unit.policy_state.placed if entry.unit else ()
+    placed = {pod.uid: pod.bound_at or now for pod in pods}
+    return max((placed.get(uid, now) for uid in entry.request.pods), default=now)
+
+
+def _arrivals(entry: _Entry, observed: Observation, *, own: bool) -> Iterator[Pod]:
     """The pods that were placed in the unit of a request and could have taken its places."""
-    target = seen.target_of(request)
-    if target is None:
+    if entry.unit is None:
         return
-    for pod in target.state.placed:
-        usage = seen.view.share(target.policy, pod.uid)
-        if usage is None or usage.unit != target.index:
+    policy_state, unit = entry.unit.policy_state, entry.unit.index
+    for pod in policy_state.placed:
+        share = observed.view.share(policy_state.policy, pod.uid)
+        if share is None or share.unit != unit:
             continue
-        if pod.uid in request.pods if own else _is_on_its_node(pod, request, seen):
+        if pod.uid in entry.request.pods if own else _is_on_its_node(pod, entry.request, observed):
             yield pod
 
 
-def _placed_since(request: Request, seen: Observation) -> float:
-    """Since when all pods of a request have a node, if they do: a restarted watcher does not wait anew."""
-    target = seen.target_of(request)
-    placed = {pod.uid: pod.bound_at or seen.now for pod in target.state.placed} if target else {}
-    return max((placed.get(uid, seen.now) for uid in request.pods), default=seen.now)
+def _is_on_its_node(pod: Pod, request: Request, observed: Observation) -> bool:
+    """Whether the pod is on a node that came after the request was made. Older nodes were free to all.
 
-
-def _is_on_its_node(pod: Pod, request: Request, seen: Observation) -> bool:
-    """Whether the pod is where one of the request could be: on a node that came after it was made.
-
-    Both times are whole seconds of the API server. Older room was there for anybody.
+    Both times are whole seconds of the API server.
     """
-    node = seen.view.nodes.get(pod.node_name)
-    return shape_of(pod) == request.shape and node is not None and node.created >= request.made_at
+    node = observed.view.nodes.get(pod.node_name)
+    return shape_key(pod) == request.shape and node is not None and node.created >= request.made_at
+
+
+def _is_taken(entry: _Entry, observed: Observation) -> bool:
+    """Whether its nodes came and other pods have them: of other policies, of none, or of another size.
+
+    Where nobody waits for the request: whether nothing of it is still to come.
+    """
+    if entry.unit is None or not _is_in_status(entry, observed):
+        return False
+    groups = observed.groups.candidates(entry.unit.spec, observed.status)
+    if not (groups and all(group.complete for group in groups)):
+        return False
+    policy_state, unit = entry.unit.policy_state, entry.unit.index
+    pod = next((pod for pod in policy_state.pending if shape_key(pod) == entry.request.shape), None)
+    return pod is None or not any(free_nodes(observed.view, policy_state.policy, unit, pod))
+
+
+def _is_in_status(entry: _Entry, observed: Observation) -> bool:
+    """Whether the autoscaler's status is of a loop after it served the request, so that its nodes are in it.
+
+    By the autoscaler's own times if it tells them, else by what we saw.
+    """
+    status, served_at = observed.status, entry.request.served_at
+    if status.loop_at is not None and served_at is not None:
+        return status.is_of_a_loop_after(served_at)
+    return entry.history.served_loop not in (None, status.updated)

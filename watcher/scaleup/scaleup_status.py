@@ -1,4 +1,4 @@
-"""What may be expected of the autoscaler, unit by unit: nodes on their way, and why none come."""
+"""What to expect of the autoscaler, unit by unit: nodes on their way, and why none come (L5)."""
 
 import math
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ __all__ = [
 
 
 class AutoscalerHealth(StrEnum):
-    """Whether anybody is there to ask (A8, W5)."""
+    """Whether there is an autoscaler that answers (A8, W5)."""
 
     UNKNOWN = "Unknown"
     """Not looked yet."""
     OFF = "Off"
-    """Switched off by the setting: only observed."""
+    """Switched off by the setting: the watcher only observes."""
     NOT_SERVED = "NotServed"
-    """The back-end has nothing to speak to: the API is not served, or no autoscaler has ever said a word."""
+    """The API of the back-end is not served, or no autoscaler has ever written its status."""
     DOWN = "Down"
-    """It was there and shows no life any more."""
+    """It was there, and its status is not updated any more."""
     NOT_RESPONDING = "NotResponding"
-    """It lives, and leaves requests unanswered."""
+    """Its status is updated, and it leaves requests unanswered."""
     SERVING = "Serving"
 
 
@@ -42,18 +42,18 @@ class BlockReason(StrEnum):
     REFUSED = "Refused"
     """The autoscaler found no way, and does not tell which of the two it is."""
     NOT_ARRIVED = "NotArrived"
-    """Nodes were promised and have not taken their pods in time."""
+    """Nodes were provisioned and have not taken their pods in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A unit that is passed over."""
+    """Why a unit is passed over."""
 
     reason: BlockReason
     message: str
-    """In the autoscaler's own words; empty if it has none."""
+    """In the autoscaler's words; empty if it has none."""
     until: float = math.inf
-    """When it is asked again; never earlier than the autoscaler lifts it, if that is what it waits for."""
+    """When it is tried again; infinite: as soon as the autoscaler says that its groups can grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class UnitScaleUp:
 
     @property
     def growable(self) -> bool:
-        """Whether it would be asked for more."""
+        """Whether the watcher would ask for more nodes."""
         return self.blocked is None
 
 
@@ -79,7 +79,7 @@ _NOTHING = UnitScaleUp()
 
 @dataclass(frozen=True, slots=True)
 class ScaleUpStatus:
-    """One round's findings. Times are in Unix seconds."""
+    """The result of one reconcile. Times are in Unix seconds."""
 
     health: AutoscalerHealth = AutoscalerHealth.UNKNOWN
     units: Mapping[tuple[str, int], UnitScaleUp] = field(default_factory=dict)
@@ -93,18 +93,18 @@ class ScaleUpStatus:
 
 
 class LatestScaleUpStatus:
-    """Where the watcher's thread puts the scaleup_status and others read it."""
+    """Holds the last `ScaleUpStatus`: the scale-up thread writes it, others read it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._latest = ScaleUpStatus()
 
-    def publish(self, scaleup_status: ScaleUpStatus) -> None:
-        """Replace what was there."""
+    def publish(self, status: ScaleUpStatus) -> None:
+        """Replace the last one."""
         with self._lock:
-            self._latest = scaleup_status
+            self._latest = status
 
     def latest(self) -> ScaleUpStatus:
-        """What was published last."""
+        """The one published last."""
         with self._lock:
             return self._latest

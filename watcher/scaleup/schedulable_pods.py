@@ -1,8 +1,8 @@
 """Pods that stay pending though a node is free for them, as far as we can tell.
 
-kube-scheduler has filters that `policy.scheduling.node_fit` does not copy, such as affinity between pods,
-spreading, volumes and host ports. cluster-autoscaler has them all, and buys nothing for a pod that fits: so
-such a pod is not held, and the autoscaler sees it.
+kube-scheduler has filters that `policy.scheduling.node_fit` does not copy: affinity between pods, spreading,
+volumes, host ports. cluster-autoscaler has them all, and buys nothing for a pod that fits: so it is better
+that it sees such a pod than that we hold it.
 """
 
 from collections.abc import Iterator
@@ -15,25 +15,24 @@ from watcher.scaleup.cluster_state import ClusterState
 
 __all__ = ["SchedulablePods"]
 
-_GRACE_SECONDS = 60.0
+_BINDING_GRACE = 60.0
 """Seconds that the scheduler has to use a free node: several times its longest back-off."""
 
 
 @dataclass(slots=True)
 class SchedulablePods:
-    """`update` it now and then; `uids` are the pods that have been schedulable for too long."""
+    """`uids` are the pods for which a node has been free for too long."""
 
     uids: frozenset[str] = frozenset()
     _since: dict[str, float] = field(default_factory=dict)
 
     def update(self, state: ClusterState) -> list[Pod]:
-        """Note who has a free node now; those for whom it has been so too long since this update."""
-        found = {pod.uid: pod for pod in _schedulable(state)}
-        self._since = {uid: self._since.get(uid, state.now) for uid in found}
+        """Take in who has a free node now, and return the pods that are new in `uids`."""
+        schedulable = {pod.uid: pod for pod in _schedulable(state)}
+        self._since = {uid: self._since.get(uid, state.now) for uid in schedulable}
         before = self.uids
-        since = self._since.items()
-        self.uids = frozenset(uid for uid, at in since if state.now - at >= _GRACE_SECONDS)
-        return [found[uid] for uid in sorted(self.uids - before)]
+        self.uids = frozenset(u for u, since in self._since.items() if state.now - since >= _BINDING_GRACE)
+        return [schedulable[uid] for uid in sorted(self.uids - before)]
 
 
 def _schedulable(state: ClusterState) -> Iterator[Pod]:

@@ -1,7 +1,4 @@
-"""What the status of every policy should say now (L5).
-
-The conditions and the states are those of `policy.conditions`, `policy.placement` and `unit_states`.
-"""
+"""What the status of every policy should say now (L5)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +24,7 @@ class UnitStatus:
 
     unit: Unit
     occupancy: UnitCapacity
-    asked: int
+    requested: int
     state: UnitState
 
 

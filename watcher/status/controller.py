@@ -21,7 +21,7 @@ class StatusController:
     """One thread's work."""
 
     builder: StatusBuilder
-    board: LatestScaleUpStatus
+    latest_status: LatestScaleUpStatus
     placement: PodMetadataController
     sinks: Sequence[Sink]
     begin: Callable[[], None] = lambda: None
@@ -30,10 +30,10 @@ class StatusController:
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
         self.begin()
-        repeat("reporting", _PERIOD, self.round, stop)
+        repeat("reporting", _PERIOD, self.reconcile, stop)
 
-    def round(self) -> None:
+    def reconcile(self) -> None:
         """Look, and tell each sink."""
-        report = self.builder.report(self.board.latest(), self.placement.not_written)
-        for publish in self.sinks:
-            publish(report)
+        report = self.builder.report(self.latest_status.latest(), self.placement.not_written)
+        for tell in self.sinks:
+            tell(report)

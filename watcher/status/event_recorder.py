@@ -1,4 +1,7 @@
-"""Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands."""
+"""Events beside policies and pods, in events.k8s.io/v1: one for each cause, none more while it stands.
+
+The name of an Event is made from its cause, so that a restarted watcher finds it again.
+"""
 
 import hashlib
 import logging
@@ -28,7 +31,7 @@ _EXISTS, _NOT_FOUND = "AlreadyExists", 404
 
 
 @dataclass(slots=True)
-class _Published:
+class _Told:
     """A cause that was told."""
 
     at: float
@@ -43,24 +46,24 @@ class EventRecorder:
     connection: KubeClient
     clock: Callable[[], float]
     instance: str
-    _told: dict[str, _Published] = field(default_factory=dict)
+    _told: dict[str, _Told] = field(default_factory=dict)
 
-    def publish(self, notices: Iterable[EventSpec]) -> None:
+    def publish(self, events: Iterable[EventSpec]) -> None:
         """Tell what is new. What could not be told is tried again next time."""
         now = self.clock()
-        standing = {_name(notice): notice for notice in notices}
+        standing = {_name(event): event for event in events}
         self._told = {name: told for name, told in self._told.items() if now - told.at < _FORGOTTEN}
-        due = [(name, notice) for name, notice in standing.items() if self._is_due(name, now)]
-        for name, notice in due[:_AT_ONCE]:
+        due = [(name, event) for name, event in standing.items() if self._is_due(name, now)]
+        for name, event in due[:_AT_ONCE]:
             try:
-                self._write(name, notice, now)
+                self._write(name, event, now)
             except Unreachable as error:
                 log.warning("events are not written: %s", error)
                 return
             except ApiError as error:
                 # A namespace that ends takes no events, and perhaps a quota none more.
-                log.warning("an event for %s was not written: %s", notice.about.name, error)
-                self._told[name] = _Published(now)
+                log.warning("an event for %s was not written: %s", event.about.name, error)
+                self._told[name] = _Told(now)
         for name, told in self._told.items():
             told.stands = name in standing
 
@@ -68,14 +71,14 @@ class EventRecorder:
         told = self._told.get(name)
         return told is None or now - told.at > (_FRESH if told.stands else _PAUSE)
 
-    def _write(self, name: str, notice: EventSpec, now: float) -> None:
+    def _write(self, name: str, event: EventSpec, now: float) -> None:
         told = self._told.get(name)
-        path = f"/apis/events.k8s.io/v1/namespaces/{notice.about.namespace}/events"
+        path = f"/apis/events.k8s.io/v1/namespaces/{event.about.namespace}/events"
         if told is None:
-            self._create(path, self._event(name, notice, now))
-            self._told[name] = _Published(now)
+            self._create(path, self._event(name, event, now))
+            self._told[name] = _Told(now)
         elif self._count(f"{path}/{name}", told.count + 1, now):
-            self._told[name] = _Published(now, told.count + 1)
+            self._told[name] = _Told(now, told.count + 1)
         else:
             del self._told[name]  # the API server has forgotten it: created in the next round
 
@@ -97,8 +100,8 @@ class EventRecorder:
             return False
         return True
 
-    def _event(self, name: str, notice: EventSpec, now: float) -> dict[str, Any]:
-        about = notice.about
+    def _event(self, name: str, event: EventSpec, now: float) -> dict[str, Any]:
+        about = event.about
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -107,9 +110,9 @@ class EventRecorder:
             "reportingController": wellknown.WATCHER,
             "reportingInstance": self.instance[:128],
             "action": "Watching",
-            "type": str(notice.severity),
-            "reason": notice.reason,
-            "note": notice.note.encode()[:_LONGEST_NOTE].decode(errors="ignore"),
+            "type": str(event.severity),
+            "reason": event.reason,
+            "note": event.note.encode()[:_LONGEST_NOTE].decode(errors="ignore"),
             "regarding": {
                 "apiVersion": about.api_version,
                 "kind": about.kind,
@@ -120,9 +123,9 @@ class EventRecorder:
         }
 
 
-def _name(notice: EventSpec) -> str:
-    cause = repr((notice.about.kind, notice.about.uid, notice.reason, notice.cause))
-    about = notice.about.name[:_LONGEST_NAME].rstrip("-.")
+def _name(event: EventSpec) -> str:
+    cause = repr((event.about.kind, event.about.uid, event.reason, event.dedupe_key))
+    about = event.about.name[:_LONGEST_NAME].rstrip("-.")
     return f"{about}.{hashlib.sha256(cause.encode()).hexdigest()[:16]}"
 
 

@@ -1,12 +1,14 @@
 """What a person should read beside a policy or a pod, and may act on: one notice for each cause.
 
-Pure. A cause is told for as long as it stands; nothing in a sentence moves meanwhile.
+Pure. A cause is
+told for as long as it stands; nothing in a sentence moves meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.api import wellknown
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.status.conditions import Condition, ConditionType
@@ -48,14 +50,14 @@ class About:
 class EventSpec:
     """`reason` is one word for programs, `note` a sentence for people.
 
-    Notices with the same `cause` are one, though their notes name other examples.
+    Notices with the same `dedupe_key` are one, though their notes name other examples.
     """
 
     about: About
     severity: EventType
     reason: str
     note: str
-    cause: str
+    dedupe_key: str
 
 
 def event_specs(report: StatusReport) -> Iterator[EventSpec]:
@@ -71,7 +73,7 @@ def event_specs(report: StatusReport) -> Iterator[EventSpec]:
 
 def _of_policy(key: str, status: PolicyStatus, passed: Sequence[_Passed]) -> Iterator[EventSpec]:
     namespace, _, name = key.partition("/")
-    about = About("scheduling.alibabacloud.com/v1alpha1", "ResourcePolicy", namespace, name, status.uid)
+    about = About(wellknown.RESOURCEPOLICY_API, "ResourcePolicy", namespace, name, status.uid)
     for condition in status.conditions:
         if _is_news(condition):
             expected = condition.type is ConditionType.WAITING_FOR_NODES

@@ -1,7 +1,7 @@
 """The state of each unit in one word, why in another, and a sentence for people (L5).
 
-Pure; in this package and not in `policy`, because it joins what a unit holds with what may be expected of the
-autoscaler. Nothing in a sentence moves while the state stays.
+Pure; in this package and not in `policy`, because it joins what a unit holds with what may be
+expected of the autoscaler. Nothing in a sentence moves while the state stays.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ from policy.status.conditions import Condition, ConditionType
 from policy.status.unit_capacity import UnitCapacity
 from watcher.scaleup.scaleup_status import AutoscalerHealth, BlockReason, ScaleUpStatus, UnitScaleUp
 
-__all__ = ["UnitState", "UnitStateName", "growth_conditions", "obstacles", "states"]
+__all__ = ["UnitState", "UnitStateType", "growth_conditions", "obstacles", "states"]
 
 _LONGEST = 512
 _NAMED = 5
 
 
-class UnitStateName(StrEnum):
+class UnitStateType(StrEnum):
     """Whether a pod may use the unit now, and what there is to hope for if not."""
 
     OPEN = "Open"
@@ -37,7 +37,7 @@ class UnitStateName(StrEnum):
 class UnitState:
     """One unit."""
 
-    state: UnitStateName
+    state: UnitStateType
     reason: str
     """One word for programs."""
     message: str
@@ -91,35 +91,35 @@ def _state(
 ) -> UnitState:
     if occupancy.exhausted is not None:
         refusal = occupancy.exhausted
-        return UnitState(UnitStateName.EXHAUSTED, refusal.reason, _cap(refusal))
+        return UnitState(UnitStateType.EXHAUSTED, refusal.reason, _cap(refusal))
     if occupancy.room:
-        return UnitState(UnitStateName.OPEN, "HasRoom", "a pod may use it now")
+        return UnitState(UnitStateType.OPEN, "HasRoom", "a pod may use it now")
     if policy.units[index].waits_for_nodes:
         found = _growing(scaleup_status.of(policy.key, index), scaleup_status.health)
         if found is not None:
             return found
     if not occupancy.nodes:
-        return UnitState(UnitStateName.EMPTY, "NoNodes", "no node has its kind and its labels")
-    return UnitState(UnitStateName.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
+        return UnitState(UnitStateType.EMPTY, "NoNodes", "no node has its kind and its labels")
+    return UnitState(UnitStateType.FULL, "NoRoom", "none of its nodes has room for another pod of the policy")
 
 
-def _growing(growth: UnitScaleUp, presence: AutoscalerHealth) -> UnitState | None:
+def _growing(growth: UnitScaleUp, health: AutoscalerHealth) -> UnitState | None:
     if growth.requested:
         words = "nodes were asked for, and have not taken their pods yet"
-        return UnitState(UnitStateName.WAITING_FOR_NODES, "NodesAsked", words)
-    obstacle = _obstacle(growth, presence)
+        return UnitState(UnitStateType.WAITING_FOR_NODES, "NodesAsked", words)
+    obstacle = _obstacle(growth, health)
     if obstacle is not None:
-        return UnitState(UnitStateName.NOT_GROWABLE, *obstacle)
-    if presence is AutoscalerHealth.SERVING:
+        return UnitState(UnitStateType.NOT_GROWABLE, *obstacle)
+    if health is AutoscalerHealth.SERVING:
         words = "it has no room now, and gets nodes when a pod needs them"
-        return UnitState(UnitStateName.GROWABLE, "CanGrow", words)
+        return UnitState(UnitStateType.GROWABLE, "CanGrow", words)
     return None
 
 
-def _obstacle(growth: UnitScaleUp, presence: AutoscalerHealth) -> tuple[str, str] | None:
+def _obstacle(growth: UnitScaleUp, health: AutoscalerHealth) -> tuple[str, str] | None:
     """Why a unit gets no nodes, as a word and a sentence; None if it may get some."""
-    if presence in _ABSENT:
-        return _ABSENT[presence]
+    if health in _ABSENT:
+        return _ABSENT[health]
     if growth.blocked is None:
         return None
     said = f" ({growth.blocked.message[:_LONGEST]})" if growth.blocked.message else ""

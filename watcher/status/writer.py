@@ -104,7 +104,7 @@ def _unit(index: int, status: UnitStatus) -> dict[str, Any]:
         "resource": str(status.unit.resource),
         "nodes": held.nodes,
         "pods": held.pods,
-        "asked": status.asked,
+        "asked": status.requested,
         **{name: value for name, value in optional.items() if value not in (None, {})},
         "state": str(status.state.state),
         "reason": str(status.state.reason),

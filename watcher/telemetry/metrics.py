@@ -1,6 +1,7 @@
 """The metrics of the watcher, and where they are served.
 
-What is the case now is read from the last report, so that a policy that is gone leaves no series behind.
+What is the case now is read from
+the last report, so that a policy that is gone leaves no series behind.
 """
 
 import time
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 
 from watcher.status.builder import PolicyStatus, StatusReport
-from watcher.status.unit_status import UnitStateName
+from watcher.status.unit_status import UnitStateType
 
 __all__ = ["WatcherMetrics", "serve_metrics"]
 
@@ -60,9 +61,11 @@ class WatcherMetrics:
         self._now.show(report)
 
     def asked(self, policy: str, unit: int, seconds: float) -> None:
+        """One pod's time, in seconds."""
         self._asked.labels(policy, str(unit)).observe(seconds)
 
     def bound(self, policy: str, place: str, seconds: float) -> None:
+        """One pod's time, in seconds."""
         self._bound.labels(policy, place).observe(seconds)
 
     def overflowed(self, policy: str, place: str) -> None:
@@ -108,8 +111,8 @@ class _Now:
                 where = key, str(index)
                 pods.add_metric(where, unit.occupancy.pods)
                 nodes.add_metric(where, unit.occupancy.nodes)
-                asked.add_metric(where, unit.asked)
-                for each in UnitStateName:
+                asked.add_metric(where, unit.requested)
+                for each in UnitStateType:
                     state.add_metric((*where, each), each is unit.state.state)
         yield from (pods, nodes, asked, state, pending)
 

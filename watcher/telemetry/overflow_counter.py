@@ -1,6 +1,7 @@
 """Pods that overflowed: placed in a later unit than the first, or outside all (O3 to O7, U6).
 
-What was placed before we looked was counted by whoever looked then.
+Each is counted once, when it is placed. What was placed before we
+looked was counted by whoever looked then.
 """
 
 from collections.abc import Callable, Collection
@@ -32,9 +33,9 @@ class OverflowCounter:
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
         self._settled = None  # another leader may have counted meanwhile
-        repeat("overflow", _PERIOD, self.round, stop)
+        repeat("overflow", _PERIOD, self.reconcile, stop)
 
-    def round(self) -> None:
+    def reconcile(self) -> None:
         """Count who was placed since."""
         with self.cache.lock:
             placed = {pod.uid: pod for pod in self.cache.pods() if _is_placed(pod)}

@@ -1,6 +1,7 @@
 """How long pods wait: from the first refusal to the request for nodes, and to the binding.
 
-A restart begins anew: a pod that waited before counts from then.
+By a clock of ours: the times of the API are whole seconds. After a restart a pod that already waited counts
+from then.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ class PodLatency:
     """One thread's work. `clock` is monotonic."""
 
     cache: Cache
-    board: LatestScaleUpStatus
+    latest_status: LatestScaleUpStatus
     clock: Callable[[], float]
     heard: LatencySink
     _since: dict[str, float] = field(default_factory=dict)
@@ -43,9 +44,9 @@ class PodLatency:
 
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
-        repeat("waits", _PERIOD, self.round, stop)
+        repeat("waits", _PERIOD, self.reconcile, stop)
 
-    def round(self) -> None:
+    def reconcile(self) -> None:
         """Look who waits, who was asked for, and who got a node."""
         now = self.clock()
         with self.cache.lock:
@@ -70,7 +71,7 @@ class PodLatency:
 
     def _hear_asked(self, now: float) -> None:
         self._asked &= self._since.keys()
-        for (policy, unit), growth in self.board.latest().units.items():
+        for (policy, unit), growth in self.latest_status.latest().units.items():
             for uid in growth.pods & self._since.keys() - self._asked:
                 self._asked.add(uid)
                 self.heard.asked(policy, unit, now - self._since[uid])

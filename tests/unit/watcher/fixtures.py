@@ -1,6 +1,7 @@
 """A watcher on a real cache with a fake clock, and an autoscaler that answers what a test says."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
 from tests.builders import NOW, a_node, a_pod, a_unit
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
-from watcher.provisioner.interface import Request, RequestPhase, shape_of
+from watcher.provisioner.interface import Request, RequestPhase, shape_key
 from watcher.provisioner.request_manifests import bundle_of, name_of
 from watcher.scaleup.controller import ScaleUpController
 from watcher.scaleup.pod_holds import HoldChange
@@ -33,7 +34,7 @@ class Recorder:
     def __init__(self) -> None:
         self.serves = True
         self.live: dict[str, Request] = {}
-        self.said = AutoscalerStatus("1", (NodeGroup("near", 0), NodeGroup("far", 0)))
+        self.current_status = AutoscalerStatus("1", (NodeGroup("near", 0), NodeGroup("far", 0)))
         self.asked: list[tuple[int, list[str]]] = []
         self.settled: list[str] = []
         self.refusals: list[ApiError] = []
@@ -43,16 +44,16 @@ class Recorder:
         return self.serves
 
     def status(self) -> AutoscalerStatus:
-        return self.said
+        return self.current_status
 
     def requests(self) -> Sequence[Request]:
         return list(self.live.values())
 
     def scale(self, request: Request, places: int) -> None:
-        self.live[request.name] = replace(request, shown=places)
+        self.live[request.name] = replace(request, placeholders=places)
 
     def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
-        assert status == self.said
+        assert status == self.current_status
         if self.refusals:
             raise self.refusals.pop()
         return [self.put(demand, bundle_of(demands)) for demand in demands]
@@ -65,9 +66,9 @@ class Recorder:
             policy=demand.policy.key,
             record=record_of(demand.policy, demand.unit),
             pods=frozenset(pods),
-            shape=shape_of(demand.pods[0]),
+            shape=shape_key(demand.pods[0]),
             bundle=bundle,
-            phase=RequestPhase.ASKED,
+            phase=RequestPhase.SENT,
             made_at=self.now,
         )
         return name
@@ -82,15 +83,15 @@ class Recorder:
         if request.phase is not RequestPhase.PROVISIONED:
             self.mark(request.bundle, RequestPhase.UNSENT)
 
-    def mark(self, bundle: str, answer: RequestPhase) -> None:
+    def mark(self, bundle: str, phase: RequestPhase) -> None:
         """The requests of a bundle share what the autoscaler sees."""
         for name, request in self.live.items():
             if request.bundle == bundle:
-                self.live[name] = replace(request, phase=answer)
+                self.live[name] = replace(request, phase=phase)
 
-    def answer(self, answer: RequestPhase) -> None:
+    def set_phase(self, phase: RequestPhase) -> None:
         self.live = {
-            name: replace(r, phase=answer) if r.phase in (RequestPhase.ASKED, RequestPhase.ACCEPTED) else r
+            name: replace(r, phase=phase) if r.phase in (RequestPhase.SENT, RequestPhase.ACCEPTED) else r
             for name, r in self.live.items()
         }
 
@@ -101,6 +102,7 @@ class World:
     def __init__(self, *policies: ResourcePolicy, settings: Settings = SETTINGS) -> None:
         self.autoscaler = Recorder()
         self.held: list[HoldChange] = []
+        self.counted = Counter[tuple[str, str]]()
         self.settings = settings
         self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
         self.cache.lock.acquire()  # one thread, to the end of the test
@@ -111,10 +113,13 @@ class World:
         return self.autoscaler.now
 
     def restart(self) -> None:
-        self.board = LatestScaleUpStatus()
+        self.latest_status = LatestScaleUpStatus()
         self.watcher = ScaleUpController(
-            self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.board
+            self.cache, self.autoscaler, self.hold, self.clock, self.settings, self.latest_status, self.count
         )
+
+    def count(self, policy: str, outcome: str) -> None:
+        self.counted[policy, outcome] += 1
 
     def hold(self, wanted: Iterable[HoldChange]) -> None:
         self.held = list(wanted)
@@ -129,17 +134,17 @@ class World:
     def bind(self, name: str, node: str) -> None:
         self.put(replace(waiting(name), node_name=node, bound_at=self.clock() + 1, unschedulable=False))
 
-    def round(self, seconds: float = 0.2) -> list[tuple[int, list[str]]]:
+    def reconcile(self, seconds: float = 0.2) -> list[tuple[int, list[str]]]:
         """What was asked in it, as (unit, pods)."""
         self.autoscaler.now += seconds
         before = len(self.autoscaler.asked)
         self.watcher.reconcile()
         return self.autoscaler.asked[before:]
 
-    def answered(self, answer: RequestPhase) -> list[tuple[int, list[str]]]:
+    def after_phase(self, phase: RequestPhase) -> list[tuple[int, list[str]]]:
         """What is asked for, once that answer is in."""
-        self.autoscaler.answer(answer)
-        return self.round() + self.round()
+        self.autoscaler.set_phase(phase)
+        return self.reconcile() + self.reconcile()
 
     @property
     def live(self) -> list[Request]:

@@ -87,23 +87,23 @@ def test_a_pod_of_a_later_unit_is_written_once_and_one_of_the_first_never(stage:
     stage.set_policy(a_policy())
     stage.bind("a", "dc-1")
     stage.bind("b", "cloud-1")
-    stage.placement.round()
+    stage.placement.reconcile()
     assert (stage.stored("a"), stage.stored("b")) == ({}, OURS)
-    stage.placement.round()
+    stage.placement.reconcile()
     stage.show("b")
     stage.now += 100
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.patches() == 1
 
 
 def test_a_pod_is_written_on_the_news_of_its_binding_and_nobody_else_is_looked_at(stage: Stage) -> None:
     stage.set_policy(a_policy())
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     stage.bind("b", "cloud-1")
     stage.bind("c", "cloud-1")
     stage.news.take()
     stage.bind("d", "cloud-1")
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert [stage.stored(name) for name in "bcd"] == [{}, {}, OURS]
 
 
@@ -111,15 +111,15 @@ def test_a_pod_is_written_on_the_news_of_its_binding_and_nobody_else_is_looked_a
 def test_all_pods_are_looked_at_now_and_then_and_when_policies_change(stage: Stage, after: float) -> None:
     """L4: at once."""
     stage.set_policy(a_policy())
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     stage.bind("b", "cloud-1")
     stage.news.take()
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert stage.stored("b") == {}
     stage.now += after
     if not after:
         stage.news.everything()
-    stage.placement.hear()
+    stage.placement.reconcile_changes()
     assert stage.stored("b") == OURS
 
 
@@ -138,7 +138,7 @@ def test_more_than_a_round_may_write_is_left_for_the_next_and_that_comes_soon(st
         stage.bind(f"p{number}", "cloud-1")
     written = []
     for _ in range(3):
-        stage.placement.hear()
+        stage.placement.reconcile_changes()
         written.append(stage.patches())
         stage.now += 0.2
     assert written == [50, 60, 60]
@@ -150,7 +150,7 @@ def test_a_write_that_the_watch_does_not_show_is_repeated_and_not_at_once(stage:
     counts = []
     for seconds in (0.0, 1.0, 10.0):
         stage.now += seconds
-        stage.placement.round()
+        stage.placement.reconcile()
         counts.append(stage.patches())
     assert counts == [1, 1, 2]
 
@@ -159,27 +159,27 @@ def test_units_in_a_new_order_are_followed_at_once_though_the_last_write_is_not_
     """L4."""
     stage.set_policy(a_policy())
     stage.bind("b", "cloud-1")
-    stage.placement.round()
+    stage.placement.reconcile()
     stage.set_policy(a_policy(a_unit("dc"), a_unit("attic"), a_unit("cloud")))
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("b") == {wellknown.POD_DELETION_COST: "-200", wellknown.DELETION_COST_WRITTEN: "-200"}
 
 
 def test_the_policy_goes_and_so_does_the_cost(stage: Stage) -> None:
     stage.set_policy(a_policy())
     stage.bind("b", "cloud-1", annotations={"kept": "yes"})
-    stage.placement.round()
+    stage.placement.reconcile()
     stage.show("b")
     with stage.cache.lock:
         stage.cache.remove_policy("default/policy")
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("b") == {"kept": "yes"}
 
 
 def test_a_users_value_is_never_patched(stage: Stage) -> None:
     stage.set_policy(a_policy())
     stage.bind("b", "cloud-1", annotations={wellknown.POD_DELETION_COST: "5"})
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.patches() == 0
 
 
@@ -187,7 +187,7 @@ def test_a_pod_that_the_scheduler_does_not_send_is_not_governed(stage: Stage) ->
     """M8."""
     stage.set_policy(a_policy())
     stage.bind("web", "cloud-1", requests={"cpu": "1"})
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.patches() == 0
 
 
@@ -195,10 +195,10 @@ def test_a_pod_whose_node_does_not_tell_waits_for_its_record(stage: Stage) -> No
     """L3: the server writes it within moments."""
     stage.set_policy(IN_TWO)
     stage.bind("a", "dc-1")
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.patches() == 0
     stage.bind("a", "dc-1", annotations=recorded_in(IN_TWO, 1))
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("a").items() >= OURS.items()
 
 
@@ -206,9 +206,9 @@ def test_without_a_record_the_node_decides_after_a_while(stage: Stage) -> None:
     """U5: the server that placed the pod died before it wrote the record."""
     stage.set_policy(a_policy(a_unit("attic"), a_unit("dc"), a_unit()))
     stage.bind("a", "dc-1")
-    stage.placement.round()
+    stage.placement.reconcile()
     stage.now += 60
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("a") == OURS
 
 
@@ -219,7 +219,7 @@ def test_one_pod_that_must_not_be_written_does_not_stop_the_rest(
     stage.bind("gone", "cloud-1")
     del stage.api.objects[PODS, "default", "gone"]
     stage.bind("b", "cloud-1")
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("b") == OURS
     assert not caplog.records, "a pod that is gone is nobody's trouble"
 
@@ -230,7 +230,7 @@ def test_thousands_of_pods_are_written_a_few_at_a_time(stage: Stage) -> None:
         stage.bind(f"p{index}", "cloud-1")
     counts = []
     for _ in range(3):
-        stage.placement.round()
+        stage.placement.reconcile()
         counts.append(stage.patches())
     assert counts == [50, 100, 120]
 
@@ -252,7 +252,7 @@ def test_labels_and_cost_come_in_one_patch(stage: Stage) -> None:
     """L1, L2."""
     stage.set_policy(LABELLED)
     stage.bind("a", "cloud-1", **recorded())
-    stage.placement.round()
+    stage.placement.reconcile()
     assert labels(stage, "a") == {"tier": "rented", "app": "web-rented"}
     assert stage.stored("a").items() >= OURS.items()
     assert stage.patches() == 1
@@ -268,8 +268,8 @@ def test_a_label_that_the_workload_selects_by_is_not_written_and_told(stage: Sta
     stage.set_policy(LABELLED)
     for name in ("a", "b"):
         stage.bind(name, "cloud-1", **recorded(owner=OWNER))
-    stage.placement.round()
-    stage.placement.round()
+    stage.placement.reconcile()
+    stage.placement.reconcile()
     assert labels(stage, "a") == labels(stage, "b") == {"tier": "rented"}
     assert sum(request.verb == "GET" for request in stage.api.requests) == 1
     assert {(each.unit, each.key) for each in stage.placement.not_written} == {(1, "app")}
@@ -279,12 +279,12 @@ def test_a_policy_that_is_mended_is_told_no_more(stage: Stage) -> None:
     stage.set_policy(a_policy(a_unit("dc"), a_unit("cloud", pod_labels={"pod-template-hash": "x"})))
     stage.bind("a", "cloud-1")
     stage.now += 60
-    stage.placement.round()
+    stage.placement.reconcile()
     stage.now += 60
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.placement.not_written
     stage.set_policy(a_policy())
-    stage.placement.round()
+    stage.placement.reconcile()
     assert not stage.placement.not_written
 
 
@@ -305,7 +305,7 @@ def test_what_is_written_where_the_selector_is_not_known(
 ) -> None:
     stage.set_policy(LABELLED)
     stage.bind("a", "cloud-1", **recorded(owner=owner))
-    stage.placement.round()
+    stage.placement.reconcile()
     assert labels(stage, "a") == written
 
 
@@ -314,13 +314,13 @@ def test_an_api_server_that_fails_is_asked_again(stage: Stage, caplog: pytest.Lo
     stage.bind("a", "cloud-1", **recorded(owner=OWNER))
     stage.bind("b", "cloud-1", **recorded())
     stage.api.fail("list", Fault(status=500))
-    stage.placement.round()
+    stage.placement.reconcile()
     assert (labels(stage, "a"), len(caplog.records)) == ({}, 1)
     assert labels(stage, "b"), "another pod does not wait for it"
-    stage.placement.round()
+    stage.placement.reconcile()
     assert not labels(stage, "a"), "a moment's pause"
     stage.now += 5
-    stage.placement.round()
+    stage.placement.reconcile()
     assert labels(stage, "a") == {"tier": "rented"}
 
 
@@ -331,9 +331,9 @@ def test_an_api_server_that_is_away_is_left_alone_for_a_moment(
     stage.bind("a", "cloud-1")
     stage.connection.write_only_while(lambda: False)
     for _ in range(5):
-        stage.placement.round()
+        stage.placement.reconcile()
     assert len(caplog.records) == 1
     stage.connection.write_only_while(lambda: True)
     stage.now += 5
-    stage.placement.round()
+    stage.placement.reconcile()
     assert stage.stored("a") == OURS

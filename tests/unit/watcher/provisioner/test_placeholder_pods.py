@@ -67,25 +67,27 @@ def test_the_tenth_placeholder_comes_after_the_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "kept", "answer", "count"),
+    ("pods", "kept", "phase", "count"),
     [
         pytest.param([], [""], RequestPhase.UNSENT, 0, id="killed before the first pod"),
         pytest.param(PODS, [""], RequestPhase.UNSENT, 0, id="killed before anybody could see one"),
-        pytest.param([shown(PODS[0]), PODS[1]], [""], RequestPhase.SHOWN, 1, id="killed halfway"),
-        pytest.param([*map(shown, PODS)], [""], RequestPhase.SHOWN, 2, id="shown"),
         pytest.param(
-            [*map(shown, PODS)], ["", BOUGHT], RequestPhase.BOUGHT, 2, id="killed while it was settled"
+            [shown(PODS[0]), PODS[1]], [""], RequestPhase.PLACEHOLDERS_PENDING, 1, id="killed halfway"
+        ),
+        pytest.param([*map(shown, PODS)], [""], RequestPhase.PLACEHOLDERS_PENDING, 2, id="shown"),
+        pytest.param(
+            [*map(shown, PODS)], ["", BOUGHT], RequestPhase.SCALED_UP, 2, id="killed while it was settled"
         ),
         pytest.param([], ["", BOUGHT], RequestPhase.PROVISIONED, 0, id="settled"),
         pytest.param([], [BOUGHT], RequestPhase.PROVISIONED, 0, id="killed while it was withdrawn"),
     ],
 )
 def test_what_a_crash_leaves_tells_how_far_it_had_come(
-    pods: Sequence[Json], kept: list[str], answer: RequestPhase, count: int
+    pods: Sequence[Json], kept: list[str], phase: RequestPhase, count: int
 ) -> None:
     """W3: every order of writes can be cut off."""
     (request,) = read_placeholders(listed(*pods), listed(*map(record, kept)))
-    assert (request.name, request.phase, request.shown) == (name_of(DEMAND), answer, count)
+    assert (request.name, request.phase, request.placeholders) == (name_of(DEMAND), phase, count)
 
 
 def test_a_record_keeps_how_many_pods_were_granted_a_place() -> None:
@@ -101,23 +103,23 @@ class Silent(World):
 
     def show(self) -> None:
         self.autoscaler.live = {
-            name: replace(r, phase=RequestPhase.SHOWN, shown=len(r.pods))
-            if r.phase is RequestPhase.ASKED
+            name: replace(r, phase=RequestPhase.PLACEHOLDERS_PENDING, placeholders=len(r.pods))
+            if r.phase is RequestPhase.SENT
             else r
             for name, r in self.autoscaler.live.items()
         }
 
-    def create(self, *names: str) -> Request:
+    def ask(self, *names: str) -> Request:
         """The request for these pods, shown."""
         self.put(*map(waiting, names))
-        self.round()
+        self.reconcile()
         self.show()
-        self.round()
+        self.reconcile()
         return self.live[0]
 
-    def publish(self, *groups: NodeGroup, seconds: float = 1) -> None:
-        self.autoscaler.said = AutoscalerStatus(f"{self.clock()}", groups)
-        self.round(seconds)
+    def tell(self, *groups: NodeGroup, seconds: float = 1) -> None:
+        self.autoscaler.current_status = AutoscalerStatus(f"{self.clock()}", groups)
+        self.reconcile(seconds)
 
 
 NEAR_GROUP, FAR_GROUP = NodeGroup("near", max_size=9), NodeGroup("far", max_size=9)
@@ -126,21 +128,21 @@ NEAR_GROUP, FAR_GROUP = NodeGroup("near", max_size=9), NodeGroup("far", max_size
 def test_placeholders_go_as_soon_as_a_group_grew_and_their_places_are_awaited() -> None:
     """A5: in the next loop they would buy a second node."""
     world = Silent(a_policy(NEAR))
-    world.create("a", "b")
-    world.publish(replace(NEAR_GROUP, target=2))
+    world.ask("a", "b")
+    world.tell(replace(NEAR_GROUP, target=2))
     assert len(world.autoscaler.settled) == 1
-    assert [world.round() for _ in range(3)] == [[], [], []]
+    assert [world.reconcile() for _ in range(3)] == [[], [], []]
 
 
 def test_a_group_that_reached_its_maximum_serves_as_many_as_it_bought_nodes_for() -> None:
     """W4: the rest goes on."""
     world = Silent(a_policy(NEAR, FAR))
-    world.autoscaler.said = AutoscalerStatus("0", (replace(NEAR_GROUP, max_size=2), FAR_GROUP))
-    world.create("a", "b", "c")
-    world.publish(NodeGroup("near", target=2, max_size=2), FAR_GROUP)
+    world.autoscaler.current_status = AutoscalerStatus("0", (replace(NEAR_GROUP, max_size=2), FAR_GROUP))
+    world.ask("a", "b", "c")
+    world.tell(NodeGroup("near", target=2, max_size=2), FAR_GROUP)
     assert world.live[0].granted == 2
     # The unit is not known to be at its maximum here: one request shows.
-    assert world.round() == [(0, ["c"])]
+    assert world.reconcile() == [(0, ["c"])]
 
 
 def test_nodes_for_several_pods_serve_several() -> None:
@@ -148,19 +150,19 @@ def test_nodes_for_several_pods_serve_several() -> None:
     world = Silent(a_policy(NEAR))
     world.put(a_node("old", "near", allocatable={"nvidia.com/gpu": "2"}))
     world.put(*(replace(waiting(f"busy{n}"), node_name="old", unschedulable=False) for n in range(2)))
-    world.autoscaler.said = AutoscalerStatus("0", (NodeGroup("near", 1, 1, max_size=2),))
-    world.create("a", "b", "c")
-    world.publish(NodeGroup("near", target=2, registered=1, max_size=2))
+    world.autoscaler.current_status = AutoscalerStatus("0", (NodeGroup("near", 1, 1, max_size=2),))
+    world.ask("a", "b", "c")
+    world.tell(NodeGroup("near", target=2, registered=1, max_size=2))
     assert world.live[0].granted == 2
 
 
 def test_a_refusal_of_the_cloud_sends_the_pods_to_the_next_unit() -> None:
     """W4: at once, and not half of them again."""
     world = Silent(a_policy(NEAR, FAR))
-    world.create("a", "b")
-    world.publish(replace(NEAR_GROUP, backoff="no stock"), FAR_GROUP)
-    assert world.round() == [(1, ["a", "b"])]
-    blocked = world.board.latest().of("default/policy", 0).blocked
+    world.ask("a", "b")
+    world.tell(replace(NEAR_GROUP, backoff="no stock"), FAR_GROUP)
+    assert world.reconcile() == [(1, ["a", "b"])]
+    blocked = world.latest_status.latest().of("default/policy", 0).blocked
     assert blocked
     assert blocked.reason is BlockReason.BACK_OFF
 
@@ -168,40 +170,40 @@ def test_a_refusal_of_the_cloud_sends_the_pods_to_the_next_unit() -> None:
 def test_an_autoscaler_that_lives_and_does_nothing_has_refused() -> None:
     """A6: a timeout is the only sign that its nodes would not fit."""
     world = Silent(a_policy(NEAR, FAR))
-    world.create("a")
-    world.publish(NEAR_GROUP, FAR_GROUP, seconds=91)
-    assert world.round() == [(1, ["a"])]
+    world.ask("a")
+    world.tell(NEAR_GROUP, FAR_GROUP, seconds=91)
+    assert world.reconcile() == [(1, ["a"])]
 
 
 def test_a_dead_autoscaler_has_not_refused() -> None:
     """A8: it will act on the placeholder when it is back."""
     world = Silent(a_policy(NEAR, FAR))
-    world.create("a")
-    assert world.round(91) == []
-    assert world.round(91) == []
+    world.ask("a")
+    assert world.reconcile(91) == []
+    assert world.reconcile(91) == []
 
 
 def test_a_pod_that_goes_takes_its_placeholder_along() -> None:
     """W3: nobody would use its node."""
     world = Silent(a_policy(DC, NEAR))
-    world.create("a", "b")
+    world.ask("a", "b")
     world.cache.remove_pod(waiting("b"))
-    world.round()
-    assert [(r.phase, r.shown) for r in world.live] == [(RequestPhase.SHOWN, 1)]
+    world.reconcile()
+    assert [(r.phase, r.placeholders) for r in world.live] == [(RequestPhase.PLACEHOLDERS_PENDING, 1)]
 
 
 def test_placeholders_without_pods_are_removed_after_a_moment_for_replacements() -> None:
     """W3, A4: a roll-out must not wait for the grace of 30 s again."""
     world = Silent(a_policy(NEAR))
-    world.create("old")
+    world.ask("old")
     world.cache.remove_pod(waiting("old"))
-    world.round()
+    world.reconcile()
     world.put(waiting("new"))
-    world.round(3)
+    world.reconcile(3)
     assert [r.pods for r in world.live] == [frozenset({"old"})]
     world.cache.remove_pod(waiting("new"))
-    world.round()
-    world.round(3)
+    world.reconcile()
+    world.reconcile(3)
     assert not world.live
 
 
@@ -209,7 +211,7 @@ def test_a_placeholder_is_no_pod_of_a_policy() -> None:
     """A policy in our own namespace would otherwise ask for nodes for placeholders, without end."""
     world = World(a_policy(NEAR))
     world.put(replace(waiting("a"), labels=OWNED))
-    assert world.round() == []
+    assert world.reconcile() == []
     assert not world.held
 
 
@@ -218,33 +220,33 @@ def test_units_of_different_groups_need_not_wait_for_each_other() -> None:
     capped = a_unit("near", resource="elastic", max=1)
     known = WatcherSettings(node_groups={"near": {"pool": "near"}, "far": {"pool": "far"}})
     world = Silent(a_policy(capped, FAR), settings=Settings(watcher=known))
-    world.autoscaler.said = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
+    world.autoscaler.current_status = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
     world.put(waiting("a"), waiting("b"))
-    assert world.round() == [(0, ["a"])]
+    assert world.reconcile() == [(0, ["a"])]
     world.show()
-    assert world.round() == [(1, ["b"])]
+    assert world.reconcile() == [(1, ["b"])]
     world.show()
     world.put(waiting("c"))
-    assert world.round() == []
+    assert world.reconcile() == []
 
 
 def test_units_whose_groups_are_not_known_wait_for_each_other() -> None:
     """A4: any group might be the one."""
     world = Silent(a_policy(a_unit("near", resource="elastic", max=1), FAR))
-    world.create("a", "b")
-    assert world.round() == []
+    world.ask("a", "b")
+    assert world.reconcile() == []
 
 
 def test_pods_that_land_before_the_growth_is_told_have_its_places_all_the_same() -> None:
     """A4: a node may be there before the autoscaler writes that it bought it; whose it is, its age tells."""
     capped = a_unit("near", resource="elastic", max=2)
     world = Silent(a_policy(capped, FAR))
-    world.autoscaler.said = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
-    world.create("a", "b")
+    world.autoscaler.current_status = AutoscalerStatus("0", (NEAR_GROUP, FAR_GROUP))
+    world.ask("a", "b")
     for name, node in (("twin", "n1"), ("a", "n2")):
         world.put(room(node, "near"))
         world.bind(name, node)
-    world.round()
-    world.publish(replace(NEAR_GROUP, target=2, registered=2, ready=2), FAR_GROUP)
+    world.reconcile()
+    world.tell(replace(NEAR_GROUP, target=2, registered=2, ready=2), FAR_GROUP)
     # Both places are taken, by a twin the one: the pod that has none goes on, as the cap is reached.
-    assert world.round() == [(1, ["b"])]
+    assert world.reconcile() == [(1, ["b"])]

@@ -131,13 +131,13 @@ def test_what_a_restart_needs_is_read_back() -> None:
     assert (request.policy, request.record) == (POLICY.key, record_of(POLICY, 1))
     assert request.pods == {"a", "b"}
     assert request.sizes == SIZES
-    assert request.phase is RequestPhase.ASKED
+    assert request.phase is RequestPhase.SENT
 
 
 @pytest.mark.parametrize(
-    ("conditions", "answer"),
+    ("conditions", "phase"),
     [
-        pytest.param([], RequestPhase.ASKED, id="no word yet"),
+        pytest.param([], RequestPhase.SENT, id="no word yet"),
         pytest.param([condition("Accepted", "True")], RequestPhase.ACCEPTED, id="accepted"),
         pytest.param(
             [condition("Accepted", "True"), condition("Provisioned", "True", "CapacityIsProvisioned")],
@@ -166,31 +166,31 @@ def test_what_a_restart_needs_is_read_back() -> None:
         ),
     ],
 )
-def test_conditions_are_answers(conditions: list[Json], answer: RequestPhase) -> None:
+def test_conditions_are_answers(conditions: list[Json], phase: RequestPhase) -> None:
     """A6, A7, A9."""
     body = listed(stored(provisioning_request([DEMAND], {}), conditions))
-    assert [request.phase for request in read_requests(body, listed())] == [answer]
+    assert [request.phase for request in read_requests(body, listed())] == [phase]
 
 
 @pytest.mark.parametrize(
-    ("requested", "kept", "answer"),
+    ("requested", "kept", "phase"),
     [
-        pytest.param(True, [""], RequestPhase.ASKED, id="a request beside its template"),
+        pytest.param(True, [""], RequestPhase.SENT, id="a request beside its template"),
         pytest.param(False, [""], RequestPhase.UNSENT, id="a template alone: killed before the request"),
-        pytest.param(True, ["", BOUGHT], RequestPhase.BOUGHT, id="killed before the request was deleted"),
+        pytest.param(True, ["", BOUGHT], RequestPhase.SCALED_UP, id="killed before the request was deleted"),
         pytest.param(False, ["", BOUGHT], RequestPhase.PROVISIONED, id="bought, and the request deleted"),
         pytest.param(False, [BOUGHT], RequestPhase.PROVISIONED, id="killed while it was withdrawn"),
     ],
 )
 def test_what_a_crash_leaves_tells_how_far_it_had_come(
-    kept: list[str], answer: RequestPhase, *, requested: bool
+    kept: list[str], phase: RequestPhase, *, requested: bool
 ) -> None:
     """W3: every order of writes can be cut off."""
     name = name_of(DEMAND)
     requests = listed(*([stored(provisioning_request([DEMAND], {}))] if requested else []))
     templates = listed(*(stored(template(), name=name + suffix) for suffix in kept))
     (request,) = read_requests(requests, templates)
-    assert (request.name, request.phase) == (name, answer)
+    assert (request.name, request.phase) == (name, phase)
 
 
 OTHER = Demand(POLICY, 1, (a_pod("c", requests=GPU),))
@@ -216,9 +216,9 @@ def test_sizes_that_are_asked_for_together_are_sets_of_one_request() -> None:
     [
         pytest.param(False, [DEMAND], [RequestPhase.UNSENT], id="killed after the first template"),
         pytest.param(False, BOTH, [RequestPhase.UNSENT] * 2, id="killed before the request"),
-        pytest.param(True, BOTH, [RequestPhase.ASKED] * 2, id="asked"),
+        pytest.param(True, BOTH, [RequestPhase.SENT] * 2, id="asked"),
         pytest.param(
-            True, [*BOTH, None], [RequestPhase.BOUGHT] * 2, id="killed before the request was deleted"
+            True, [*BOTH, None], [RequestPhase.SCALED_UP] * 2, id="killed before the request was deleted"
         ),
         pytest.param(
             False, [*BOTH, None], [RequestPhase.PROVISIONED] * 2, id="bought, and the request deleted"
@@ -284,7 +284,7 @@ def test_the_status_tells_sizes_and_troubles() -> None:
     """A9, section 9: empty fields are left out."""
     status = decode_status(config_map(STATUS))
     near, far, new = status.groups
-    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10, needs_nodes=True)
+    assert near == NodeGroup("near", target=3, registered=2, ready=2, max_size=10, growing=True)
     assert far.backoff == "cloudProviderError no stock"
     assert new == NodeGroup("new")
     assert status.sizes == {"near": (3, 1), "far": (0, 0), "new": (0, 0)}
@@ -300,14 +300,14 @@ def test_the_status_tells_sizes_and_troubles() -> None:
         pytest.param((2, 0), NodeGroup("g", target=1, registered=1), False, id="one went"),
         pytest.param(
             (2, 2),
-            NodeGroup("g", target=1, needs_nodes=True),
+            NodeGroup("g", target=1, growing=True),
             True,
             id="two went that were to come, then one more",
         ),
         pytest.param((2, 2), NodeGroup("g", target=1), False, id="one went that was to come"),
         pytest.param(
             (2, 1),
-            NodeGroup("g", target=2, registered=1, needs_nodes=True),
+            NodeGroup("g", target=2, registered=1, growing=True),
             False,
             id="it still grows from before",
         ),

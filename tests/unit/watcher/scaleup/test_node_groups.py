@@ -47,18 +47,18 @@ def test_groups_are_known_by_the_labels_of_their_nodes(
     setting: Mapping[str, Mapping[str, str]], unit: Unit, expected: tuple[list[str], list[str]]
 ) -> None:
     keys = {"pool", "zone"}
-    assert names(NodeGroups(setting, MARKS).learning([ON_A, ON_B], STATUS, keys), unit) == expected
+    assert names(NodeGroups(setting, MARKS).with_nodes([ON_A, ON_B], STATUS, keys), unit) == expected
 
 
 def test_what_is_known_of_a_group_stays_when_its_nodes_are_gone() -> None:
-    groups = NodeGroups({}, MARKS).learning([ON_A], STATUS, {"pool"}).learning([ON_B], STATUS, {"pool"})
+    groups = NodeGroups({}, MARKS).with_nodes([ON_A], STATUS, {"pool"}).with_nodes([ON_B], STATUS, {"pool"})
     assert [names(groups, unit)[0] for unit in (NEAR, FAR)] == [["a"], ["b"]]
 
 
 def test_a_unit_is_passed_over_only_if_no_group_is_left_that_might_serve_it() -> None:
     """What is not known of a group must keep nobody waiting."""
     full = replace(A, target=9)
-    known = NodeGroups({}, MARKS).learning([ON_A, ON_B], STATUS, {"pool"})
+    known = NodeGroups({}, MARKS).with_nodes([ON_A, ON_B], STATUS, {"pool"})
     assert known.blocked(NEAR, AutoscalerStatus("1", (full, B, C))) is None
     blocked = known.blocked(NEAR, AutoscalerStatus("1", (full, B)))
     assert blocked
@@ -98,9 +98,9 @@ def test_the_watcher_learns_from_the_nodes_there_are() -> None:
     world = World(
         a_policy(NEAR, FAR), settings=Settings(watcher=WatcherSettings(node_group_labels=dict(MARKS)))
     )
-    world.autoscaler.said = AutoscalerStatus("1", (replace(A, max_size=1, target=1), B))
+    world.autoscaler.current_status = AutoscalerStatus("1", (replace(A, max_size=1, target=1), B))
     world.put(ON_A, ON_B, *(replace(waiting(name), node_name=f"{name}-1") for name in "ab"))
-    world.round()
+    world.reconcile()
     world.put(waiting("c"))
-    assert world.round(2) == [(1, ["c"])]
-    assert world.answered(RequestPhase.PROVISIONED) == []
+    assert world.reconcile(2) == [(1, ["c"])]
+    assert world.after_phase(RequestPhase.PROVISIONED) == []

@@ -21,7 +21,7 @@ def test_where_several_policies_mean_refusal_nothing_is_asked() -> None:
     settings = Settings(on_conflict=OnConflict.REJECT)
     world = World(a_policy(NEAR), a_policy(FAR, name="other"), settings=settings)
     world.put(waiting("a"))
-    assert world.round() == []
+    assert world.reconcile() == []
     assert [change.held for change in world.held] == [True]
 
 
@@ -30,12 +30,12 @@ def test_a_pod_that_the_scheduler_leaves_beside_a_free_node_is_left_to_the_autos
     world = World(a_policy(NEAR))
     world.put(replace(waiting("a"), annotations=OURS), room("near-1", "near"))
     for seconds, released in ((0.2, False), (59, False), (3, False), (0.2, True)):
-        assert world.round(seconds) == []
+        assert world.reconcile(seconds) == []
         assert ([change.held for change in world.held] == [False]) is released
     world.put(replace(waiting("b"), node_name="near-1"))
-    assert world.round(3) == [(0, ["a"])]
+    assert world.reconcile(3) == [(0, ["a"])]
     world.put(waiting("a"))
-    world.round(3)
+    world.reconcile(3)
     assert [change.held for change in world.held] == [True]
 
 
@@ -43,7 +43,7 @@ def test_pods_that_the_extender_is_not_asked_about_are_left_alone() -> None:
     """M8."""
     world = World(a_policy(NEAR))
     world.put(a_pod("a", requests={"cpu": "1"}, unschedulable=True))
-    assert world.round() == []
+    assert world.reconcile() == []
     assert not world.held
 
 
@@ -55,7 +55,7 @@ def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, 
     world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
     world.autoscaler.serves = serves
     world.put(replace(waiting("a"), annotations=OURS))
-    assert world.round() == []
+    assert world.reconcile() == []
     assert [change.held for change in world.held] == [False]
 
 
@@ -65,20 +65,20 @@ def test_an_observer_asks_nothing_and_takes_its_holds_back(backend: Backend, *, 
 def test_where_no_autoscaler_has_ever_told_anything_nothing_is_held(said: AutoscalerStatus) -> None:
     """A1, A8, W5: the API is served, and nobody is behind it; or we may not see who."""
     world = World(a_policy(NEAR))
-    world.autoscaler.said = said
+    world.autoscaler.current_status = said
     world.put(replace(waiting("a"), annotations=OURS))
-    assert world.round() == []
+    assert world.reconcile() == []
     assert [change.held for change in world.held] == [False]
-    assert world.board.latest().health is AutoscalerHealth.NOT_SERVED
+    assert world.latest_status.latest().health is AutoscalerHealth.NOT_SERVED
 
 
 def test_an_autoscaler_that_was_there_is_waited_for() -> None:
     """A8: it acts on pods that are not held as soon as it is back, and takes any group."""
     world = World(a_policy(NEAR))
-    world.round()
-    world.autoscaler.said = UNKNOWN
+    world.reconcile()
+    world.autoscaler.current_status = UNKNOWN
     world.put(waiting("a"))
-    assert world.round(2) == []
+    assert world.reconcile(2) == []
     assert [change.held for change in world.held] == [True]
 
 
@@ -87,14 +87,14 @@ def test_holds_end_while_a_live_autoscaler_does_not_answer_and_return_when_it_do
     world = World(a_policy(NEAR))
     held = replace(waiting("a"), annotations=OURS)
     world.put(held)
-    world.round()
-    world.round()
-    world.autoscaler.said = replace(world.autoscaler.said, updated="2")
-    world.round(61)
-    world.round()
+    world.reconcile()
+    world.reconcile()
+    world.autoscaler.current_status = replace(world.autoscaler.current_status, updated="2")
+    world.reconcile(61)
+    world.reconcile()
     assert [change.held for change in world.held] == [False]
     world.put(waiting("a"))
-    world.answered(RequestPhase.PROVISIONED)
+    world.after_phase(RequestPhase.PROVISIONED)
     assert [change.held for change in world.held] == [True]
 
 
@@ -102,9 +102,9 @@ def test_holds_stay_while_the_autoscaler_is_dead() -> None:
     """A8: nothing could act on them, and it will serve the request when it is back."""
     world = World(a_policy(NEAR))
     world.put(replace(waiting("a"), annotations=OURS))
-    world.round()
+    world.reconcile()
     for _ in range(3):
-        world.round(61)
+        world.reconcile(61)
     assert not world.held
 
 

@@ -32,9 +32,9 @@ def mapped(mode: NextUnits = NextUnits.LACK_RESOURCE_OR_EXCEED_MAX) -> World:
     return World(a_policy(NEAR, FAR, mode=mode, timeout="30s"), settings=MAPPED)
 
 
-def publish(world: World, *groups: NodeGroup) -> None:
+def tell(world: World, *groups: NodeGroup) -> None:
     """The autoscaler's next status; time enough passes that it is looked at."""
-    world.autoscaler.said = AutoscalerStatus(f"{world.clock()}", groups)
+    world.autoscaler.current_status = AutoscalerStatus(f"{world.clock()}", groups)
     world.autoscaler.now += 2
 
 
@@ -46,61 +46,63 @@ def large(name: str) -> Pod:
 def test_a_unit_whose_groups_cannot_grow_is_passed_over_unasked(trouble: NodeGroup) -> None:
     """W4, A6: and asked again as soon as they can."""
     world = mapped()
-    publish(world, trouble, FAR_GROUP)
+    tell(world, trouble, FAR_GROUP)
     world.put(waiting("a"))
-    assert world.round() == [(1, ["a"])]
-    world.answered(RequestPhase.PROVISIONED)
-    publish(world, FREE, FAR_GROUP)
+    assert world.reconcile() == [(1, ["a"])]
+    world.after_phase(RequestPhase.PROVISIONED)
+    tell(world, FREE, FAR_GROUP)
     world.put(waiting("b"))
-    assert world.round() == [(0, ["b"])]
+    assert world.reconcile() == [(0, ["b"])]
 
 
 def test_a_unit_grows_while_one_of_its_groups_can() -> None:
     """W4."""
     world = mapped()
-    publish(world, STOCK_OUT, NodeGroup("near-2", max_size=9), FAR_GROUP)
+    tell(world, STOCK_OUT, NodeGroup("near-2", max_size=9), FAR_GROUP)
     world.put(waiting("a"))
-    assert world.round() == [(0, ["a"])]
+    assert world.reconcile() == [(0, ["a"])]
 
 
 def test_a_failure_counts_for_as_long_as_the_autoscaler_says_and_no_longer() -> None:
     """W4: not for the time that would pass for a unit whose groups are not known."""
     world = mapped()
-    publish(world, FREE, FAR_GROUP)
+    tell(world, FREE, FAR_GROUP)
     world.put(waiting("a"))
-    assert world.round() == [(0, ["a"])]
+    assert world.reconcile() == [(0, ["a"])]
     # Its status may come a moment after its answer.
-    world.autoscaler.answer(RequestPhase.FAILED)
-    world.round()
-    world.autoscaler.said = AutoscalerStatus("later", (STOCK_OUT, FAR_GROUP))
-    assert world.round() == [(1, ["a"])]
-    world.answered(RequestPhase.PROVISIONED)
-    publish(world, STOCK_OUT, FAR_GROUP)
-    world.round()
-    publish(world, FREE, FAR_GROUP)
+    world.autoscaler.set_phase(RequestPhase.FAILED)
+    world.reconcile()
+    world.autoscaler.current_status = AutoscalerStatus("later", (STOCK_OUT, FAR_GROUP))
+    assert world.reconcile() == [(1, ["a"])]
+    world.after_phase(RequestPhase.PROVISIONED)
+    tell(world, STOCK_OUT, FAR_GROUP)
+    world.reconcile()
+    tell(world, FREE, FAR_GROUP)
     world.put(waiting("b"))
-    assert world.round() == [(0, ["b"])]
+    assert world.reconcile() == [(0, ["b"])]
 
 
 def test_a_policy_that_waits_waits_though_the_groups_of_its_unit_cannot_grow() -> None:
     """W4 under O5: the overflow rule decides, not the autoscaler."""
     world = mapped(mode=NextUnits.TIMEOUT_OR_EXCEED_MAX)
-    publish(world, STOCK_OUT, FAR_GROUP)
+    tell(world, STOCK_OUT, FAR_GROUP)
     world.put(waiting("a"))
-    assert world.round() == []
-    assert world.round(31) == [(1, ["a"])]
+    assert world.reconcile() == []
+    assert world.reconcile(31) == [(1, ["a"])]
 
 
 def test_a_new_back_off_ends_the_halving() -> None:
     """A6: where no setting tells the groups of a unit, one that the cloud refused meanwhile is its own."""
     world = World(a_policy(NEAR, FAR))
-    publish(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
+    tell(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
     world.put(*map(waiting, "abcd"))
-    assert world.round() == [(0, ["a", "b", "c", "d"])]
-    world.round()
-    world.autoscaler.said = AutoscalerStatus("2", (NodeGroup("g1", backoff="no stock"), NodeGroup("g2")))
-    assert world.answered(RequestPhase.FAILED) == [(1, ["a", "b", "c", "d"])]
-    blocked = world.board.latest().of("default/policy", 0).blocked
+    assert world.reconcile() == [(0, ["a", "b", "c", "d"])]
+    world.reconcile()
+    world.autoscaler.current_status = AutoscalerStatus(
+        "2", (NodeGroup("g1", backoff="no stock"), NodeGroup("g2"))
+    )
+    assert world.after_phase(RequestPhase.FAILED) == [(1, ["a", "b", "c", "d"])]
+    blocked = world.latest_status.latest().of("default/policy", 0).blocked
     assert blocked
     assert blocked.reason is BlockReason.BACK_OFF
 
@@ -108,39 +110,39 @@ def test_a_new_back_off_ends_the_halving() -> None:
 def test_an_old_back_off_does_not_end_it() -> None:
     """A6: some group is always in trouble somewhere."""
     world = World(a_policy(NEAR, FAR))
-    publish(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
+    tell(world, NodeGroup("g1"), NodeGroup("g2", backoff="before"))
     world.put(*map(waiting, "abcd"))
-    world.round()
-    world.round()
-    assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b"])]
+    world.reconcile()
+    world.reconcile()
+    assert world.after_phase(RequestPhase.FAILED) == [(0, ["a", "b"])]
 
 
 def test_as_many_are_asked_for_as_a_group_may_still_grow() -> None:
     """A6: a request is all or nothing, and the maximum is known."""
     world = mapped()
-    publish(world, replace(FREE, max_size=3), FAR_GROUP)
+    tell(world, replace(FREE, max_size=3), FAR_GROUP)
     world.put(*map(waiting, "abcd"))
-    assert world.round() == [(0, ["a", "b", "c", "d"])]
-    assert world.answered(RequestPhase.FAILED) == [(0, ["a", "b", "c"])]
+    assert world.reconcile() == [(0, ["a", "b", "c", "d"])]
+    assert world.after_phase(RequestPhase.FAILED) == [(0, ["a", "b", "c"])]
 
 
 def test_a_pod_too_large_for_the_nodes_of_a_unit_does_not_close_it_to_others() -> None:
     """W4: the template does not fit this pod, and that says nothing of the next."""
     world = World(a_policy(NEAR, FAR))
     world.put(large("l"))
-    assert world.round() == [(0, ["l"])]
-    assert world.answered(RequestPhase.FAILED) == [(1, ["l"])]
-    world.answered(RequestPhase.PROVISIONED)
+    assert world.reconcile() == [(0, ["l"])]
+    assert world.after_phase(RequestPhase.FAILED) == [(1, ["l"])]
+    world.after_phase(RequestPhase.PROVISIONED)
     world.put(waiting("a"))
-    assert world.round() == [(0, ["a"])]
+    assert world.reconcile() == [(0, ["a"])]
 
 
 def test_the_outlook_repeats_what_the_autoscaler_says_of_the_groups() -> None:
     """W4, L5: before anything was asked."""
     world = mapped()
-    publish(world, STOCK_OUT, FAR_GROUP)
-    world.round()
-    scaleup_status = world.board.latest()
+    tell(world, STOCK_OUT, FAR_GROUP)
+    world.reconcile()
+    scaleup_status = world.latest_status.latest()
     assert scaleup_status.of("default/policy", 0).blocked == Blocked(BlockReason.BACK_OFF, "near-1: no stock")
     assert scaleup_status.of("default/policy", 1).growable
 
@@ -169,7 +171,7 @@ def test_a_unit_that_cannot_even_be_asked_for_is_passed_over() -> None:
     world = World(a_policy(NEAR, FAR))
     world.put(waiting("a"))
     world.autoscaler.refusals = [ApiError(403, "Forbidden", "exceeded quota", None)]
-    assert world.round() == []
-    assert world.round() == [(1, ["a"])]
-    blocked = world.board.latest().of("default/policy", 0).blocked
+    assert world.reconcile() == []
+    assert world.reconcile() == [(1, ["a"])]
+    blocked = world.latest_status.latest().of("default/policy", 0).blocked
     assert blocked == Blocked(BlockReason.REFUSED, "exceeded quota", world.clock() - 0.2 + 60)

@@ -52,7 +52,7 @@ class Model(Recorder):
         self.backoff: dict[str, float] = {}
         self.of_one_size = dice.choice((*POOLS, ""))
         """None of this pool's node groups takes pods of both sizes."""
-        self.publish()
+        self.tell()
 
     def perhaps(self) -> None:
         if self.dice.random() < self.deadly:
@@ -73,7 +73,7 @@ class Model(Recorder):
     def mark_provisioned(self, request: Request) -> None:
         self.perhaps()
         if self.dice.random() < self.deadly:
-            self.mark(request.bundle, RequestPhase.BOUGHT)
+            self.mark(request.bundle, RequestPhase.SCALED_UP)
             raise Crash
         super().mark_provisioned(request)
         self.perhaps()
@@ -87,29 +87,29 @@ class Model(Recorder):
         """Serve one request that was not started yet; `spare` is room that no pending pod fills."""
         began = self.now
         self.backoff = {pool: until for pool, until in self.backoff.items() if until > began}
-        request = next((r for r in self.live.values() if r.phase is RequestPhase.ASKED), None)
+        request = next((r for r in self.live.values() if r.phase is RequestPhase.SENT), None)
         if request is not None:
             bundle = [r for r in self.live.values() if r.bundle == request.bundle]
             pool, missing = pool_of[request.name], sum(len(r.pods) for r in bundle)
             missing -= spare[pool]
-            answer = RequestPhase.PROVISIONED
+            phase = RequestPhase.PROVISIONED
             if missing > 0 and (pool == self.out_of_stock or pool in self.backoff):
                 self.backoff.setdefault(pool, began + 5)
-                answer = RequestPhase.FAILED
+                phase = RequestPhase.FAILED
             elif missing > 0 and pool == self.of_one_size and len(bundle) > 1:
-                answer = RequestPhase.FAILED
+                phase = RequestPhase.FAILED
             elif missing > 0:
                 self.target[pool] += missing
                 self.bought += [(pool, began + self.dice.choice((0, 1, 3)))] * missing
             lost = self.dice.random() < self.lossy
             for each in bundle:
                 accepted = replace(each, phase=RequestPhase.ACCEPTED, accepted_at=float(int(began)))
-                self.live[each.name] = accepted if lost else replace(accepted, phase=answer)
-        self.publish(registered)
+                self.live[each.name] = accepted if lost else replace(accepted, phase=phase)
+        self.tell(registered)
 
-    def publish(self, registered: Counter[str] | None = None) -> None:
+    def tell(self, registered: Counter[str] | None = None) -> None:
         there = registered or Counter()
-        self.said = AutoscalerStatus(
+        self.current_status = AutoscalerStatus(
             f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%d %H:%M:%S} +0000 UTC",
             tuple(
                 NodeGroup(p, self.target[p], there[p], there[p], 99, "no stock" if p in self.backoff else "")

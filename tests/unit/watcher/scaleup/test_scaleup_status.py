@@ -14,10 +14,10 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     """L5: unit by unit, those that wait for no nodes aside."""
     world = World(a_policy(DC, NEAR, FAR))
     world.put(*map(waiting, "ab"))
-    world.round()
+    world.reconcile()
     asked_at = world.clock()
-    world.answered(RequestPhase.PROVISIONED)
-    scaleup_status = world.board.latest()
+    world.after_phase(RequestPhase.PROVISIONED)
+    scaleup_status = world.latest_status.latest()
     assert scaleup_status.health is AutoscalerHealth.SERVING
     assert scaleup_status.units == {
         ("default/policy", 1): UnitScaleUp(requested=2, pods=frozenset("ab"), since=asked_at),
@@ -25,8 +25,8 @@ def test_the_outlook_tells_what_was_asked_for_and_has_not_arrived() -> None:
     }
     world.put(room("new", "near"))
     world.bind("a", "new")
-    world.round()
-    assert world.board.latest().of("default/policy", 1) == UnitScaleUp(
+    world.reconcile()
+    assert world.latest_status.latest().of("default/policy", 1) == UnitScaleUp(
         requested=1, pods=frozenset("b"), since=asked_at
     )
 
@@ -35,28 +35,28 @@ def test_the_outlook_tells_why_a_unit_is_passed_over_and_until_when() -> None:
     """W4, L5: in the autoscaler's words."""
     world = World(a_policy(NEAR))
     world.put(waiting("a"))
-    world.round()
-    world.autoscaler.said = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
-    world.autoscaler.answer(RequestPhase.FAILED)
-    world.round()
+    world.reconcile()
+    world.autoscaler.current_status = AutoscalerStatus("1", (NodeGroup("near", backoff="no stock"),))
+    world.autoscaler.set_phase(RequestPhase.FAILED)
+    world.reconcile()
     failed_at = world.clock()
-    world.round()
+    world.reconcile()
     blocked = Blocked(BlockReason.BACK_OFF, "near: no stock", failed_at + 60)
-    assert world.board.latest().of("default/policy", 0) == UnitScaleUp(blocked=blocked)
-    assert not world.board.latest().of("default/policy", 0).growable
+    assert world.latest_status.latest().of("default/policy", 0) == UnitScaleUp(blocked=blocked)
+    assert not world.latest_status.latest().of("default/policy", 0).growable
 
 
 @pytest.mark.parametrize(
-    ("backend", "presence"),
+    ("backend", "health"),
     [(Backend.NONE, AutoscalerHealth.OFF), (Backend.AUTO, AutoscalerHealth.NOT_SERVED)],
 )
-def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, presence: AutoscalerHealth) -> None:
+def test_the_outlook_tells_that_nobody_is_asked(backend: Backend, health: AutoscalerHealth) -> None:
     """W5."""
     world = World(a_policy(NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
-    assert world.board.latest().health is AutoscalerHealth.UNKNOWN
+    assert world.latest_status.latest().health is AutoscalerHealth.UNKNOWN
     world.autoscaler.serves = False
-    world.round()
-    assert world.board.latest().health is presence
+    world.reconcile()
+    assert world.latest_status.latest().health is health
 
 
 @pytest.mark.parametrize("backend", [Backend.AUTO, Backend.NONE])
@@ -64,11 +64,11 @@ def test_a_node_that_lost_its_gpu_is_named_once_it_is_not_merely_booting(backend
     """A8: later versions of the autoscaler buy nothing while there is one (kubernetes/autoscaler#10301)."""
     world = World(a_policy(DC, NEAR), settings=Settings(watcher=WatcherSettings(backend=backend)))
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}))
-    world.round(2)
-    world.round(100)
-    assert world.board.latest().unready_gpus == ()
-    world.round(30)
-    assert world.board.latest().unready_gpus == ("dead",)
+    world.reconcile(2)
+    world.reconcile(100)
+    assert world.latest_status.latest().unready_gpus == ()
+    world.reconcile(30)
+    assert world.latest_status.latest().unready_gpus == ("dead",)
     world.put(a_node("dead", "dc", labels={"accelerator": "a10"}, allocatable={"nvidia.com/gpu": "1"}))
-    world.round(2)
-    assert world.board.latest().unready_gpus == ()
+    world.reconcile(2)
+    assert world.latest_status.latest().unready_gpus == ()

@@ -71,7 +71,7 @@ def test_a_condition_that_a_person_should_see_is_told_beside_the_policy(
 
 def test_another_example_is_no_other_cause_and_another_label_is() -> None:
     for kind, same in ((ConditionType.FOREIGN_DELETION_COSTS, True), (ConditionType.LABELS_REFUSED, False)):
-        causes = {told(condition(kind, message), waiting=())[0].cause for message in ("web-1", "web-2")}
+        causes = {told(condition(kind, message), waiting=())[0].dedupe_key for message in ("web-1", "web-2")}
         assert (len(causes) == 1) is same
 
 
@@ -80,7 +80,7 @@ def test_a_unit_that_fails_again_in_other_words_is_no_other_cause_and_another_un
     again = UnitScaleUp(blocked=Blocked(BlockReason.BACK_OFF, "still no stock"))
     found = condition(ConditionType.NOT_GROWABLE)
     first, second, third = (
-        {(notice.about.kind, notice.cause) for notice in told(found, growth=growth)}
+        {(notice.about.kind, notice.dedupe_key) for notice in told(found, growth=growth)}
         for growth in ({1: STOCK_OUT, 2: FULL}, {1: again, 2: FULL}, {1: FULL, 2: again})
     )
     assert len(first) == 2

@@ -7,7 +7,7 @@ from policy.scheduling.reasons import Reason, Refusal
 from policy.status.unit_capacity import UnitCapacity
 from tests.builders import a_policy, a_unit
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus, UnitScaleUp
-from watcher.status.unit_status import UnitStateName, growth_conditions, states
+from watcher.status.unit_status import UnitStateType, growth_conditions, states
 
 ELASTIC = a_unit("cloud", resource="elastic", max=3)
 FIXED = a_unit("dc", max=3, max_resources={"nvidia.com/gpu": "8"})
@@ -24,7 +24,7 @@ def capped(reason: Reason, named: str = "") -> UnitCapacity:
 
 
 @pytest.mark.parametrize(
-    ("unit", "occupancy", "growth", "presence", "expected"),
+    ("unit", "occupancy", "growth", "health", "expected"),
     [
         pytest.param(FIXED, ROOM, IDLE, SERVING, ("Open", "HasRoom"), id="room"),
         pytest.param(FIXED, NO_ROOM, IDLE, SERVING, ("Full", "NoRoom"), id="no room"),
@@ -90,11 +90,11 @@ def test_the_state_of_a_unit(
     unit: Unit,
     occupancy: UnitCapacity,
     growth: UnitScaleUp,
-    presence: AutoscalerHealth,
+    health: AutoscalerHealth,
     expected: tuple[str, str],
 ) -> None:
     policy = a_policy(unit)
-    (found,) = states(policy, [occupancy], ScaleUpStatus(presence, {(policy.key, 0): growth}))
+    (found,) = states(policy, [occupancy], ScaleUpStatus(health, {(policy.key, 0): growth}))
     assert (found.state, found.reason) == expected
     assert found.message
 
@@ -120,7 +120,7 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("growth", "presence", "waiting", "obstacle"),
+    ("growth", "health", "waiting", "obstacle"),
     [
         pytest.param(IDLE, SERVING, "NothingAsked", "NoObstacle", id="quiet"),
         pytest.param(ASKED, SERVING, "NodesAsked", "NoObstacle", id="W1: asked"),
@@ -131,9 +131,9 @@ def test_the_autoscalers_own_words_are_passed_on_and_bounded() -> None:
     ],
 )
 def test_the_conditions_about_growth(
-    growth: UnitScaleUp, presence: AutoscalerHealth, waiting: str, obstacle: str
+    growth: UnitScaleUp, health: AutoscalerHealth, waiting: str, obstacle: str
 ) -> None:
-    *found, _ = growth_conditions(POLICY, ScaleUpStatus(presence, {(POLICY.key, 1): growth}))
+    *found, _ = growth_conditions(POLICY, ScaleUpStatus(health, {(POLICY.key, 1): growth}))
     assert [condition.reason for condition in found] == [waiting, obstacle]
     assert [condition.status for condition in found] == [waiting == "NodesAsked", obstacle != "NoObstacle"]
     assert all("units[1]" in condition.message for condition in found if condition.status)
@@ -157,7 +157,7 @@ def test_nodes_that_lost_their_gpu_are_named() -> None:
 
 
 def test_every_state_is_one_that_the_table_shows() -> None:
-    assert {*UnitStateName} == {
+    assert {*UnitStateType} == {
         "Open",
         "Exhausted",
         "Full",

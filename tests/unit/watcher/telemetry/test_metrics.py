@@ -1,6 +1,5 @@
 """The watcher's metrics as Prometheus reads them, and the waits behind two of them."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from urllib.request import urlopen
 
@@ -10,11 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from cluster.cache.cache import Cache
 from dev.controlplane.processes import free_ports
 from policy.api.options import Kinds, OnConflict
-from policy.scaleup.demand import Demand
 from tests.builders import a_node, a_pod, a_policy
-from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus
-from watcher.provisioner.instrumented import InstrumentedProvisioner
-from watcher.provisioner.interface import Request, RequestPhase
+from tests.unit.watcher.fixtures import NEAR, World, room, waiting
+from watcher.provisioner.interface import RequestPhase
 from watcher.scaleup.scaleup_status import AutoscalerHealth, LatestScaleUpStatus, ScaleUpStatus, UnitScaleUp
 from watcher.status.builder import StatusBuilder
 from watcher.telemetry.metrics import WatcherMetrics, serve_metrics
@@ -25,37 +22,15 @@ ONE = {GPU: "1"}
 PENDING = a_pod("a", requests=ONE, unschedulable=True)
 
 
-class StillAutoscaler:
-    """It takes every call and does nothing."""
-
-    def available(self) -> bool:
-        return True
-
-    def status(self) -> AutoscalerStatus:
-        return UNKNOWN
-
-    def requests(self) -> Sequence[Request]:
-        return ()
-
-    def create(self, demands: Sequence[Demand], status: AutoscalerStatus) -> Sequence[str]:
-        return [f"{demand.unit} {status}" for demand in demands]
-
-    def scale(self, request: Request, places: int) -> None: ...
-
-    def mark_provisioned(self, request: Request) -> None: ...
-
-    def delete(self, request: Request) -> None: ...
-
-
 class Stage:
     """A cache, what is made of it, and a clock."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
         self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
-        self.board = LatestScaleUpStatus()
+        self.latest_status = LatestScaleUpStatus()
         self.metrics = WatcherMetrics(lambda: self.now)
-        self.waits = PodLatency(self.cache, self.board, lambda: self.now, self.metrics)
+        self.waits = PodLatency(self.cache, self.latest_status, lambda: self.now, self.metrics)
         with self.cache.lock:
             self.cache.upsert_policy(a_policy())
             self.cache.upsert_node(a_node("dc-1", "dc"))
@@ -67,17 +42,19 @@ class Stage:
         with self.cache.lock:
             pod = replace(PENDING, uid=name, name=name, node_name=on, unschedulable=not on)
             self.cache.upsert_pod(pod)
-        self.waits.round()
+        self.waits.reconcile()
 
-    def create(self, unit: int, after: float = 0.0) -> None:
+    def ask(self, unit: int, after: float = 0.0) -> None:
         self.now += after
         growth = UnitScaleUp(requested=1, pods=frozenset({"a"}))
-        self.board.publish(ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth}))
-        self.waits.round()
+        self.latest_status.publish(
+            ScaleUpStatus(AutoscalerHealth.SERVING, {("default/policy", unit): growth})
+        )
+        self.waits.reconcile()
 
     def show(self) -> None:
         builder = StatusBuilder(self.cache, [GPU], OnConflict.OLDEST)
-        self.metrics.show(builder.report(self.board.latest(), ()))
+        self.metrics.show(builder.report(self.latest_status.latest(), ()))
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -92,8 +69,8 @@ def stage() -> Stage:
 
 def test_the_time_from_refusal_to_request_to_binding_is_told_once(stage: Stage) -> None:
     stage.see()
-    stage.create(1, after=1.5)
-    stage.create(1, after=3.0)
+    stage.ask(1, after=1.5)
+    stage.ask(1, after=3.0)
     stage.see(on="cloud-1", after=20.0)
     stage.see(on="cloud-1", after=20.0)
     assert stage.value("pod_scale_up_request_seconds_count", unit="1") == 1
@@ -107,7 +84,7 @@ def test_a_pod_that_never_waited_or_is_gone_is_not_told(stage: Stage) -> None:
     stage.see(name="b")
     with stage.cache.lock:
         stage.cache.remove_pod(replace(PENDING, uid="b", name="b"))
-    stage.waits.round()
+    stage.waits.reconcile()
     assert stage.value("pod_scheduling_seconds_count", unit="0") is None
 
 
@@ -122,7 +99,7 @@ def test_a_pod_outside_all_units_is_told_as_such(stage: Stage) -> None:
 def test_what_is_the_case_is_told_by_policy_and_unit(stage: Stage) -> None:
     stage.see(on="cloud-1", name="b")
     stage.see()
-    stage.create(1)
+    stage.ask(1)
     stage.show()
     assert (stage.value("unit_pods", unit="0"), stage.value("unit_pods", unit="1")) == (0, 1)
     assert (stage.value("unit_nodes", unit="1"), stage.value("unit_requested_pods", unit="1")) == (1, 1)
@@ -143,13 +120,21 @@ def test_a_policy_that_is_gone_and_a_lead_that_is_lost_leave_no_series(stage: St
 
 
 def test_requests_for_nodes_are_counted_by_what_became_of_them(stage: Stage) -> None:
-    autoscaler = InstrumentedProvisioner(StillAutoscaler(), stage.metrics.request)
-    autoscaler.create([Demand(a_policy(), 1, (PENDING,))], UNKNOWN)
-    for answer in (RequestPhase.PROVISIONED, RequestPhase.FAILED, RequestPhase.FAILED):
-        autoscaler.delete(Request("r", "default/policy", "", frozenset(), "", "r", answer, 0.0))
+    world = World(a_policy(NEAR))
+    world.put(waiting("a"))
+    world.reconcile()
+    world.after_phase(RequestPhase.FAILED)
+    world.reconcile(61)
+    world.autoscaler.set_phase(RequestPhase.PROVISIONED)
+    world.put(room("new", "near"))
+    world.bind("a", "new")
+    world.reconcile()
+    for (policy, outcome), number in world.counted.items():
+        for _ in range(number):
+            stage.metrics.request(policy, outcome)
     outcomes = ("asked", "provisioned", "failed")
     counts = [stage.value("node_requests_total", outcome=outcome) for outcome in outcomes]
-    assert counts == [1, 1, 2]
+    assert counts == [2, 1, 1]
 
 
 def test_prometheus_reads_them_over_http(stage: Stage) -> None:

@@ -37,7 +37,7 @@ class Stage:
     def see(self, *pods: Pod) -> Mapping[tuple[str, str], int]:
         for pod in pods:
             self.cache.upsert_pod(pod)
-        self.overflow.round()
+        self.overflow.reconcile()
         return dict(self.counts)
 
 
