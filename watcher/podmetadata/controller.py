@@ -49,7 +49,7 @@ class PodMetadataController:
 
     connection: KubeClient
     cache: Cache
-    news: PodChangeQueue
+    queue: PodChangeQueue
     clock: Callable[[], float]
     managed_resources: Collection[str]
     not_written: frozenset[SkippedLabel] = frozenset()
@@ -69,20 +69,20 @@ class PodMetadataController:
         """Write what is due, as soon as there is news of it, until `stop`."""
 
         def ends(pause: float) -> bool:
-            self.news.wait(pause)
+            self.queue.wait(pause)
             return stop.is_set()
 
         repeat("placement", _PERIOD, self.reconcile_changes, stop, ends)
 
     def reconcile_changes(self) -> None:
         """Look at the pods that there is news of, and now and then at all of them."""
-        told = self.news.take()
-        if told is None or self.clock() >= self._all_at:
+        refused_labels = self.queue.take()
+        if refused_labels is None or self.clock() >= self._all_at:
             self.reconcile()
-        elif told:
-            self.reconcile(told)
+        elif refused_labels:
+            self.reconcile(refused_labels)
 
-    def reconcile(self, told: Collection[Pod] | None = None) -> None:
+    def reconcile(self, refused_labels: Collection[Pod] | None = None) -> None:
         """Write what is due now, for all pods or for those told of.
 
         The rest, and what could not be written, is due when all are looked at the next time.
@@ -90,26 +90,26 @@ class PodMetadataController:
         if self.clock() < self._paused_until:
             return
         try:
-            refused, left = self._write(self._wanted(told))
+            refused, left = self._write(self._wanted(refused_labels))
         except Unreachable as error:
             log.warning("placed pods are not written: %s", error)
             self._paused_until = self.clock() + _PAUSE
             return
-        self.not_written = refused if told is None and not left else self.not_written | refused
-        if told is None or left:
+        self.not_written = refused if refused_labels is None and not left else self.not_written | refused
+        if refused_labels is None or left:
             self._all_at = self.clock() + (_PERIOD if left else _ALL_EVERY)
 
-    def _wanted(self, told: Collection[Pod] | None) -> list[MetadataChange]:
+    def _wanted(self, refused_labels: Collection[Pod] | None) -> list[MetadataChange]:
         now, known = self.clock(), self._bound_since
         with self.cache.lock:
-            if told is None:
+            if refused_labels is None:
                 self._bound_since = {}  # who is gone is forgotten
 
             def may_be_recorded(pod: Pod) -> bool:
                 since = self._bound_since[pod.uid] = known.get(pod.uid, now)
                 return now - since < RECORDED_WITHIN
 
-            pods = self.cache.pods() if told is None else told
+            pods = self.cache.pods() if refused_labels is None else refused_labels
             return list(metadata_changes(pods, self._governing, self.cache, may_be_recorded))
 
     def _governing(self, pod: Pod) -> ResourcePolicy | None:

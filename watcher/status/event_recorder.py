@@ -31,7 +31,7 @@ _EXISTS, _NOT_FOUND = "AlreadyExists", 404
 
 
 @dataclass(slots=True)
-class _Told:
+class _Published:
     """A cause that was told."""
 
     at: float
@@ -46,13 +46,15 @@ class EventRecorder:
     connection: KubeClient
     clock: Callable[[], float]
     instance: str
-    _told: dict[str, _Told] = field(default_factory=dict)
+    _published: dict[str, _Published] = field(default_factory=dict)
 
     def publish(self, events: Iterable[EventSpec]) -> None:
         """Tell what is new. What could not be told is tried again next time."""
         now = self.clock()
         standing = {_name(event): event for event in events}
-        self._told = {name: told for name, told in self._told.items() if now - told.at < _FORGOTTEN}
+        self._published = {
+            name: published for name, published in self._published.items() if now - published.at < _FORGOTTEN
+        }
         due = [(name, event) for name, event in standing.items() if self._is_due(name, now)]
         for name, event in due[:_AT_ONCE]:
             try:
@@ -63,24 +65,24 @@ class EventRecorder:
             except ApiError as error:
                 # A namespace that ends takes no events, and perhaps a quota none more.
                 log.warning("an event for %s was not written: %s", event.about.name, error)
-                self._told[name] = _Told(now)
-        for name, told in self._told.items():
-            told.stands = name in standing
+                self._published[name] = _Published(now)
+        for name, published in self._published.items():
+            published.stands = name in standing
 
     def _is_due(self, name: str, now: float) -> bool:
-        told = self._told.get(name)
-        return told is None or now - told.at > (_FRESH if told.stands else _PAUSE)
+        published = self._published.get(name)
+        return published is None or now - published.at > (_FRESH if published.stands else _PAUSE)
 
     def _write(self, name: str, event: EventSpec, now: float) -> None:
-        told = self._told.get(name)
+        published = self._published.get(name)
         path = f"/apis/events.k8s.io/v1/namespaces/{event.about.namespace}/events"
-        if told is None:
+        if published is None:
             self._create(path, self._event(name, event, now))
-            self._told[name] = _Told(now)
-        elif self._count(f"{path}/{name}", told.count + 1, now):
-            self._told[name] = _Told(now, told.count + 1)
+            self._published[name] = _Published(now)
+        elif self._count(f"{path}/{name}", published.count + 1, now):
+            self._published[name] = _Published(now, published.count + 1)
         else:
-            del self._told[name]  # the API server has forgotten it: created in the next round
+            del self._published[name]  # the API server has forgotten it: created in the next round
 
     def _create(self, path: str, event: Mapping[str, Any]) -> None:
         try:

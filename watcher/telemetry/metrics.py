@@ -28,7 +28,7 @@ class WatcherMetrics:
         self.registry = CollectorRegistry()
         self._now = _Now(clock)
         self.registry.register(self._now)
-        self._asked = Histogram(
+        self._requested = Histogram(
             "resourcepolicy_pod_scale_up_request_seconds",
             "Time from a pod's first refusal to the request for nodes, by policy and unit.",
             _UNIT,
@@ -60,9 +60,9 @@ class WatcherMetrics:
         """What is the case now."""
         self._now.show(report)
 
-    def asked(self, policy: str, unit: int, seconds: float) -> None:
+    def requested(self, policy: str, unit: int, seconds: float) -> None:
         """One pod's time, in seconds."""
-        self._asked.labels(policy, str(unit)).observe(seconds)
+        self._requested.labels(policy, str(unit)).observe(seconds)
 
     def bound(self, policy: str, place: str, seconds: float) -> None:
         """One pod's time, in seconds."""
@@ -94,7 +94,7 @@ class _Now:
             labels=_UNIT,
         )
         nodes = GaugeMetricFamily("resourcepolicy_unit_nodes", "Nodes, by policy and unit.", labels=_UNIT)
-        asked = GaugeMetricFamily(
+        requested = GaugeMetricFamily(
             "resourcepolicy_unit_requested_pods",
             "Pods that nodes were asked for and that have not arrived, by policy and unit.",
             labels=_UNIT,
@@ -111,10 +111,10 @@ class _Now:
                 where = key, str(index)
                 pods.add_metric(where, unit.occupancy.pods)
                 nodes.add_metric(where, unit.occupancy.nodes)
-                asked.add_metric(where, unit.requested)
+                requested.add_metric(where, unit.requested)
                 for each in UnitStateType:
                     state.add_metric((*where, each), each is unit.state.state)
-        yield from (pods, nodes, asked, state, pending)
+        yield from (pods, nodes, requested, state, pending)
 
     def _statuses(self) -> Mapping[str, PolicyStatus]:
         """None by one who leads no more, or else two replicas would tell the same pods."""

@@ -27,23 +27,23 @@ class OverflowCounter:
     managed_resources: Collection[str]
     clock: Callable[[], float]
     count: Callable[[str, str], None]
-    _settled: set[str] | None = None
+    _counted: set[str] | None = None
     """The uids of placed pods that were looked at; None before the first look."""
 
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
-        self._settled = None  # another leader may have counted meanwhile
+        self._counted = None  # another leader may have counted meanwhile
         repeat("overflow", _PERIOD, self.reconcile, stop)
 
     def reconcile(self) -> None:
         """Count who was placed since."""
         with self.cache.lock:
             placed = {pod.uid: pod for pod in self.cache.pods() if _is_placed(pod)}
-            before = placed.keys() if self._settled is None else self._settled & placed.keys()
+            before = placed.keys() if self._counted is None else self._counted & placed.keys()
             new = [placed[uid] for uid in placed.keys() - before]
-            settled = [pod for pod in new if not self._is_open(pod)]
-            places = list(filter(None, map(self._beyond_the_first, settled)))
-        self._settled = {*before, *(pod.uid for pod in settled)}
+            counted = [pod for pod in new if not self._is_open(pod)]
+            places = list(filter(None, map(self._beyond_the_first, counted)))
+        self._counted = {*before, *(pod.uid for pod in counted)}
         for policy, place in places:
             self.count(policy, place)
 

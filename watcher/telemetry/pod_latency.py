@@ -23,7 +23,7 @@ _PERIOD = 0.2
 class LatencySink(Protocol):
     """Who is told."""
 
-    def asked(self, policy: str, unit: int, seconds: float) -> None:
+    def requested(self, policy: str, unit: int, seconds: float) -> None:
         """Nodes of the unit were asked for, so long after the pod was first seen without a place."""
 
     def bound(self, policy: str, place: str, seconds: float) -> None:
@@ -37,10 +37,10 @@ class PodLatency:
     cache: Cache
     latest_status: LatestScaleUpStatus
     clock: Callable[[], float]
-    heard: LatencySink
+    sink: LatencySink
     _since: dict[str, float] = field(default_factory=dict)
     """By uid: when each pod was first seen without a place."""
-    _asked: set[str] = field(default_factory=set)
+    _requested: set[str] = field(default_factory=set)
 
     def run(self, stop: Event) -> None:
         """Round after round until `stop`."""
@@ -58,9 +58,9 @@ class PodLatency:
                     bound.append((pod, self._place(pod)))
         for pod, place in bound:
             if place is not None:
-                self.heard.bound(*place, now - self._since[pod.uid])
+                self.sink.bound(*place, now - self._since[pod.uid])
         self._since = waiting
-        self._hear_asked(now)
+        self._note_requested(now)
 
     def _place(self, pod: Pod) -> tuple[str, str] | None:
         policy = self.cache.policies.governing(pod)
@@ -69,9 +69,9 @@ class PodLatency:
         share = self.cache.share(policy, pod.uid)
         return policy.key, "outside" if share is None else str(share.unit)
 
-    def _hear_asked(self, now: float) -> None:
-        self._asked &= self._since.keys()
+    def _note_requested(self, now: float) -> None:
+        self._requested &= self._since.keys()
         for (policy, unit), growth in self.latest_status.latest().units.items():
-            for uid in growth.pods & self._since.keys() - self._asked:
-                self._asked.add(uid)
-                self.heard.asked(policy, unit, now - self._since[uid])
+            for uid in growth.pods & self._since.keys() - self._requested:
+                self._requested.add(uid)
+                self.sink.requested(policy, unit, now - self._since[uid])
