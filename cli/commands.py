@@ -75,7 +75,7 @@ _ASKED_CLUSTER = click.option(
     default="text",
     show_default=True,
 )
-def lint(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+def lint(**options: Any) -> None:  # noqa: ANN401  click passes what it has parsed
     """Find what is legal in a policy and hurts all the same.
 
     Put workloads (Deployments, ...) beside the policies to have both compared. With a cluster, --live or
@@ -86,7 +86,7 @@ def lint(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
     """
     from cli.lint.command import LintOptions, run  # noqa: PLC0415  only what is run is loaded
 
-    run(LintOptions(**asked))
+    run(LintOptions(**options))
 
 
 @click.command()
@@ -122,7 +122,7 @@ def lint(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
 @click.option(
     "--output", "-o", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True
 )
-def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+def simulate(**options: Any) -> None:  # noqa: ANN401  click passes what it has parsed
     """See what a policy would do, before it does it.
 
     Nothing is asked of the cluster but what it holds. Pods arrive one by one, as after `kubectl scale`, and
@@ -134,7 +134,7 @@ def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pa
     """
     from cli.simulate.command import SimulateOptions, run  # noqa: PLC0415  as in `lint`
 
-    run(SimulateOptions(**asked))
+    run(SimulateOptions(**options))
 
 
 @click.command()
@@ -152,7 +152,7 @@ def simulate(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pa
 @click.option(
     "--output", "-o", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+def explain(**options: Any) -> None:  # noqa: ANN401  click passes what it has parsed
     """Say why a pod is where it is, and why in no earlier unit.
 
     For each unit: what it was to the pod (used, exhausted, no room, waiting, not reached), by which rule of
@@ -164,7 +164,7 @@ def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has par
     """
     from cli.explain.command import ExplainOptions, run  # noqa: PLC0415  as in `lint`
 
-    run(ExplainOptions(**asked))
+    run(ExplainOptions(**options))
 
 
 @click.command()
@@ -178,7 +178,7 @@ def explain(**asked: Any) -> None:  # noqa: ANN401  click passes what it has par
 @click.option(
     "--output", "-o", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-def status(**asked: Any) -> None:  # noqa: ANN401  click passes what it has parsed
+def status(**options: Any) -> None:  # noqa: ANN401  click passes what it has parsed
     """Show where the pods of a policy are, unit by unit.
 
     For each unit its nodes, its pods, their share, and how much of its caps the fullest group has; what is
@@ -189,4 +189,4 @@ def status(**asked: Any) -> None:  # noqa: ANN401  click passes what it has pars
     """
     from cli.status.command import StatusOptions, run  # noqa: PLC0415  as in `lint`
 
-    run(StatusOptions(**asked))
+    run(StatusOptions(**options))

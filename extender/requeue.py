@@ -166,9 +166,9 @@ class Requeue:
         for governor, governed in pods.items():
             policy = self._cache.policies.get(governor)
             if policy is not None:
-                yield from self._seated(policy, governed, now)
+                yield from self._schedulable(policy, governed, now)
 
-    def _seated(self, policy: ResourcePolicy, pods: list[Pod], now: float) -> Iterable[Pod]:
+    def _schedulable(self, policy: ResourcePolicy, pods: list[Pod], now: float) -> Iterable[Pod]:
         """Those with a place. For the others a timer may have begun to count with the change (O5)."""
         planned = plan(policy, pods, self._cache, now, requested={}, grows=lambda *_: False)
         for pod, retry_at in planned.waiting:

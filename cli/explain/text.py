@@ -107,8 +107,8 @@ def _decision(account: ExplainReport) -> Iterator[str]:
     when = [_when(newest, now)] if account.source else [account.source_note]
     yield from _labelled("Decision", [*when, account.conclusion])
     yield ""
-    for verdict in newest.units:
-        yield from _unit(verdict)
+    for explained in newest.units:
+        yield from _unit(explained)
     if earlier:
         yield ""
         yield from _labelled("Before that", [f"{_when(one, now)}: {_brief(one)}" for one in earlier])
@@ -127,23 +127,23 @@ def _brief(one: Explanation) -> str:
     return f"{one.reason} ({one.rule}), {message}"
 
 
-def _unit(verdict: UnitExplanation) -> Iterator[str]:
-    head = f"  units[{verdict.unit}]"
-    state = click.style(str(verdict.state), fg=_COLOURS[verdict.state])
-    rule = f" ({verdict.rule})" if verdict.rule else ""
-    yield f"{head:<{_LABEL}}{truncated(verdict.what, _WHAT)}: {state}{rule}"
-    yield from _labelled("", [part for part in (verdict.why, _counted(verdict)) if part])
+def _unit(explained: UnitExplanation) -> Iterator[str]:
+    head = f"  units[{explained.unit}]"
+    state = click.style(str(explained.state), fg=_COLOURS[explained.state])
+    rule = f" ({explained.rule})" if explained.rule else ""
+    yield f"{head:<{_LABEL}}{truncated(explained.what, _WHAT)}: {state}{rule}"
+    yield from _labelled("", [part for part in (explained.why, _counted(explained)) if part])
 
 
-def _counted(verdict: UnitExplanation) -> str:
+def _counted(explained: UnitExplanation) -> str:
     """The numbers that the sentence does not hold yet."""
-    if verdict.pods is None:
+    if explained.pods is None:
         return ""
-    of = "" if verdict.max is None else f" of max {verdict.max}"
-    parts = [] if verdict.reason is Reason.MAX_REACHED else [f"{verdict.pods}{of} pod(s) counted"]
+    of = "" if explained.max is None else f" of max {explained.max}"
+    parts = [] if explained.reason is Reason.MAX_REACHED else [f"{explained.pods}{of} pod(s) counted"]
     parts += [
         f"{amount.resource} {amount.used} used + {amount.requested} requested of {amount.limit}"
-        for amount in verdict.amounts
+        for amount in explained.amounts
     ]
     return ", ".join(parts)
 

@@ -210,12 +210,12 @@ def _apart(document: Document) -> list[Document]:
     if not (document.kind.endswith("List") and isinstance(items, list)):
         return [document]
     kind = document.kind.removesuffix("List")
-    said = {"apiVersion": document.content.get("apiVersion"), "kind": kind} if kind else {}
+    message = {"apiVersion": document.content.get("apiVersion"), "kind": kind} if kind else {}
     found: list[Document] = []
     for index, item in enumerate(items):
         if isinstance(item, dict):
             start = ("items", index)
             positions = {p[2:]: position for p, position in document.positions.items() if p[:2] == start}
             twice = tuple((p[2:], position) for p, position in document.twice if p[:2] == start)
-            found += _apart(Document(document.source, {**said, **item}, positions, twice))
+            found += _apart(Document(document.source, {**message, **item}, positions, twice))
     return found

@@ -283,5 +283,5 @@ def _refusal(response: urllib3.HTTPResponse) -> ApiError:
 
 
 def _message_of(fault: Exception) -> str:
-    told = (isinstance(fault, ApiException) and fault.reason) or fault  # its own text has three lines
-    return " ".join(f"{type(fault).__name__}: {told}".split())
+    reported = (isinstance(fault, ApiException) and fault.reason) or fault  # its own text has three lines
+    return " ".join(f"{type(fault).__name__}: {reported}".split())

@@ -114,37 +114,37 @@ class Application:
             return _fault(500, "internal error; the log of the extender has the details", "Bug")
 
     def _filter(self, body: bytes) -> Answer:
-        asked = wire.decode_candidates(body)
-        pod = f"{asked.pod.namespace}/{asked.pod.name}"
+        args = wire.decode_candidates(body)
+        pod = f"{args.pod.namespace}/{args.pod.name}"
         try:
-            filtered = self._extender.filter(asked.pod, asked.names)
+            filtered = self._extender.filter(args.pod, args.names)
         except NotReady as error:
             return Answer(wire.encode_error(str(error)), "NotReady", pod)
         if filtered is None:
-            return Answer(wire.encode_kept(asked, asked.names), "passed", pod)
+            return Answer(wire.encode_kept(args, args.names), "passed", pod)
         decision = filtered.decision
         if decision.refused is None:
-            return Answer(wire.encode_kept(asked, decision.nodes), "placed", pod)
+            return Answer(wire.encode_kept(args, decision.nodes), "placed", pod)
         refusal = decision.waits or decision.refused.first
-        body = wire.encode_refused(asked, decision.refused, self._refused_nodes)
+        body = wire.encode_refused(args, decision.refused, self._refused_nodes)
         return Answer(body, refusal.reason, pod)
 
     def _prioritize(self, body: bytes) -> Answer:
-        asked = wire.decode_candidates(body)
-        pod = f"{asked.pod.namespace}/{asked.pod.name}"
-        scores = self._extender.prioritize(asked.pod, asked.names)
+        args = wire.decode_candidates(body)
+        pod = f"{args.pod.namespace}/{args.pod.name}"
+        scores = self._extender.prioritize(args.pod, args.names)
         if scores is None:
-            return Answer(wire.encode_scores({0: asked.names}), "passed", pod)
+            return Answer(wire.encode_scores({0: args.names}), "passed", pod)
         return Answer(wire.encode_scores(scores), "scored", pod)
 
     def _preempt(self, body: bytes) -> Answer:
-        asked = wire.decode_preemption(body)
-        pod = f"{asked.pod.namespace}/{asked.pod.name}"
-        preempted = self._extender.preempt(asked.pod, asked.victims, asked.protected)
+        args = wire.decode_preemption(body)
+        pod = f"{args.pod.namespace}/{args.pod.name}"
+        preempted = self._extender.preempt(args.pod, args.victims, args.protected)
         if preempted is None:
-            return Answer(wire.encode_victims(asked, list(asked.victims)), "passed", pod)
+            return Answer(wire.encode_victims(args, list(args.victims)), "passed", pod)
         nodes = preempted.choice.nodes
-        return Answer(wire.encode_victims(asked, nodes), "chosen" if nodes else "none", pod)
+        return Answer(wire.encode_victims(args, nodes), "chosen" if nodes else "none", pod)
 
 
 def _fault(status: int, message: str, outcome: str = "Malformed") -> Answer:

@@ -153,22 +153,24 @@ def _uid(victim: _Victim) -> str:
     return victim.metadata.uid if victim.metadata else victim.uid
 
 
-def encode_kept(asked: Candidates, names: Sequence[str]) -> bytes:
+def encode_kept(args: Candidates, names: Sequence[str]) -> bytes:
     """ExtenderFilterResult that keeps these nodes, in the mode that was asked in."""
-    if asked.nodes is None:
+    if args.nodes is None:
         return _encode({"NodeNames": names})
-    nodes = asked.nodes
+    nodes = args.nodes
     return _encode({"Nodes": {"items": [nodes[name] for name in names]}})
 
 
-def encode_refused(asked: Candidates, refused: NodeRefusals, told: RefusedNodes = RefusedNodes.ALL) -> bytes:
+def encode_refused(
+    args: Candidates, refused: NodeRefusals, reported: RefusedNodes = RefusedNodes.ALL
+) -> bytes:
     """ExtenderFilterResult that keeps none. Preemption there, and on nodes left out, would not help (E3)."""
-    kept: dict[str, object] = {"NodeNames": []} if asked.nodes is None else {"Nodes": {"items": []}}
-    return _encode({**kept, "FailedAndUnresolvableNodes": _failed(refused, told)})
+    kept: dict[str, object] = {"NodeNames": []} if args.nodes is None else {"Nodes": {"items": []}}
+    return _encode({**kept, "FailedAndUnresolvableNodes": _failed(refused, reported)})
 
 
-def _failed(refused: NodeRefusals, told: RefusedNodes) -> Mapping[str, str | msgspec.Raw]:
-    if told is RefusedNodes.ONE:
+def _failed(refused: NodeRefusals, reported: RefusedNodes) -> Mapping[str, str | msgspec.Raw]:
+    if reported is RefusedNodes.ONE:
         firsts = {unit: refused.nodes[refused.units.index(unit)] for unit in refused.reasons}
         return {name: f"of the {refused.reasons[unit].text}" for unit, name in firsts.items()}
     # Encoded once, not once for each node.
@@ -195,14 +197,14 @@ def _scored(names: Collection[str], score: int) -> bytes:
     return b'{"Host":%b,"Score":%d}' % (entries, score)
 
 
-def encode_victims(asked: Preemption, names: Sequence[str]) -> bytes:
+def encode_victims(args: Preemption, names: Sequence[str]) -> bytes:
     """ExtenderPreemptionResult with these of the candidates and their victims, as they were sent."""
     return _encode(
         {
             "NodeNameToMetaVictims": {
                 name: {
-                    "Pods": [{"UID": uid} for uid in asked.victims[name]],
-                    "NumPDBViolations": asked.pdb_violations[name],
+                    "Pods": [{"UID": uid} for uid in args.victims[name]],
+                    "NumPDBViolations": args.pdb_violations[name],
                 }
                 for name in names
             }

@@ -55,13 +55,13 @@ def summarize_pod(
     governor = found[0] if found else None
     phase = _phase(pod)
     share = view.share(governor, pod.uid) if governor and pod.node_name else None
-    said = list(_placed(pod, governor, share, view)) if pod.node_name or pod.finished else []
+    message = list(_placed(pod, governor, share, view)) if pod.node_name or pod.finished else []
     if governor is None:
-        said += _ungoverned(pod, [p for p in policies if p.namespace == pod.namespace])
+        message += _ungoverned(pod, [p for p in policies if p.namespace == pod.namespace])
     else:
-        said += _governed(pod, found, managed_resources, on_conflict)
-    said += _rejected(pod, rejected)
-    return PodSummary(phase, governor, share.unit if share else None, tuple(said))
+        message += _governed(pod, found, managed_resources, on_conflict)
+    message += _rejected(pod, rejected)
+    return PodSummary(phase, governor, share.unit if share else None, tuple(message))
 
 
 def _phase(pod: Pod) -> PodStage:

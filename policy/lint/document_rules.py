@@ -55,14 +55,14 @@ def document_findings(context: LintContext) -> Iterator[Finding]:
 
 
 def _faults(document: Document) -> Iterator[Finding]:
-    told: set[Path] = set()
+    reported: set[Path] = set()
     try:
         ResourcePolicy.from_manifest(document.content)
     except InvalidPolicyError as error:
         for fault in error.errors:
             place, _, what = fault.partition(": ")
             path = _path(place, document)
-            told.add(path)
+            reported.add(path)
             wrong, _, mend = what.partition("; ")
             why = f"{place}: {wrong}. A policy that cannot be used governs no pod (M6)."
             yield found(Code.INVALID, document, path, why, _instead(place, mend or wrong))
@@ -70,7 +70,7 @@ def _faults(document: Document) -> Iterator[Finding]:
         why = "The policy has no name; the API server refuses it."
         yield found(Code.INVALID, document, ("metadata",), why, "metadata: {name: …}")
     for refusal in refusals(document):
-        if refusal.path not in told:
+        if refusal.path not in reported:
             why = (
                 f"{spelled(refusal.path)}: {refusal.what}. The API server refuses it, or it matches nothing."
             )
@@ -87,8 +87,8 @@ def _instead(place: str, fault: str) -> str:
     limit = fault.removeprefix("Input should be ")
     if limit != fault:
         return f"{'a number ' if limit.startswith('greater') else ''}{limit}".replace("'", "")
-    _, told, mend = fault.rpartition("write ")
-    return mend if told else "what the message names; see docs/rules.md"
+    _, reported, mend = fault.rpartition("write ")
+    return mend if reported else "what the message names; see docs/rules.md"
 
 
 def _path(place: str, document: Document) -> Path:
@@ -159,8 +159,8 @@ def _misspelt(document: Document) -> Iterator[Finding]:
         return  # another project's
     key = "kind" if written == _VERSION else "apiVersion"
     right = _KIND if written == _VERSION else _VERSION
-    told = document.content.get(key) or "missing"
-    why = f"{key} is {told}: the API server knows no such object, and nothing here is linted as a policy."
+    reported = document.content.get(key) or "missing"
+    why = f"{key} is {reported}: the API server knows no such object, and nothing here is linted as a policy."
     yield found(Code.MISSPELT, document, (key,), why, f"{key}: {right}")
 
 

@@ -21,9 +21,9 @@ def server_findings(context: LintContext) -> Iterator[Finding]:
     keep_alive = server.at("keepalive")
     if isinstance(keep_alive, int) and keep_alive > _CLIENT_IDLE:
         return
-    told = "gunicorn's default of 2 s" if keep_alive is None else f"{keep_alive} s"
+    reported = "gunicorn's default of 2 s" if keep_alive is None else f"{keep_alive} s"
     why = (
-        f"The server closes idle connections after {told}, kube-scheduler after {_CLIENT_IDLE} s: a call "
+        f"The server closes idle connections after {reported}, kube-scheduler after {_CLIENT_IDLE} s: a call "
         "that meets the closing is not repeated and costs the pod its attempt (E10)."
     )
     yield found(Code.KEEP_ALIVE, server, ("keepalive",), why, "keepalive = 120")

@@ -85,7 +85,7 @@ def cycle(
     awaits_bindings = decision.waits is not None and decision.waits.reason is Reason.WAITING_FOR_BINDINGS
     if awaits_bindings:
         decision = replace(decision, retry_at=bindings_end_at)
-    history = view.history(pod.uid).after(decision.waits, decision.waits_since, decision.kept_from)
+    history = view.history(pod.uid).after(decision.waits, decision.waits_since, decision.withheld_unit)
     record = record_filter(pod, len(candidates), policy, decision, view, now)
     return CycleResult(
         decision, _slot_after(decision, slot, pod, policy, view, now), history, record, awaits_bindings

@@ -51,7 +51,7 @@ class FilterDecision:
     """When asking again may give another answer without any event."""
     waits_since: float = math.inf
     """When the wait began that ends at `retry_at`."""
-    kept_from: int | None = None
+    withheld_unit: int | None = None
     """The unit that the pod would be sent to if it did not wait for preemption in an earlier one (P1)."""
     unknown: Collection[str] = ()
     """Names that are no node yet. While there are any, this decision must not be answered (E11)."""
@@ -68,12 +68,12 @@ def refuse(candidates: Sequence[str], refusal: Refusal) -> FilterDecision:
 
 
 def confirm(
-    candidates: Sequence[str], policy: ResourcePolicy, seen: FilterDecision, feared: FilterDecision
+    candidates: Sequence[str], policy: ResourcePolicy, seen: FilterDecision, pessimistic: FilterDecision
 ) -> FilterDecision:
     """The decision by the view, if it is the same with the doubtful pods counted; else the pod waits (C7)."""
-    if seen.unit == feared.unit:
+    if seen.unit == pessimistic.unit:
         return seen
-    unit = seen.unit if seen.unit is not None else feared.unit
+    unit = seen.unit if seen.unit is not None else pessimistic.unit
     return refuse(candidates, Refusal(Reason.WAITING_FOR_BINDINGS, policy, unit or 0))
 
 
@@ -118,7 +118,7 @@ def decide(
         waits=outcome.waits,
         retry_at=outcome.retry_at,
         waits_since=outcome.retry_at - policy.when_try_next_units.timeout,
-        kept_from=cycle.kept_from(outcome.waits),
+        withheld_unit=cycle.withheld_unit(outcome.waits),
         unknown=unknown,
         selection=outcome,
         usages=cycle.usages,
@@ -175,7 +175,7 @@ class _FilterCycle:
             return False
         return may_help(self.pod, self.policy, index, self.view)
 
-    def kept_from(self, waits: Refusal | None) -> int | None:
+    def withheld_unit(self, waits: Refusal | None) -> int | None:
         if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
             return None
         return select_unit(self.policy, replace(self.query(), preempting=lambda _: False)).unit

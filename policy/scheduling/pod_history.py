@@ -40,7 +40,7 @@ class PodHistory:
     """Start of the timer, by unit: the pod's first refusal there (O5)."""
     preempted_in_vain: frozenset[int] = frozenset()
     """Units in which preemption was given its chance (P1)."""
-    kept_from: int | None = None
+    withheld_unit: int | None = None
     """The unit with room for the pod that it is kept from, so that an earlier one is preempted in (P1)."""
     nomination_refused: bool = False
     """The nominated node alone was refused a moment ago; the full list comes next (O1)."""
@@ -50,9 +50,9 @@ class PodHistory:
         """Whether a promise keeps the pod's slot, whatever it is answered (E7)."""
         return self.nomination is not None and self.nomination.holds(nominated_node, now)
 
-    def after(self, waits: Refusal | None, since: float, kept_from: int | None = None) -> "PodHistory":
+    def after(self, waits: Refusal | None, since: float, withheld_unit: int | None = None) -> "PodHistory":
         """The history once a filter decision waited for `waits` since then, or for nothing."""
-        known = replace(self, nomination_refused=False, kept_from=kept_from)
+        known = replace(self, nomination_refused=False, withheld_unit=withheld_unit)
         if waits is None:
             return known
         if waits.reason is Reason.EARLIER_UNIT_FIRST:
@@ -73,7 +73,7 @@ class PodHistory:
             self,
             refused_since={found[unit]: at for unit, at in self.refused_since.items() if unit in found},
             preempted_in_vain=frozenset(found[unit] for unit in self.preempted_in_vain if unit in found),
-            kept_from=_moved(self.kept_from, found),
+            withheld_unit=_moved(self.withheld_unit, found),
             nomination=self.nomination and replace(self.nomination, unit=_moved(self.nomination.unit, kept)),
         )
 
@@ -100,10 +100,10 @@ _AT_BIRTH = 1.0
 
 def refused_since_ungated(pod: Pod, before: Pod | None, now: float) -> Pod:
     """The pod as it is told now, its first refusal put right by how it was known before."""
-    told = pod.unscheduled_since
-    if told is None or before is None:
+    reported = pod.unscheduled_since
+    if reported is None or before is None:
         return pod
     known = before.unscheduled_since
-    if known is None and told <= pod.created + _AT_BIRTH:
+    if known is None and reported <= pod.created + _AT_BIRTH:
         known = now
-    return pod if known is None or known <= told else replace(pod, unscheduled_since=known)
+    return pod if known is None or known <= reported else replace(pod, unscheduled_since=known)

@@ -25,14 +25,14 @@ class PreemptDecision:
     """How it came about; None if no unit was looked at."""
 
 
-def confirm(seen: PreemptDecision, feared: PreemptDecision) -> PreemptDecision | None:
+def confirm(seen: PreemptDecision, pessimistic: PreemptDecision) -> PreemptDecision | None:
     """What helps by the view, and with the doubtful pods counted, too; None if the unit hangs on them (C7).
 
     On a node that helps only without them filter would refuse the pod while they are in doubt (P2); and its
     nomination keeps out the very pods whose next attempt would tell.
     """
-    nodes = [node for node in seen.nodes if node in feared.nodes]
-    hangs = seen.unit != feared.unit or bool(seen.nodes) != bool(nodes)
+    nodes = [node for node in seen.nodes if node in pessimistic.nodes]
+    hangs = seen.unit != pessimistic.unit or bool(seen.nodes) != bool(nodes)
     return None if hangs else replace(seen, nodes=nodes)
 
 
@@ -89,7 +89,7 @@ class _PreemptCycle:
             closed=self.closed,
             has_room=lambda index: bool(self.helped[index]),
             leaving_until=lambda index: leaving_until(view, policy, index),
-            preempting=lambda index: index + 1 == history.kept_from,
+            preempting=lambda index: index + 1 == history.withheld_unit,
             refused_since=history.refused_since,
             unscheduled_since=view.unscheduled_since(self.pod),
             now=now,

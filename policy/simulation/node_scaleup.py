@@ -79,7 +79,7 @@ def closed(view: ClusterView, policy: ResourcePolicy, index: int, pod: Pod) -> R
 
 
 def orders(
-    stage: SimulatedCluster,
+    simulated: SimulatedCluster,
     seekers: Iterable[PendingPod],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
@@ -92,11 +92,11 @@ def orders(
     by_policy: defaultdict[str, dict[str, PendingPod]] = defaultdict(dict)
     for seeker in seekers:
         by_policy[seeker.policy.key][seeker.pod.uid] = seeker
-    return [order for some in by_policy.values() for order in _orders_of(stage, some, asked, stuck, at)]
+    return [order for some in by_policy.values() for order in _orders_of(simulated, some, asked, stuck, at)]
 
 
 def _orders_of(
-    stage: SimulatedCluster,
+    simulated: SimulatedCluster,
     seekers: Mapping[str, PendingPod],
     asked: Mapping[str, int],
     stuck: Collection[tuple[str, int]],
@@ -109,7 +109,7 @@ def _orders_of(
     def grows(_: Pod, unit: int) -> bool:
         return policy.units[unit].waits_for_nodes and (policy.key, unit) not in stuck
 
-    for pod, unit in plan(policy, pods, stage.view, stage.now, asked, grows).needs_nodes:
+    for pod, unit in plan(policy, pods, simulated.view, simulated.now, asked, grows).needs_nodes:
         wanted[unit].append(seekers[pod.uid])
     for unit, some in wanted.items():
         yield NodeOrder(at, policy, unit, tuple(some))

@@ -62,7 +62,7 @@ class SimulatedAttempt:
 class Simulation:
     """One run on one simulated cluster."""
 
-    stage: SimulatedCluster
+    simulated: SimulatedCluster
     wanted: Scenario
     progress: Callable[[int, int], None] = lambda _done, _total: None
     room: NodeCapacity = field(default_factory=NodeCapacity)
@@ -93,7 +93,7 @@ class Simulation:
     @property
     def lasted(self) -> float:
         """Seconds from the start."""
-        return self.stage.now - self._started
+        return self.simulated.now - self._started
 
     def pending(self) -> list[SimulatedAttempt]:
         """Those that are not placed, in order."""
@@ -101,17 +101,17 @@ class Simulation:
 
     def load_cluster(self) -> None:
         """Load nodes and pods of the cluster. A caller may then drive events itself instead of `run`."""
-        self._started = self.stage.now
-        for node in self.stage.view.nodes.values():
+        self._started = self.simulated.now
+        for node in self.simulated.view.nodes.values():
             self.room.add_node(node)
-        for pod in self.stage.pods():
+        for pod in self.simulated.pods():
             if pod.node_name and not pod.finished:
                 self.room.take(pod.node_name, self._demand(pod))
-        self._terminating = [pod for pod in self.stage.pods() if pod.terminating and pod.node_name]
+        self._terminating = [pod for pod in self.simulated.pods() if pod.terminating and pod.node_name]
 
     def arrive(self, pod: Pod) -> SimulatedAttempt:
         """Add a pod, and make its first scheduling attempt."""
-        policy = self.stage.governing(pod)
+        policy = self.simulated.governing(pod)
         attempt = SimulatedAttempt(len(self.attempts) + 1, pod, self._demand(pod), policy)
         self.attempts.append(attempt)
         self.retry(attempt)
@@ -136,13 +136,13 @@ class Simulation:
     def remove_pods(self, pods: Iterable[Pod]) -> None:
         """Remove pods from their nodes."""
         for pod in pods:
-            self.stage.remove(pod)
+            self.simulated.remove(pod)
             self.room.give(pod.node_name, self._demand(pod))
 
     def add_nodes(self, nodes: Iterable[Node]) -> None:
         """Add new, empty nodes."""
         for node in nodes:
-            self.stage.add_node(node)
+            self.simulated.add_node(node)
             self.room.add_node(node)
 
     def request_nodes(self) -> None:
@@ -150,11 +150,11 @@ class Simulation:
         asked = {seeker.pod.uid: o.unit for o in self.orders if self._lives(o) for seeker in o.seekers}
         stuck = {(o.policy.key, o.unit) for o in self.orders if not self._lives(o)}
         seekers = [PendingPod(a.pod, a.demand, a.policy) for a in self.pending() if a.policy]
-        for order in orders(self.stage, seekers, asked, stuck, self.lasted):
+        for order in orders(self.simulated, seekers, asked, stuck, self.lasted):
             placed = self._placed_order(order)
             self.orders.append(placed)
             if self.wanted.nodes_start is not None:
-                self._coming.append((self.stage.now + self.wanted.nodes_start, placed))
+                self._coming.append((self.simulated.now + self.wanted.nodes_start, placed))
 
     def _demand(self, pod: Pod) -> PodShape:
         return PodShape.of(pod)
@@ -172,17 +172,17 @@ class Simulation:
         waits = attempt.waits
         if waits is None or waits.reason not in _FOR_ROOM:
             return False
-        return closed(self.stage.view, waits.policy, waits.unit, attempt.pod) is not None
+        return closed(self.simulated.view, waits.policy, waits.unit, attempt.pod) is not None
 
     def _decide(self, attempt: SimulatedAttempt, candidates: Sequence[str]) -> FilterDecision | None:
         """Preemption is not played: a unit in which it is tried first is passed at the next attempt (P1)."""
-        decision = self.stage.decide(attempt.pod, candidates)
+        decision = self.simulated.decide(attempt.pod, candidates)
         for _ in attempt.policy.units if attempt.policy else ():
             waits = decision.waits if decision else None
             if waits is None or waits.reason is not Reason.WAITING_FOR_PREEMPTION:
                 break
             self.unplayed.add((waits.policy.key, waits.unit))
-            decision = self.stage.decide(attempt.pod, candidates)
+            decision = self.simulated.decide(attempt.pod, candidates)
         return decision
 
     def _chosen_node(self, attempt: SimulatedAttempt, decision: FilterDecision) -> str:
@@ -194,7 +194,7 @@ class Simulation:
         """For each unit its best node: a unit has room if one of its nodes fits, whichever it is."""
         policy, room = attempt.policy, self.room
         if policy is None:
-            best = room.best(attempt.demand, attempt.pod, None, lambda: self.stage.view.nodes)
+            best = room.best(attempt.demand, attempt.pod, None, lambda: self.simulated.view.nodes)
             return [best] if best else []
         areas = [*range(len(policy.units)), None]
         found = (self._best(attempt, policy, area) for area in areas)
@@ -207,16 +207,16 @@ class Simulation:
 
     def _names(self, policy: ResourcePolicy, unit: int | None) -> Iterable[str]:
         if unit is not None:
-            return self.stage.view.nodes_in(policy, unit)
-        units = (self.stage.view.nodes_in(policy, index) for index in range(len(policy.units)))
-        return self.stage.view.nodes.keys() - set().union(*units)
+            return self.simulated.view.nodes_in(policy, unit)
+        units = (self.simulated.view.nodes_in(policy, index) for index in range(len(policy.units)))
+        return self.simulated.view.nodes.keys() - set().union(*units)
 
     def _place(self, attempt: SimulatedAttempt, node: str, unit: int | None) -> None:
         policy = attempt.policy
         if policy and unit and (policy.key, unit) not in self._first_in:
             self._first_in.add((policy.key, unit))
             attempt.passed = self._why_passed(attempt, policy, unit)
-        self.stage.bind(attempt.pod, node)
+        self.simulated.bind(attempt.pod, node)
         self.room.take(node, attempt.demand)
         attempt.node, attempt.unit, attempt.at = node, unit, self.lasted
         self.placed.append(attempt)
@@ -224,13 +224,13 @@ class Simulation:
     def _why_passed(self, attempt: SimulatedAttempt, policy: ResourcePolicy, unit: int) -> tuple[str, ...]:
         reasons = []
         for index in range(unit):
-            refusal = closed(self.stage.view, policy, index, attempt.pod)
+            refusal = closed(self.simulated.view, policy, index, attempt.pod)
             reasons.append(refusal.text if refusal else f"no node of units[{index}] has room")
         return tuple(reasons)
 
     def _placed_order(self, order: NodeOrder) -> NodeOrder:
         """With the nodes that it means, sized by those that the unit has now."""
-        model = template(order.policy, order.unit, self.stage.view, order.seekers[0].pod)
+        model = template(order.policy, order.unit, self.simulated.view, order.seekers[0].pod)
         named = f"new-{order.policy.name}-{order.unit}-{len(self.orders)}"
         nodes = packed(model, order.seekers, lambda number: f"{named}-{number}")
         return replace(order, nodes=tuple(nodes), like=model.like)
@@ -244,22 +244,22 @@ class Simulation:
     def _next_moment(self) -> bool:
         """Go to the next time at which an answer may change, and ask again; False: there is none."""
         pending = self.pending()
-        timers = [a.retry_at for a in pending if a.retry_at > self.stage.now]
+        timers = [a.retry_at for a in pending if a.retry_at > self.simulated.now]
         coming = [at for at, _ in self._coming]
         leaving = [self._started + _TERMINATION] if self._terminating else []
         moments = [*leaving, *(at for at in (*timers, *coming) if pending and at < math.inf)]
         if not moments:
             return False
-        self.stage.now = min(moments)
+        self.simulated.now = min(moments)
         changed = self._leave() | self._come()
         for attempt in pending:
-            if changed or attempt.retry_at <= self.stage.now:
+            if changed or attempt.retry_at <= self.simulated.now:
                 self.retry(attempt)
         return True
 
     def _leave(self) -> bool:
         """Terminating pods are gone when their time is over (O6)."""
-        if not self._terminating or self.stage.now < self._started + _TERMINATION:
+        if not self._terminating or self.simulated.now < self._started + _TERMINATION:
             return False
         self.remove_pods(self._terminating)
         self._terminating = []
@@ -267,8 +267,8 @@ class Simulation:
 
     def _come(self) -> bool:
         """Nodes that were bought are there."""
-        due = [order for at, order in self._coming if at <= self.stage.now]
-        self._coming = [(at, order) for at, order in self._coming if at > self.stage.now]
+        due = [order for at, order in self._coming if at <= self.simulated.now]
+        self._coming = [(at, order) for at, order in self._coming if at > self.simulated.now]
         nodes = [node for order in due for node in order.nodes]
         self.add_nodes(nodes)
         return bool(nodes)

@@ -27,14 +27,14 @@ from policy.simulation.simulator import SimulatedAttempt, Simulation
 __all__ = ["conclude", "counts"]
 
 
-def counts(stage: SimulatedCluster, policy: ResourcePolicy) -> Counter[int | None]:
+def counts(simulated: SimulatedCluster, policy: ResourcePolicy) -> Counter[int | None]:
     """How many pods each unit holds (C1)."""
-    shares = (stage.view.share(policy, pod.uid) for pod in stage.pods())
+    shares = (simulated.view.share(policy, pod.uid) for pod in simulated.pods())
     return Counter(share.unit for share in shares if share is not None and share.counted)
 
 
 def conclude(
-    play: Simulation,
+    simulation: Simulation,
     policy: ResourcePolicy,
     before: Counter[int | None],
     scaled: Mapping[str, str],
@@ -46,28 +46,28 @@ def conclude(
     `before` is what `counts` told before the play, `scaled` the workload of each of its pods, `excess` how
     many of each workload are too many.
     """
-    attempts = [a for a in play.attempts if a.policy is not None and a.policy.key == policy.key]
-    waiting = {pod.uid for pod in play.wanted.waiting}
-    order = _scale_in(play, policy, attempts, scaled)
+    attempts = [a for a in simulation.attempts if a.policy is not None and a.policy.key == policy.key]
+    waiting = {pod.uid for pod in simulation.wanted.waiting}
+    order = _scale_in(simulation, policy, attempts, scaled)
     return SimulationResult(
         policy=policy.key,
         arrived=len(attempts),
         waiting_before=sum(attempt.pod.uid in waiting for attempt in attempts),
         outside=sum(bool(a.node) and a.unit is None for a in attempts),
-        units=tuple(_units(play, policy, before)),
-        spills=tuple(_spills(play, attempts)),
-        pending=tuple(_pending(play, attempts)),
-        purchases=tuple(_purchases(play, policy)),
+        units=tuple(_units(simulation, policy, before)),
+        spills=tuple(_spills(simulation, attempts)),
+        pending=tuple(_pending(simulation, attempts)),
+        purchases=tuple(_purchases(simulation, policy)),
         removals=tuple(ScaleDownStep(place, len(list(same))) for place, same in groupby(p for p, _ in order)),
         removed=tuple(_removed([pod for _, pod in order], scaled, excess)),
-        steps=tuple(_steps(play, policy, attempts)),
-        lasted=play.lasted,
-        notes=(*notes, *_unplayed(play, policy)),
+        steps=tuple(_steps(simulation, policy, attempts)),
+        lasted=simulation.lasted,
+        notes=(*notes, *_unplayed(simulation, policy)),
     )
 
 
-def _unplayed(play: Simulation, policy: ResourcePolicy) -> Iterator[str]:
-    for key, unit in sorted(play.unplayed):
+def _unplayed(simulation: Simulation, policy: ResourcePolicy) -> Iterator[str]:
+    for key, unit in sorted(simulation.unplayed):
         if key == policy.key:
             yield f"preemption comes first in units[{unit}] (P1), and is not played: pods went on without"
 
@@ -79,8 +79,10 @@ def _removed(order: list[Pod], scaled: Mapping[str, str], excess: Mapping[str, i
         yield from own[:number]
 
 
-def _units(play: Simulation, policy: ResourcePolicy, before: Counter[int | None]) -> Iterator[UnitCount]:
-    after = counts(play.stage, policy)
+def _units(
+    simulation: Simulation, policy: ResourcePolicy, before: Counter[int | None]
+) -> Iterator[UnitCount]:
+    after = counts(simulation.simulated, policy)
     for index, unit in enumerate(policy.units):
         yield UnitCount(
             unit=index,
@@ -88,7 +90,7 @@ def _units(play: Simulation, policy: ResourcePolicy, before: Counter[int | None]
             selector=spelled(unit.node_selector),
             cap=_cap(unit),
             waits_for_nodes=unit.waits_for_nodes,
-            nodes=len(play.stage.view.nodes_in(policy, index)),
+            nodes=len(simulation.simulated.view.nodes_in(policy, index)),
             before=before[index],
             after=after[index],
         )
@@ -100,14 +102,14 @@ def _cap(unit: Unit) -> str:
     return ", ".join(caps)
 
 
-def _spills(play: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[Overflow]:
+def _spills(simulation: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[Overflow]:
     numbers = {attempt.pod.uid: number for number, attempt in enumerate(attempts, 1)}
-    for attempt in play.placed:
+    for attempt in simulation.placed:
         if attempt.pod.uid in numbers and attempt.passed and attempt.unit is not None:
             yield Overflow(attempt.unit, numbers[attempt.pod.uid], attempt.at, attempt.passed)
 
 
-def _pending(play: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[PendingPods]:
+def _pending(simulation: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[PendingPods]:
     alike: defaultdict[object, list[SimulatedAttempt]] = defaultdict(list)
     for attempt in attempts:
         if not attempt.node:
@@ -115,38 +117,41 @@ def _pending(play: Simulation, attempts: list[SimulatedAttempt]) -> Iterator[Pen
     for some in alike.values():
         first = some[0]
         why = list(first.refusals)
-        counts = play.room.why_not(first.demand, first.pod)
+        counts = simulation.room.why_not(first.demand, first.pod)
         why += [f"{count} {reason}" for reason, count in sorted(counts.items())]
         yield PendingPods(len(some), first.pod.name, tuple(why or ("there is no node",)))
 
 
-def _purchases(play: Simulation, policy: ResourcePolicy) -> Iterator[NodePurchase]:
-    for order in play.orders:
+def _purchases(simulation: Simulation, policy: ResourcePolicy) -> Iterator[NodePurchase]:
+    for order in simulation.orders:
         if order.policy.key == policy.key:
             yield NodePurchase(order.at, order.unit, len(order.seekers), len(order.nodes), order.like)
 
 
 def _steps(
-    play: Simulation, policy: ResourcePolicy, attempts: list[SimulatedAttempt]
+    simulation: Simulation, policy: ResourcePolicy, attempts: list[SimulatedAttempt]
 ) -> Iterator[ArrivalStep]:
     for attempt in attempts:
         at_once = bool(attempt.node) and not attempt.at
         yield ArrivalStep(0.0, arrives=True, placed=at_once, unit=attempt.unit if at_once else None)
-    for attempt in play.placed:
+    for attempt in simulation.placed:
         if attempt.at and attempt.policy is not None and attempt.policy.key == policy.key:
             yield ArrivalStep(attempt.at, arrives=False, placed=True, unit=attempt.unit)
 
 
 def _scale_in(
-    play: Simulation, policy: ResourcePolicy, attempts: list[SimulatedAttempt], scaled: Mapping[str, str]
+    simulation: Simulation,
+    policy: ResourcePolicy,
+    attempts: list[SimulatedAttempt],
+    scaled: Mapping[str, str],
 ) -> list[tuple[str, Pod]]:
     """Each pod that scale-in may take and its place, the first to go first."""
     units = {attempt.pod.uid: attempt.unit for attempt in attempts if attempt.pod.uid in scaled}
     known = {attempt.pod.uid: attempt.pod for attempt in attempts}
-    known |= {pod.uid: pod for pod in play.stage.pods() if pod.uid in scaled}
+    known |= {pod.uid: pod for pod in simulation.simulated.pods() if pod.uid in scaled}
     for uid in known.keys() & scaled.keys() - units.keys():
-        share = play.stage.view.share(policy, uid)
-        if play.stage.governing(known[uid]) == policy:
+        share = simulation.simulated.view.share(policy, uid)
+        if simulation.simulated.governing(known[uid]) == policy:
             units[uid] = share.unit if share else None
     pods = [known[uid] for uid in units]
 

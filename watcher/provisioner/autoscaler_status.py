@@ -182,8 +182,8 @@ def decode_status(body: bytes) -> AutoscalerStatus:
 
 def _group(written: _Group) -> NodeGroup:
     health, scale_up = written.health or _Health(), written.scale_up or _ScaleUp()
-    told = scale_up.backoff_info or _BackoffInfo()
-    message = " ".join(filter(None, (told.error_code, told.error_message))) or "in back-off"
+    reported = scale_up.backoff_info or _BackoffInfo()
+    message = " ".join(filter(None, (reported.error_code, reported.error_message))) or "in back-off"
     backoff = message if scale_up.status == "Backoff" else ""
     registered = (health.node_counts or _NodeCounts()).registered or _Registered()
     return NodeGroup(

@@ -71,11 +71,11 @@ class AvailabilityCheck:
         if self._missing is None or now - self._checked_at >= _RECHECK:
             missing = self._look()
             if missing != self._missing:
-                self._say(missing)
+                self._log_change(missing)
             self._missing, self._checked_at = missing, now
         return not self._missing
 
-    def _say(self, missing: str) -> None:
+    def _log_change(self, missing: str) -> None:
         if missing:
             log.warning(
                 "%s: no pod is held and nothing is asked for, only reported; looking again every %.0f s",

@@ -138,10 +138,10 @@ def read_records(templates: bytes) -> list[Request]:
 
 def _bought(request: Request, kept: "_Written") -> Request:
     granted = _request(kept, request.phase).granted
-    said = "bought, as its group's size told"
+    message = "bought, as its group's size told"
     served_at = kept.metadata.creation_timestamp.timestamp()
     return replace(
-        request, phase=RequestPhase.PROVISIONED, granted=granted, message=said, served_at=served_at
+        request, phase=RequestPhase.PROVISIONED, granted=granted, message=message, served_at=served_at
     )
 
 
@@ -188,17 +188,17 @@ def _items(body: bytes) -> Sequence[_Written]:
 
 
 def _phase(conditions: Iterable[_Condition], *, bought: bool) -> tuple[RequestPhase, str]:
-    said = {condition.type: condition for condition in conditions}
-    if "Failed" in said and said["Failed"].reason == _WITHOUT_TEMPLATES:
+    message = {condition.type: condition for condition in conditions}
+    if "Failed" in message and message["Failed"].reason == _WITHOUT_TEMPLATES:
         return RequestPhase.UNSENT, ""
     for kind in ("Provisioned", "Failed", "CapacityRevoked"):
-        if kind in said and (said[kind].status == "False") == (kind == "Provisioned"):
-            return RequestPhase.FAILED, f"{said[kind].reason}: {said[kind].message}"
-    if "Provisioned" in said:
-        return RequestPhase.PROVISIONED, said["Provisioned"].reason
+        if kind in message and (message[kind].status == "False") == (kind == "Provisioned"):
+            return RequestPhase.FAILED, f"{message[kind].reason}: {message[kind].message}"
+    if "Provisioned" in message:
+        return RequestPhase.PROVISIONED, message["Provisioned"].reason
     if bought:
         return RequestPhase.SCALED_UP, ""
-    accepted = "Accepted" in said and said["Accepted"].status == "True"
+    accepted = "Accepted" in message and message["Accepted"].status == "True"
     return (RequestPhase.ACCEPTED if accepted else RequestPhase.SENT), ""
 
 
@@ -208,18 +208,18 @@ def _true_since(kind: str, conditions: Iterable[_Condition]) -> float | None:
 
 
 def _request(written: _Written, phase: RequestPhase) -> Request:
-    told, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
+    reported, name = written.metadata.annotations, written.metadata.name.removesuffix(BOUGHT)
     return Request(
         name=name,
-        policy=told.get(wellknown.REQUEST_POLICY, ""),
-        record=told.get(wellknown.UNIT, ""),
-        pods=frozenset(told.get(wellknown.REQUEST_PODS, "").split()),
-        shape=told.get(wellknown.REQUEST_SHAPE, ""),
-        bundle=told.get(wellknown.REQUEST_BUNDLE, name),
+        policy=reported.get(wellknown.REQUEST_POLICY, ""),
+        record=reported.get(wellknown.UNIT, ""),
+        pods=frozenset(reported.get(wellknown.REQUEST_PODS, "").split()),
+        shape=reported.get(wellknown.REQUEST_SHAPE, ""),
+        bundle=reported.get(wellknown.REQUEST_BUNDLE, name),
         phase=phase,
         made_at=written.metadata.creation_timestamp.timestamp(),
-        granted=int(told[wellknown.REQUEST_GRANTED]) if wellknown.REQUEST_GRANTED in told else None,
-        sizes=msgspec.json.decode(told.get(wellknown.REQUEST_SIZES) or "{}", type=dict[str, Size]),
+        granted=int(reported[wellknown.REQUEST_GRANTED]) if wellknown.REQUEST_GRANTED in reported else None,
+        sizes=msgspec.json.decode(reported.get(wellknown.REQUEST_SIZES) or "{}", type=dict[str, Size]),
     )
 
 

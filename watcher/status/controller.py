@@ -35,5 +35,5 @@ class StatusController:
     def reconcile(self) -> None:
         """Look, and tell each sink."""
         report = self.builder.report(self.latest_status.latest(), self.placement.not_written)
-        for tell in self.sinks:
-            tell(report)
+        for publish in self.sinks:
+            publish(report)

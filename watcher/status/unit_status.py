@@ -122,8 +122,8 @@ def _obstacle(growth: UnitScaleUp, health: AutoscalerHealth) -> tuple[str, str] 
         return _ABSENT[health]
     if growth.blocked is None:
         return None
-    said = f" ({growth.blocked.message[:_LONGEST]})" if growth.blocked.message else ""
-    return growth.blocked.reason, f"{_OBSTACLES[growth.blocked.reason]}{said}"
+    message = f" ({growth.blocked.message[:_LONGEST]})" if growth.blocked.message else ""
+    return growth.blocked.reason, f"{_OBSTACLES[growth.blocked.reason]}{message}"
 
 
 def _cap(refusal: Refusal) -> str:

@@ -306,7 +306,7 @@ def test_a_preemption_is_told_as_one() -> None:
     told = explain(record_preempt(pod, 1, policy, nowhere, view, NOW))
     assert told.why == "In no unit does preempting help."
     assert told.units[0].why == "preempting helps on none of its 1 node(s)"
-    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: PodHistory(kept_from=1)})
+    kept = a_snapshot(policy, nodes=[DC, CLOUD], histories={pod.uid: PodHistory(withheld_unit=1)})
     choice = decide_preemption(pod, {"cloud-1": ["there"]}, policy, kept, NOW)
     told = explain(record_preempt(pod, 1, policy, choice, kept, NOW))
     assert told.why == "It waits in units[0], and nobody leaves for it in a later unit meanwhile."

@@ -153,7 +153,7 @@ def test_a_slot_follows_its_unit_when_the_policy_is_edited(policy: ResourcePolic
 
 
 @pytest.mark.parametrize(
-    ("seen", "feared", "held_in"),
+    ("seen", "pessimistic", "held_in"),
     [
         pytest.param(0, 0, None, id="C7: the same unit whether or not they are bound"),
         pytest.param(None, None, None, id="C7: refused in either case"),
@@ -163,10 +163,10 @@ def test_a_slot_follows_its_unit_when_the_policy_is_edited(policy: ResourcePolic
     ],
 )
 def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
-    seen: int | None, feared: int | None, held_in: int | None
+    seen: int | None, pessimistic: int | None, held_in: int | None
 ) -> None:
     by_the_view = FilterDecision(nodes=["dc-1"], unit=seen)
-    decision = confirm(["dc-1"], POLICY, by_the_view, FilterDecision(unit=feared))
+    decision = confirm(["dc-1"], POLICY, by_the_view, FilterDecision(unit=pessimistic))
     if held_in is None:
         assert decision is by_the_view
         return
@@ -176,7 +176,7 @@ def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
 
 
 @pytest.mark.parametrize(
-    ("seen", "feared", "nodes"),
+    ("seen", "pessimistic", "nodes"),
     [
         pytest.param((0, "ab"), (0, "ab"), "ab", id="P2: the same nodes whether or not they are bound"),
         pytest.param((0, "ab"), (0, "b"), "b", id="P2: only where it helps in either case"),
@@ -188,8 +188,8 @@ def test_an_answer_that_hangs_on_bindings_unseen_is_held_back(
     ],
 )
 def test_victims_that_hang_on_bindings_unseen_stay(
-    seen: tuple[int | None, str], feared: tuple[int | None, str], nodes: str | None
+    seen: tuple[int | None, str], pessimistic: tuple[int | None, str], nodes: str | None
 ) -> None:
-    by_the_view, doubting = (PreemptDecision(unit, nodes=tuple(names)) for unit, names in (seen, feared))
+    by_the_view, doubting = (PreemptDecision(unit, nodes=tuple(names)) for unit, names in (seen, pessimistic))
     choice = preempt.confirm(by_the_view, doubting)
     assert (None if choice is None else "".join(choice.nodes)) == nodes

@@ -117,13 +117,13 @@ elsewhere = a_pod("x", on="dc-1", namespace="other")
             id="P2: not where a victim's slot reopens an earlier unit that then waits",
         ),
         pytest.param(
-            Preempt({"cloud-1": ["y"]}, history=PodHistory(kept_from=1)),
+            Preempt({"cloud-1": ["y"]}, history=PodHistory(withheld_unit=1)),
             None,
             [],
             id="P1: not in a unit with room, which the pod is kept from while an earlier one has its chance",
         ),
         pytest.param(
-            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=PodHistory(kept_from=1)),
+            Preempt({"dc-1": ["x"], "cloud-1": ["y"]}, history=PodHistory(withheld_unit=1)),
             0,
             ["dc-1"],
             id="P1: but in any unit before it",

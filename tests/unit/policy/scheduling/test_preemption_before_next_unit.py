@@ -229,4 +229,4 @@ def test_what_a_pod_is_kept_from_while_an_earlier_unit_is_preempted_in(
 ) -> None:
     ask = Ask(first, asking=urgent, pods=[minor], nodes=(*dc_node(), a_node("attic-1")), room=room)
     assert outcome(ask.decision) == Reason.WAITING_FOR_PREEMPTION
-    assert ask.decision.kept_from == expected
+    assert ask.decision.withheld_unit == expected

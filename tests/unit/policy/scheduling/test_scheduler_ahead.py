@@ -109,7 +109,7 @@ def no(reason: Reason, unit: int = 0) -> Refusal:
             id="P1: a unit has had its chance",
         ),
         pytest.param(
-            PodHistory(preempted_in_vain=frozenset({1}), kept_from=2),
+            PodHistory(preempted_in_vain=frozenset({1}), withheld_unit=2),
             None,
             TRIED,
             id="P1: nothing is kept from it",
@@ -130,7 +130,7 @@ def test_what_a_decision_leaves_for_the_next(
 SEEN = PodHistory(
     refused_since={0: 5.0, 1: 6.0},
     preempted_in_vain=frozenset({0, 1}),
-    kept_from=1,
+    withheld_unit=1,
     nomination=Nomination(1, frozenset({"cloud-1"}), NOW),
 )
 
@@ -143,7 +143,7 @@ SEEN = PodHistory(
             PodHistory(
                 refused_since={2: 5.0, 0: 6.0},
                 preempted_in_vain=frozenset({0, 2}),
-                kept_from=0,
+                withheld_unit=0,
                 nomination=Nomination(0, frozenset({"cloud-1"}), NOW),
             ),
             id="L4: timers and tries go with their units",

@@ -89,19 +89,19 @@ def plainly(world: World) -> dict[str, int | None]:
 
 @given(worlds())
 def test_the_play_places_pods_as_one_call_of_filter_after_the_other(world: World) -> None:
-    stage = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
-    play = Simulation(stage, Scenario(world.pods))
+    simulated = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
+    play = Simulation(simulated, Scenario(world.pods))
     play.run()
     assert {a.pod.uid: a.unit for a in play.placed} == plainly(world)
 
 
 @given(worlds())
 def test_no_node_is_filled_above_what_it_has(world: World) -> None:
-    stage = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
-    play = Simulation(stage, Scenario(world.pods))
+    simulated = OfflineExtender(world.nodes, (), (world.policy,), ALL_SENT, NOW)
+    play = Simulation(simulated, Scenario(world.pods))
     play.run()
     for node in world.nodes:
-        others = [pod for pod in stage.pods() if pod.node_name == node.name]
+        others = [pod for pod in simulated.pods() if pod.node_name == node.name]
         assert all(has_free(node, [other for other in others if other is not pod], pod) for pod in others)
         assert not others or admits(node, others[0])
 
@@ -133,8 +133,8 @@ def test_free_room_is_what_is_left_of_it(world: World, data: st.DataObject) -> N
 
 def test_the_stage_governs_as_match_does() -> None:
     older, newer = a_policy(name="older"), a_policy(name="newer", created=NOW)
-    stage = OfflineExtender((), (), (newer, older), ALL_SENT, NOW)
-    assert stage.governing(a_pod()) == governing(a_pod(), (newer, older)) == older
+    simulated = OfflineExtender((), (), (newer, older), ALL_SENT, NOW)
+    assert simulated.governing(a_pod()) == governing(a_pod(), (newer, older)) == older
 
 
 def test_a_full_node_takes_no_more_pods_than_it_says() -> None:
