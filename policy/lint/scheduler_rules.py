@@ -187,7 +187,8 @@ def _sampling(document: Document) -> Iterator[Finding]:
             reported = "is not set" if percentage is None else f"is {percentage}"
             why = (
                 f"percentageOfNodesToScore {reported}: from 100 nodes on kube-scheduler stops at a sample, "
-                "taken before the extender is asked. Free nodes of the first unit may be missing from it (E5, O1)."
+                "taken before the extender is asked. Free nodes of the first unit may be missing from it "
+                "(E5, O1)."
             )
             yield found(Code.SAMPLING, document, path, why, "percentageOfNodesToScore: 100")
 

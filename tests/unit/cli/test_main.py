@@ -1,5 +1,6 @@
 """What a user reads on a mistake: one line, no traceback, exit code 2."""
 
+import logging
 import os
 import shutil
 import socket
@@ -11,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.completion import for_kubectl
-from cli.main import main
+from cli.main import _prepare, main
+from extender.http.app import log as request_log
 from tests.fake_apiserver import FakeApiServer
 from tests.unit.cli.snapshots import a_cluster, a_node, a_pod, a_policy, written
 
@@ -296,3 +298,14 @@ def test_colours_are_for_terminals_whose_user_wants_them(
     result = CliRunner(env=environment).invoke(main, typed, input=snapshot, color=True)
     assert ("\x1b[" in result.output) is coloured
     assert "\x1b[" not in CliRunner().invoke(main, typed, input=snapshot).output
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_a_line_per_request_is_logged_only_if_asked_for(*, verbose: bool) -> None:
+    """The name of the logger stands in two places: a line per request costs a sixth of a small call."""
+    level = request_log.level
+    try:
+        _prepare(None, verbose=verbose)
+        assert request_log.isEnabledFor(logging.INFO) is verbose
+    finally:
+        request_log.setLevel(level)
