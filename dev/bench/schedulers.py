@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
@@ -18,12 +17,12 @@ from dev.bench.cluster import POLICY_API
 from dev.bench.stacks import Kind, Stack
 from dev.controlplane import ApiError, ControlPlane, Object
 from dev.controlplane.scheduler import SHIPPED, scheduler_configuration
+from dev.harness.extender import ACCOUNT
+from dev.harness.program import install
 
 __all__ = ["PODS", "Variant", "bind", "extending", "pile_up", "set_up"]
 
 PODS = "/api/v1/namespaces/default/pods"
-_MANIFESTS = Path(__file__).parents[2] / "manifests"
-_ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
 _AT_ONCE = 8
 _SECONDS = 300
 _ZONES = 3
@@ -43,8 +42,7 @@ class Variant:
 
 def set_up(plane: ControlPlane, nodes: int, pools: Sequence[str]) -> None:
     """Nodes in the pools in turn and in three zones, and a policy with a unit for each pool."""
-    for name in ("namespace", "crd", "rbac"):
-        plane.api.apply(yaml.safe_load_all((_MANIFESTS / f"{name}.yaml").read_text()))
+    install(plane)
     units = [{"resource": "ecs", "nodeSelector": {"pool": pool}} for pool in pools]
     metadata = {"name": "live", "namespace": "default"}
     spec = {"selector": {"app": "live"}, "units": units}
@@ -75,7 +73,7 @@ def extending(plane: ControlPlane, variant: Variant) -> Iterator[int | None]:
     if variant.kind is None:
         yield None
         return
-    kubeconfig = plane.service_account_kubeconfig(*_ACCOUNT)
+    kubeconfig = plane.service_account_kubeconfig(*ACCOUNT)
     stack = Stack(variant.kind, kubeconfig, plane.extender_address[1], plane.directory)
     try:
         stack.wait_ready()

@@ -54,10 +54,10 @@ class Process:
         self._popen.kill()
         self._popen.wait()
 
-    def terminate(self) -> None:
-        """SIGTERM, as a shutdown does, and an error if it goes on for too long."""
+    def terminate(self) -> int:
+        """SIGTERM, as a shutdown does, and an error if it goes on for too long; its exit code."""
         self._popen.terminate()
-        self._popen.wait(SHUTDOWN_SECONDS)
+        return self._popen.wait(SHUTDOWN_SECONDS)
 
     def require_alive(self) -> None:
         if not self.alive:

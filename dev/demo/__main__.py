@@ -57,10 +57,10 @@ def _performed(interrupts: Interrupts, arguments: argparse.Namespace) -> int:
     from dev.controlplane import ApiError, ProgramExitedError  # noqa: PLC0415
     from dev.controlplane.build import BuildError  # noqa: PLC0415
     from dev.controlplane.toolchain import ToolchainError  # noqa: PLC0415
-    from dev.demo.observer import ObserverError  # noqa: PLC0415
     from dev.demo.runner import perform  # noqa: PLC0415
+    from dev.harness.recorder import RecorderError  # noqa: PLC0415
 
-    failures = (ApiError, BuildError, ObserverError, ProgramExitedError, TimeoutError, ToolchainError)
+    failures = (ApiError, BuildError, RecorderError, ProgramExitedError, TimeoutError, ToolchainError)
     try:
         good = perform(interrupts, Console(), timeline=arguments.timeline, keep=arguments.keep)
     except failures as error:

@@ -7,35 +7,27 @@ stamps are in the order in which things were noted.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Self
 
-from dev.controlplane import Api, Object, Watch
+from dev.controlplane import Api, Object
 from dev.demo.decode import follow, read_average, read_node, read_pod, read_pool, read_replicas, read_request
 from dev.demo.model import Level, Node, NodeState, Phase, Pod, PodState, Pool, Request, RequestState, Scene
+from dev.harness.recorder import Recorder
 
-__all__ = ["Observer", "ObserverError"]
+__all__ = ["Observer"]
 
 PODS = "/api/v1/namespaces/default/pods"
 NODES = "/api/v1/nodes"
 TEMPLATES = "/api/v1/namespaces/resourcepolicy/podtemplates"
 HPAS = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
 REQUESTS = "/apis/autoscaling.x-k8s.io/v1/namespaces/resourcepolicy/provisioningrequests"
-JOIN_SECONDS = 5.0
 
 
-class ObserverError(Exception):
-    """A watch ended that nobody stopped: what is shown would no longer be true."""
-
-
-class Observer:
+class Observer(Recorder):
     """Sees from its construction on, which is second 0 of the story."""
 
     def __init__(self, api: Api, pools: Iterable[Pool], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._zero = clock()
-        self._lock = Lock()
         self._pools = {pool.identity: pool for pool in pools}
         self._pods: dict[str, Pod] = {}
         self._nodes: dict[str, Node] = {}
@@ -45,47 +37,30 @@ class Observer:
         self._load: list[Level] = []
         self._average: list[Level] = []
         self._replicas: list[Level] = []
-        self._ended: list[str] = []
-        self._stopping = False
-        self._threads = [
-            self._follow(api, path, note)
-            for path, note in (
-                (TEMPLATES, self._note_template),
-                (REQUESTS, self._note_request),
-                (PODS, self._note_pod),
-                (NODES, self._note_node),
-                (HPAS, self._note_hpa),
-            )
-        ]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        self._stopping = True
-        for watch, thread in self._threads:
-            watch.stop()
-            thread.join(JOIN_SECONDS)
+        super().__init__(
+            api,
+            {
+                TEMPLATES: self._note_template,
+                REQUESTS: self._note_request,
+                PODS: self._note_pod,
+                NODES: self._note_node,
+                HPAS: self._note_hpa,
+            },
+        )
 
     def enter(self, phase: str, mark: str = "") -> None:
         """The story goes on to `phase`, now."""
-        with self._lock:
+        with self.lock:
             self._phases.append(Phase(self._now(), phase, mark))
 
     def note_load(self, percent: float) -> None:
-        with self._lock:
+        with self.lock:
             self._note(self._load, percent)
 
     def scene(self) -> Scene:
         """What was seen up to now."""
-        if self._ended:
-            raise ObserverError(self._ended[0])
-        with self._lock:
+        self.require_complete()
+        with self.lock:
             return Scene(
                 now=self._now(),
                 pods=tuple(self._pods.values()),
@@ -100,26 +75,6 @@ class Observer:
 
     def _now(self) -> float:
         return self._clock() - self._zero
-
-    def _follow(self, api: Api, path: str, note: Callable[[str, Object], None]) -> tuple[Watch, Thread]:
-        watch = Watch(api, path)
-        thread = Thread(target=self._read, args=(watch, path, note), name=f"watch {path}", daemon=True)
-        thread.start()
-        return watch, thread
-
-    def _read(self, watch: Watch, path: str, note: Callable[[str, Object], None]) -> None:
-        why = "it ended"
-        try:
-            for event, seen in watch:
-                if event == "ERROR":
-                    why = str(seen.get("message", ""))
-                    break
-                with self._lock:
-                    note(event, seen)
-        except Exception as error:  # noqa: BLE001  whatever it is, the main thread has to say it
-            why = f"{type(error).__name__}: {error}"
-        if not self._stopping:
-            self._ended.append(f"the watch of {path} is over: {why}")
 
     def _note_pod(self, event: str, seen: Object) -> None:
         pod = read_pod(seen)

@@ -16,11 +16,11 @@ from dev.demo.fixtures import DEPLOYMENT, METRIC, POOLS
 from dev.demo.load_generator import Load
 from dev.demo.model import Scene
 from dev.demo.observer import Observer
-from dev.demo.programs import Programs
 from dev.demo.scenario import REPLICAS, Stage, play
 from dev.demo.setup import set_up
 from dev.demo.signals import Interrupts
 from dev.demo.summary import summarise
+from dev.harness.programs import Programs
 
 __all__ = ["perform"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dev.controlplane import ControlPlane, Object
 from dev.demo.decode import POOL_LABEL
 from dev.demo.fixtures import CLOUD, CONTROL, EDGE, elastic_group, policy
-from dev.demo.programs import Programs
+from dev.harness.programs import Programs
 
 __all__ = ["set_up"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dev.faultsim.apiserver_model import PREEMPTED
 from policy.api.objects import Node, Pod
 
-__all__ = ["Binding", "Sight", "Ticket"]
+__all__ = ["Binding", "PodRecorder", "Ticket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Binding:
     ticket: Ticket | None
 
 
-class Sight:
+class PodRecorder:
     """Kept by the scheduler from what its watches bring, and from what it decided itself."""
 
     def __init__(self, guarded: Collection[str] = ()) -> None:

@@ -10,7 +10,7 @@ from zlib import crc32
 from dev.faultsim.apiserver_model import MESSAGE, ApiServer, Conflict, Object, Resource
 from dev.faultsim.extender_client import Answer, Calls
 from dev.faultsim.scenario import World
-from dev.faultsim.scheduler_cache import Binding, Sight
+from dev.faultsim.scheduler_cache import Binding, PodRecorder
 from dev.faultsim.scheduler_queue import Failure, Queue, Queued
 from dev.faultsim.virtual_clock import Loop
 from dev.faultsim.watch_model import Sink, Watch
@@ -36,7 +36,7 @@ class Scheduler:
         self._world = world
         self._calls = calls
         self._queue = Queue()
-        self._sight = Sight(world.guarded)
+        self._sight = PodRecorder(world.guarded)
         self.sent: dict[str, Binding] = {}
         """Bindings that have not arrived yet."""
         self._busy = False

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dev.controlplane import ControlPlane
+from dev.harness.extender import Extender
+from dev.harness.program import install
+from dev.harness.watcher import Watcher
 from tests.e2e.objects import Site
-from tests.e2e.programs import Extender
-from tests.e2e.scaleup import Watcher
 
 HERE = Path(__file__).parent
-MANIFESTS = HERE.parents[1] / "manifests"
 KEPT = pytest.StashKey[Path]()
 
 
@@ -27,12 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if kept := config.stash.get(KEPT, None):
         terminalreporter.write_line(f"the plane's logs are kept in {kept}")
-
-
-def install(plane: ControlPlane) -> None:
-    """The namespace, the CRD and the accounts, as users apply them."""
-    for name in ("namespace", "crd", "rbac"):
-        plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
 
 
 @pytest.fixture(scope="session")

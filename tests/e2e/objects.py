@@ -8,7 +8,7 @@ from datetime import datetime
 
 from dev.controlplane import ApiError, ControlPlane, Object
 from dev.controlplane.nodes import GPU
-from tests.e2e.programs import Extender
+from dev.harness.extender import Extender
 
 __all__ = ["POLICY_API", "Site", "condition", "is_bound", "pod_spec"]
 

@@ -4,19 +4,17 @@ The watcher runs with its own account and no more rights than manifests/.
 """
 
 import secrets
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, Self
-
-import yaml
+from typing import Any
 
 from dev.controlplane import ControlPlane, NodeGroup
 from dev.controlplane.autoscaler import GROUP_LABEL
+from dev.harness.extender import Extender
+from dev.harness.program import install
 
 Json = dict[str, Any]
 
@@ -36,67 +34,13 @@ QUIET = 4.0
 def extended_plane(*optional: str) -> Iterator[ControlPlane]:
     """A plane with our manifests and the extender; no autoscaler, no ProvisioningRequests."""
     with ControlPlane() as plane:
-        for name in ("namespace.yaml", "crd.yaml", "rbac.yaml", "served-once.yaml", *optional):
-            plane.api.apply(yaml.safe_load_all((MANIFESTS / name).read_text()))
-        host, port = plane.extender_address
-        account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-extender")
-        with running(plane, "serve", "--kubeconfig", str(account), "--bind", f"{host}:{port}"):
-            yield plane
-
-
-@contextmanager
-def running(plane: ControlPlane, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    with (plane.directory / f"{arguments[0]}-{secrets.token_hex(3)}.log").open("wb") as log:
-        process = subprocess.Popen([COMMAND, *arguments], stdout=log, stderr=subprocess.STDOUT)
+        install(plane, "served-once", *optional)
+        extender = Extender(plane)
+        extender.start()
         try:
-            yield process
+            yield plane
         finally:
-            process.kill()
-            process.wait()
-
-
-class Watcher:
-    """`resourcepolicy watch`, with its account's rights only."""
-
-    def __init__(self, plane: ControlPlane, settings: str = "", *flags: str) -> None:
-        account = plane.service_account_kubeconfig("resourcepolicy", "resourcepolicy-watcher")
-        self._log = plane.directory / f"watch-{secrets.token_hex(3)}.log"
-        config = self._log.with_suffix(".yaml")
-        config.write_text(settings)
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [COMMAND, "watch", "--kubeconfig", str(account), "--config", str(config), *flags],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        print(self.log)  # noqa: T201  shown when the test fails
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def says(self, words: str) -> int:
-        """How many lines of its log hold these words."""
-        return sum(words in line for line in self.log.splitlines())
-
-    def kill(self) -> None:
-        """As a crash; one that is paused, too."""
-        self.process.kill()
-        self.process.wait()
-
-    def pause(self) -> None:
-        """As on a machine that is suspended."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """It goes on as if nothing had been."""
-        self.process.send_signal(signal.SIGCONT)
+            extender.kill()
 
 
 class World:

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from dev.controlplane import Api, ApiError, ControlPlane, NodeGroup, Object, PlaneOptions
-from tests.e2e.conftest import MANIFESTS, install
+from dev.harness.extender import Extender
+from dev.harness.program import COMMAND, MANIFESTS, apply_manifests, install
+from dev.harness.watcher import Watcher
 from tests.e2e.objects import Site, is_bound
-from tests.e2e.programs import COMMAND, Extender
-from tests.e2e.scaleup import Watcher
 
 GROUPS = [
     NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="8s"),
@@ -84,7 +84,7 @@ def tunnelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def expose(plane: ControlPlane) -> None:
     """The shipped Service, and a pod that it finds, as the Deployment would make it."""
-    plane.api.apply(yaml.safe_load_all((MANIFESTS / "service.yaml").read_text()))
+    apply_manifests(plane, "service")
     written = yaml.safe_load_all((MANIFESTS / "deployment.yaml").read_text())
     deployment = next(one for one in written if one["metadata"]["name"] == "resourcepolicy-extender")
     template = deployment["spec"]["template"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dev.harness.extender import second_scheduler
 from tests.e2e.objects import Site
-from tests.e2e.programs import second_scheduler
 from tests.e2e.proxy import ApiProxy
 from tests.e2e.test_counting import census
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dev.controlplane import ControlPlane
+from dev.harness.extender import Extender
+from dev.harness.program import install
 from policy.api import wellknown
-from tests.e2e.conftest import install
 from tests.e2e.objects import Site
-from tests.e2e.programs import Extender
 from tests.e2e.test_counting import census
 
 WATCHED = (

@@ -3,9 +3,9 @@
 import socket
 from contextlib import closing
 
+from dev.harness.extender import Extender
 from extender.http.request_head import parse_plain_head
 from tests.e2e.objects import Site
-from tests.e2e.programs import Extender
 
 END = b"\r\n\r\n"
 

@@ -11,6 +11,7 @@ import pytest
 
 from dev.controlplane import ControlPlane, NodeGroup
 from dev.controlplane.api import ApiError
+from dev.harness.watcher import Watcher
 from dev.soak.scale_up.stockout import out_of_stock
 from tests.e2e.scaleup import (
     COMMAND,
@@ -18,7 +19,6 @@ from tests.e2e.scaleup import (
     PLACEHOLDERS,
     REQUESTS,
     TEMPLATES,
-    Watcher,
     World,
     a_world,
     ecs,
@@ -41,7 +41,7 @@ SHORT = ("--initial-node-group-backoff-duration=5s", "--max-node-group-backoff-d
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    with extended_plane("placeholder.yaml") as plane:
+    with extended_plane("placeholder") as plane:
         plane.start_autoscaler(GROUPS, *SHORT)
         yield plane
 
@@ -66,8 +66,10 @@ def test_a_pool_out_of_stock_is_passed_over_and_tried_again(world: World) -> Non
             world.create_pods("a", "b", "c")
             world.await_bound("a", "b", "c")
             assert sorted(map(world.pool_of, "abc")) == ["first", "third", "third"]
-            assert "is passed over" in watcher.log
-        world.plane.wait(lambda: "no longer passed over" in watcher.log, what="the end of it", seconds=40)
+            assert "is passed over" in watcher.log.read_text()
+        world.plane.wait(
+            lambda: "no longer passed over" in watcher.log.read_text(), what="the end of it", seconds=40
+        )
         world.create_pods("d")
         world.await_bound("d")
         assert world.pool_of("d") == "second"

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from dev.controlplane import ControlPlane, NodeGroup
 from dev.controlplane.autoscaler import GPU_LABEL
 from dev.controlplane.processes import free_ports
+from dev.harness.watcher import Watcher
 from dev.soak.scale_up.stockout import out_of_stock
-from tests.e2e.scaleup import GPU, POLICIES, Json, Watcher, World, a_world, ecs, elastic, extended_plane
+from tests.e2e.scaleup import GPU, POLICIES, Json, World, a_world, ecs, elastic, extended_plane
 
 GROUPS = [
     NodeGroup("slow", {"pool": "slow"}, gpus=1, boot_after="3s"),

@@ -11,8 +11,8 @@ import pytest
 
 from dev.controlplane import ControlPlane
 from dev.controlplane.nodes import node
+from dev.harness.extender import ACCOUNT, Extender
 from tests.e2e.objects import Site, is_bound
-from tests.e2e.programs import ACCOUNT, Extender
 from tests.e2e.proxy import ApiProxy
 from tests.e2e.test_counting import census
 

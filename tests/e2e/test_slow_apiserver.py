@@ -2,8 +2,8 @@
 
 import time
 
+from dev.harness.extender import ACCOUNT, Extender
 from tests.e2e.objects import Site
-from tests.e2e.programs import ACCOUNT, Extender
 from tests.e2e.proxy import ApiProxy
 from tests.e2e.test_counting import census
 from tests.e2e.test_outages import WATCHED

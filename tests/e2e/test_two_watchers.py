@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from dev.controlplane import ControlPlane
+from dev.harness.watcher import Watcher
 from policy.api import wellknown
 from tests.e2e.objects import Site
-from tests.e2e.scaleup import Watcher
 
 LEASE = "watcher: {lease: resourcepolicy/resourcepolicy-watcher}"
 WRITES = f"{wellknown.POD_DELETION_COST}=-100"

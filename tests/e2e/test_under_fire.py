@@ -12,8 +12,8 @@ import pytest
 
 from dev.controlplane import ControlPlane, Object, Watch
 from dev.controlplane.processes import free_ports
+from dev.harness.extender import Extender, Service, second_scheduler
 from tests.e2e.objects import Site, is_bound
-from tests.e2e.programs import Extender, Service, second_scheduler
 from tests.e2e.test_outages import WATCHED, burst_through, own_plane
 from tests.unit.extender.http.test_wire import asking
 
@@ -170,7 +170,7 @@ def test_a_server_that_starts_among_bindings_under_way_counts_them(site: Site) -
             site.plane.wait(lambda: site.extender.outcome("placed") >= asked + 12, what="slots to be held")
             under_way = site.extender.outcome("placed") - asked - len(progress.pools)
             site.extender.kill()
-            site.extender.begin()
+            site.extender.begin_with()
             site.plane.wait(
                 lambda: "not synced" in site.extender.why_not(), what="the next server to answer", seconds=60
             )
@@ -211,7 +211,7 @@ def test_leaders_that_stop_and_die_are_followed(site: Site) -> None:
     ports = free_ports(2)
     replicas = [Extender(site.plane, f"replica-{port}", port) for port in ports]
     for replica in replicas:
-        replica.begin(lease=LEASE)
+        replica.begin_with(lease=LEASE)
     try:
         with Service(site.plane, *replicas) as service, watched(site, "dc") as progress:
             site.plane.wait(lambda: service.leaders, what="a leader", seconds=60)
@@ -230,7 +230,7 @@ def test_leaders_that_stop_and_die_are_followed(site: Site) -> None:
 
             def died() -> None:
                 second.kill()
-                first.begin(lease=LEASE)
+                first.begin_with(lease=LEASE)
                 follow(first)
 
             pods = through(site, progress, [(10, stopped), (10, died)], pods=120, room=70 + 20 * 8)

@@ -4,14 +4,14 @@ Rules: W1 to W5, A1 to A10.
 """
 
 import re
-import signal
 from collections.abc import Iterator
 from time import monotonic
 
 import pytest
 
 from dev.controlplane import ControlPlane, NodeGroup
-from tests.e2e.scaleup import DELAY, REQUESTS, Watcher, World, a_world, ecs, elastic, extended_plane, most
+from dev.harness.watcher import Watcher
+from tests.e2e.scaleup import DELAY, REQUESTS, World, a_world, ecs, elastic, extended_plane, most
 
 GROUPS = [
     NodeGroup("near", {"pool": "near"}, gpus=1),
@@ -47,10 +47,10 @@ def test_without_provisioning_requests_it_says_so_once_and_holds_nothing(world: 
     world.policy(ecs("dc"), elastic("near"))
     with Watcher(world.plane) as watcher:
         world.create_pods("one", "two")
-        world.plane.wait(lambda: "1 pod(s) in unit 1" in watcher.log, what="the observation")
+        world.plane.wait(lambda: "1 pod(s) in unit 1" in watcher.log.read_text(), what="the observation")
         held = most(lambda: sum(DELAY in world.annotations(name) for name in ("one", "two")), world.plane, 2)
         assert held == 0
-        assert watcher.log.count("does not serve ProvisioningRequests") == 1
+        assert watcher.log.read_text().count("does not serve ProvisioningRequests") == 1
 
 
 def test_pods_that_overflow_get_exactly_their_nodes_in_the_group_of_their_unit(
@@ -71,7 +71,7 @@ def test_pods_that_overflow_get_exactly_their_nodes_in_the_group_of_their_unit(
         world.await_nothing_asked()
         assert most(lambda: len(world.bought("far")), grown) == 2
         assert not world.bought("near")
-        age = re.search(r"asked for 2 pod\(s\) in unit 1 .* ([\d.]+) s after we saw", watcher.log)
+        age = re.search(r"asked for 2 pod\(s\) in unit 1 .* ([\d.]+) s after we saw", watcher.log.read_text())
         assert age, "two pods that became unschedulable together are one request"
         assert float(age[1]) < 15
 
@@ -160,5 +160,4 @@ def test_pods_are_held_at_first_sight_and_released_when_no_policy_governs_them(
         grown.wait(lambda: DELAY in world.annotations("one"), what="the hold")
         grown.api.patch(f"{world.pods}/one", {"metadata": {"labels": {"alibabacloud.com/eci": "true"}}})
         grown.wait(lambda: DELAY not in world.annotations("one"), what="the release")
-        watcher.process.send_signal(signal.SIGTERM)
-        assert watcher.process.wait(10) == 0
+        assert watcher.stop() == 0

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.controlplane import ControlPlane, Object
-from dev.demo.programs import Programs
+from dev.harness.programs import Programs
 from dev.soak.differential.model import GONE_AFTER, TIMEOUT, Arrival, World
 from dev.soak.differential.scheduler_log import Left, Tried, happened
 from policy.api import wellknown

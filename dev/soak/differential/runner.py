@@ -5,10 +5,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import yaml
-
 from dev.controlplane import ControlPlane, NodeGroup, PlaneOptions
-from dev.demo.programs import MANIFESTS, Programs
+from dev.harness.programs import Programs
 from dev.soak.differential.environment import Live, Played
 from dev.soak.differential.model import World
 from dev.soak.differential.pod_counts import Counts, real, simulated
@@ -61,11 +59,9 @@ def compared(worlds: Sequence[World], at_once: int) -> Iterator[Comparison | Unf
 def _staged(groups: Sequence[NodeGroup]) -> Iterator[Live]:
     options = PlaneOptions(flags={"kube-scheduler": FLAGS})
     with ControlPlane(options) as plane, Programs(plane) as programs:
-        programs.install()
+        programs.install(*(("served-once", "hold-at-birth") if groups else ()))
         programs.start_extender()
         if groups:
-            for name in ("served-once", "hold-at-birth"):
-                plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
             plane.start_autoscaler(groups)
             plane.wait(
                 lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop"

@@ -7,15 +7,13 @@ manager stamps its log.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Self
 
-from dev.controlplane import Api, Object, Watch
+from dev.controlplane import Api, Object
+from dev.harness.recorder import Recorder
 from dev.soak.scale_down.checks import Looked
 from policy.api import wellknown
 
-__all__ = ["PODS", "Sight"]
+__all__ = ["PODS", "PodRecorder"]
 
 PODS = "/api/v1/namespaces/default/pods"
 
@@ -27,25 +25,13 @@ class Event:
     pod: Object
 
 
-class Sight:
-    """Use as a context. `units` by the name of their nodes."""
+class PodRecorder(Recorder):
+    """`units` by the name of their nodes."""
 
     def __init__(self, api: Api, units: dict[str, int], selector: str) -> None:
         self._units = units
-        self._lock = Lock()
         self._events: dict[str, list[Event]] = {}
-        self._watch = Watch(api, PODS, labelSelector=selector)
-        self._thread = Thread(target=self._read, name="sight", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watch.stop()
-        self._thread.join()
+        super().__init__(api, {PODS: self._note}, labelSelector=selector)
 
     def present(self, prefix: str) -> list[str]:
         """The pods of this name that are there now and not being deleted."""
@@ -53,14 +39,14 @@ class Sight:
 
     def looked(self, at: float, prefix: str) -> list[Looked]:
         """The pods of this name that were there at that moment and not being deleted."""
-        with self._lock:
+        with self.lock:
             histories = [events for name, events in self._events.items() if name.startswith(prefix)]
             found = [self._looked(at, events) for events in histories]
         return [pod for pod in found if pod]
 
     def written_after(self) -> list[float]:
         """For each pod that got a cost, the seconds since it was seen on its node."""
-        with self._lock:
+        with self.lock:
             histories = list(self._events.values())
         pairs = [(_first(events, _node), _first(events, _cost)) for events in histories]
         return [cost - bound for bound, cost in pairs if bound is not None and cost is not None]
@@ -81,11 +67,8 @@ class Sight:
             written_for=written_for,
         )
 
-    def _read(self) -> None:
-        for kind, pod in self._watch:
-            with self._lock:
-                history = self._events.setdefault(pod["metadata"]["name"], [])
-                history.append(Event(time.time(), kind, pod))
+    def _note(self, kind: str, pod: Object) -> None:
+        self._events.setdefault(pod["metadata"]["name"], []).append(Event(time.time(), kind, pod))
 
 
 def _first(events: list[Event], what: Callable[[Object], str]) -> float | None:

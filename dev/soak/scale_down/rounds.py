@@ -8,7 +8,7 @@ from dev.controlplane import ApiError, ControlPlane, Object
 from dev.demo.fixtures import TARGET
 from dev.demo.load_generator import Load
 from dev.soak.scale_down.fixtures import LIMIT, autoscaler, deployment
-from dev.soak.scale_down.recorder import PODS, Sight
+from dev.soak.scale_down.recorder import PODS, PodRecorder
 
 __all__ = ["Round", "Stage"]
 
@@ -22,7 +22,7 @@ SETTLED_SECONDS = 60.0
 class Stage:
     plane: ControlPlane
     load: Load
-    sight: Sight
+    sight: PodRecorder
 
 
 @dataclass(frozen=True, slots=True)

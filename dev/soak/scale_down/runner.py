@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from dev.controlplane import QUICK_HPA, ControlPlane, CustomMetrics, PlaneOptions
 from dev.demo.fixtures import METRIC
 from dev.demo.load_generator import Load
-from dev.demo.programs import Programs
+from dev.harness.programs import Programs
 from dev.soak.scale_down.checks import Choice, Looked
 from dev.soak.scale_down.fixtures import POOL, SELECTOR, UNITS, policy
 from dev.soak.scale_down.kcm_log import VERBOSITY, Logged, choices
-from dev.soak.scale_down.recorder import Sight
+from dev.soak.scale_down.recorder import PodRecorder
 from dev.soak.scale_down.rounds import Round, Stage
 
 __all__ = ["Outcome", "played"]
@@ -62,7 +62,7 @@ def _stage(*, costs: bool) -> Iterator[Stage]:
         if costs:
             programs.start_watcher()
         plane.api.create(policy())
-        yield Stage(plane, load, opened.enter_context(Sight(plane.api, units, SELECTOR)))
+        yield Stage(plane, load, opened.enter_context(PodRecorder(plane.api, units, SELECTOR)))
 
 
 def _create_nodes(plane: ControlPlane) -> dict[str, int]:
@@ -76,7 +76,7 @@ def _create_nodes(plane: ControlPlane) -> dict[str, int]:
     return units
 
 
-def _choice(sight: Sight, logged: Logged) -> Choice:
+def _choice(sight: PodRecorder, logged: Logged) -> Choice:
     there = {pod.name: pod for pod in sight.looked(logged.at, f"{logged.replica_set}-")}
     # One that we had not seen yet was new: on no node, as far as we know.
     went = tuple(there.pop(name, Looked(name, None, ready=False, cost=0)) for name in logged.pods)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dev.demo.programs import WATCHER
+from dev.harness.watcher import WATCHER
 from dev.soak.scale_up.environment import Stage, hold_at_birth, killing, node_groups, staged
 from dev.soak.scale_up.generator import draw
 from dev.soak.scale_up.report import fault_of, is_right, table

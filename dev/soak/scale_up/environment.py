@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random
 
-import yaml
-
 from dev.controlplane import ControlPlane, NodeGroup
 from dev.controlplane.api import Object
-from dev.demo.programs import MANIFESTS, WATCHER, Programs, Settings
+from dev.harness.program import Settings, apply_manifests
+from dev.harness.programs import Programs
+from dev.harness.watcher import WATCHER
 
 __all__ = ["Stage", "hold_at_birth", "killing", "node_groups", "staged"]
 
@@ -74,9 +74,7 @@ def _taint(lane: int) -> Object:
 def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
     """All but the watcher runs, and the autoscaler has done its first loop."""
     with ControlPlane() as plane, Programs(plane) as programs:
-        programs.install()
-        for name in ("served-once", "placeholder"):
-            plane.api.apply(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()))
+        programs.install("served-once", "placeholder")
         programs.start_extender({"handover_grace_seconds": 0})
         plane.start_autoscaler(node_groups(lanes), *_SHORT)
         plane.wait(lambda: "nodeGroups" in plane.api.get(_STATUS)["data"]["status"], what="its first loop")
@@ -85,7 +83,7 @@ def staged(settings: Settings, patience: float, lanes: int) -> Iterator[Stage]:
 
 def hold_at_birth(stage: Stage) -> Stage:
     """Have pods held as they are created."""
-    stage.plane.api.apply(yaml.safe_load_all((MANIFESTS / "hold-at-birth.yaml").read_text()))
+    apply_manifests(stage.plane, "hold-at-birth")
     return replace(stage, held=True)
 
 

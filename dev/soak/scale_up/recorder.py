@@ -1,15 +1,13 @@
 """What happened, seen from outside: when pods were refused, asked for and bound, and which nodes came."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Self
 
 from dev.controlplane.api import Api, Object
 from dev.controlplane.autoscaler import GROUP_LABEL
-from dev.controlplane.watch import Watch
+from dev.harness.recorder import Handler, Recorder
 
 __all__ = ["PodStory", "Record"]
 
@@ -30,49 +28,25 @@ class PodStory:
     node: str = ""
 
 
-class Record:
-    """Use as a context. `pods` are by uid, `nodes` tell the group of each node that ever was."""
+class Record(Recorder):
+    """`pods` are by uid, `nodes` have the group of each node that ever was."""
 
     def __init__(self, api: Api) -> None:
         self.pods: dict[str, PodStory] = {}
         self.nodes: dict[str, str] = {}
         self._asked: dict[str, list[float]] = {}
-        self._lock = threading.Lock()
-        self._watches = {
-            Watch(api, PODS): self._see_pod,
-            Watch(api, NODES): self._see_node,
-            Watch(api, TEMPLATES): self._see_template,
-        }
-        self._threads = [
-            threading.Thread(target=self._follow, args=pair, daemon=True) for pair in self._watches.items()
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for watch in self._watches:
-            watch.stop()
-        for thread in self._threads:
-            thread.join()
+        handlers = {PODS: self._see_pod, NODES: self._see_node, TEMPLATES: self._see_template}
+        super().__init__(api, {path: _present(handler) for path, handler in handlers.items()})
 
     def bought(self) -> Counter[str]:
         """Nodes by group, those that are gone included."""
-        with self._lock:
+        with self.lock:
             return Counter(group for group in self.nodes.values() if group)
 
     def of(self, namespace: str) -> list[PodStory]:
         """The pods of a namespace, those that are gone included."""
-        with self._lock:
+        with self.lock:
             return [story for story in self.pods.values() if story.namespace == namespace]
-
-    def _follow(self, watch: Watch, see: Callable[[Object, float], None]) -> None:
-        for kind, found in watch:
-            if kind in ("ADDED", "MODIFIED"):
-                with self._lock:
-                    see(found, monotonic())
 
     def _see_pod(self, pod: Object, now: float) -> None:
         uid, namespace = pod["metadata"]["uid"], pod["metadata"]["namespace"]
@@ -91,3 +65,13 @@ class Record:
             return
         for uid in template["metadata"]["annotations"][_ASKED_FOR].split():
             self._asked.setdefault(uid, []).append(now)
+
+
+def _present(see: Callable[[Object, float], None]) -> Handler:
+    """A handler of what is there, with the time; deletions are no news."""
+
+    def handle(event: str, found: Object) -> None:
+        if event in ("ADDED", "MODIFIED"):
+            see(found, monotonic())
+
+    return handle

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pytest
 
 from dev.faultsim.apiserver_model import ApiServer, Conflict, Object, Resource
-from dev.faultsim.scheduler_cache import Sight
+from dev.faultsim.scheduler_cache import PodRecorder
 from dev.faultsim.scheduler_queue import Failure, Queue
 from dev.faultsim.virtual_clock import Loop
 from dev.faultsim.watch_model import Sink, Watch
@@ -155,8 +155,8 @@ def test_a_bookmark_tells_of_what_happened_elsewhere() -> None:
     assert watch.version == "1"
 
 
-def _sight(gpus: int, *bound: Pod, guarded: Collection[str] = ()) -> Sight:
-    sight = Sight(guarded)
+def _sight(gpus: int, *bound: Pod, guarded: Collection[str] = ()) -> PodRecorder:
+    sight = PodRecorder(guarded)
     sight.nodes["n"] = Node(name="n", allocatable={"gpu": gpus})
     sight.bound = {pod.uid: pod for pod in bound}
     return sight
@@ -206,7 +206,7 @@ def test_a_nomination_keeps_others_out_but_the_more_important() -> None:
 
 def test_the_node_whose_victims_matter_least_is_taken() -> None:
     """By the budgets that are broken, then the highest priority on it, then the sum, then the number."""
-    sight = Sight({"guarded"})
+    sight = PodRecorder({"guarded"})
     low, high, guarded = _pod("low"), _pod("high", priority=2), _pod("guarded")
     assert sight.least({"a": [high], "b": [low, low]}) == "b"
     assert sight.least({"a": [low, low], "b": [low]}) == "b"

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import socketserver
-import sysconfig
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -15,69 +14,51 @@ from types import TracebackType
 from typing import Self
 
 import urllib3
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.controlplane import ControlPlane, Object
 from dev.controlplane.build import build
 from dev.controlplane.processes import Process, free_ports, listening
 from dev.controlplane.scheduler import scheduler_configuration
+from dev.harness.program import NAMESPACE, Program
 
-__all__ = ["ACCOUNT", "Extender", "Service", "second_scheduler"]
+__all__ = ["ACCOUNT", "EXTENDER", "Extender", "Service", "second_scheduler"]
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "resourcepolicy"
-ACCOUNT = ("resourcepolicy", "resourcepolicy-extender")
+EXTENDER = "resourcepolicy-extender"
+ACCOUNT = (NAMESPACE, EXTENDER)
 
 
-class Extender:
+class Extender(Program):
     """`resourcepolicy serve` where the plane's scheduler looks for it, or on a `port` of its own."""
 
     def __init__(self, plane: ControlPlane, name: str = "extender", port: int | None = None) -> None:
-        self._plane = plane
-        self._name = name
+        super().__init__(plane, "serve", EXTENDER, name)
         self.address = (plane.extender_address[0], port or plane.extender_address[1])
-        self._kubeconfig = plane.service_account_kubeconfig(*ACCOUNT)
         self._http = urllib3.PoolManager(retries=False, timeout=5)
-        self._process: Process | None = None
         self._as_usual = True
-        self.log = plane.directory / f"{name}.log"
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self.address
+        return f"http://{host}:{port}"
 
     def start(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
         """Start it and wait until it is ready; `settings` are those of config/extender.yaml."""
-        self.begin(kubeconfig=kubeconfig, **settings)
+        self.begin_with(kubeconfig=kubeconfig, **settings)
         self.wait_ready()
 
-    def begin(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
+    def begin_with(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
         """Start it, and do not wait."""
         host, port = self.address
-        command = [str(COMMAND), "serve", "--verbose", "--bind", f"{host}:{port}"]
-        command += ["--kubeconfig", str(kubeconfig or self._kubeconfig)]
-        if settings:
-            written = self._plane.directory / f"{self._name}.yaml"
-            written.write_text(yaml.safe_dump(settings))
-            command += ["--config", str(written)]
         self._as_usual = not settings and kubeconfig is None
-        self._process = Process(self._name, command, self.log, {})
+        self.begin(settings, "--bind", f"{host}:{port}", kubeconfig=kubeconfig)
 
     def kill(self) -> None:
-        """As a crash of its container: SIGKILL to the server and its worker."""
+        """As a crash; its port is free afterwards."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
-            self._process = None
+            super().kill()
             self._plane.wait(lambda: not listening(self.address[1]), what=f"{self._name}'s port to be free")
-
-    def stop(self) -> None:
-        """As a shutdown: SIGTERM."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     def worker(self) -> int:
         """The process that answers, a child of the server; 0 while there is none."""
@@ -88,16 +69,6 @@ class Extender:
         """As if the kernel had no memory left for it."""
         os.kill(self.worker(), signal.SIGKILL)
 
-    @contextlib.contextmanager
-    def hung(self) -> Iterator[None]:
-        """It runs and listens, and does not answer."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.killpg(self._process.pid, signal.SIGCONT)
-
     def restart(self, *, kubeconfig: Path | None = None, **settings: object) -> None:
         """Kill it and start another one."""
         self.kill()
@@ -105,7 +76,7 @@ class Extender:
 
     def restore(self) -> None:
         """Have it run with its defaults, whatever a test did to it."""
-        if self._process is None or not self._process.alive or not self._as_usual:
+        if not (self.alive and self._as_usual):
             self.restart()
 
     def wait_ready(self) -> None:
@@ -142,8 +113,7 @@ class Extender:
         )
 
     def ready(self) -> bool:
-        if self._process is not None:
-            self._process.require_alive()
+        self.require_alive()
         return self.why_not() == ""
 
     def why_not(self) -> str:
@@ -156,13 +126,11 @@ class Extender:
 
     def filtered(self, body: bytes) -> Object:
         """Its answer to a request that is not the scheduler's."""
-        host, port = self.address
-        answered: Object = self._http.request("POST", f"http://{host}:{port}/filter", body=body).json()
+        answered: Object = self._http.request("POST", f"{self.url}/filter", body=body).json()
         return answered
 
     def _get(self, path: str) -> urllib3.BaseHTTPResponse:
-        host, port = self.address
-        return self._http.request("GET", f"http://{host}:{port}{path}")
+        return self._http.request("GET", f"{self.url}{path}")
 
 
 class Service:
