@@ -6,13 +6,13 @@ import logging
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import click
 
-from cli.commands import explain, lint, simulate, status
 from cli.completion import completion, for_kubectl
 from cli.errors import CommandError
 from cluster.kube.client import ApiError, NotConfigured, Unreachable
@@ -42,8 +42,21 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     return value
 
 
-class _Refusing(click.Group):
+_LAZY = ("lint", "simulate", "explain", "status")
+"""Commands that are loaded when they run, from `cli.NAME.command`: `serve` and `watch` need none of them."""
+
+
+class _Commands(click.Group):
     """Says in one line what the user can mend, and exits with 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_LAZY})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _LAZY:
+            command: click.Command = getattr(import_module(f"cli.{cmd_name}.command"), cmd_name)
+            return command
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -51,8 +64,9 @@ class _Refusing(click.Group):
         name = args[0]
         known = self.get_command(ctx, name) is not None or name.startswith("-")
         if not known and not ctx.resilient_parsing:
-            alike = difflib.get_close_matches(name, self.commands)
-            mend = f"did you mean {' or '.join(alike)}?" if alike else f"there are {', '.join(self.commands)}"
+            names = self.list_commands(ctx)
+            alike = difflib.get_close_matches(name, names)
+            mend = f"did you mean {' or '.join(alike)}?" if alike else f"there are {', '.join(names)}"
             ctx.fail(f"there is no command {name!r}; {mend}")
         return super().resolve_command(ctx, args)
 
@@ -74,7 +88,7 @@ class _Refusing(click.Group):
             raise CommandError(f"the output: {error.strerror}; make room, or send it elsewhere") from None
 
 
-@click.group(cls=_Refusing, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="resourcepolicy")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -174,8 +188,7 @@ def release(kubeconfig: Path | None, config: Path | None, *, everything: bool, d
     sys.exit(leave(connect(kubeconfig), namespace, click.echo, everything=everything, dry=dry_run))
 
 
-for command in (lint, simulate, explain, status, completion):
-    main.add_command(command)
+main.add_command(completion)
 
 
 def _prepare(config: Path | None, *, verbose: bool) -> Settings:

@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path as File
 
 import click
 
+from cli import options
 from cli.cluster.live import live_workloads
 from cli.cluster.snapshot import ClusterSnapshot
 from cli.cluster.source import selected_cluster
@@ -16,80 +16,104 @@ from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
 from cluster.settings import load_settings
 from policy.api.duration import parse_duration
+from policy.lint import engine
 from policy.lint.documents import NODES_START, Document, LintInput, Path, Position
-from policy.lint.engine import lint
-from policy.lint.findings import Severity
+from policy.lint.findings import Code, Finding, Severity
 
-__all__ = ["LintOptions", "run", "server_in"]
+__all__ = ["lint", "server_in"]
 
 _IDENTITY = {"apiVersion": "scheduling.alibabacloud.com/v1alpha1", "kind": "ResourcePolicy"}
 """What the items of a list from the API server leave out."""
 _LINTED = ("ResourcePolicy", "KubeSchedulerConfiguration")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintOptions:
-    """The options, as they are typed."""
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE|DIRECTORY|-]...")
+@options.LIVE
+@options.KUBECONFIG
+@options.SNAPSHOT
+@click.option("--scheduler-config", metavar="FILE", help="kube-scheduler's configuration, to be linted too.")
+@click.option("--server-config", metavar="FILE", help="The extender's gunicorn.conf.py: its keep-alive.")
+@options.CONFIG
+@click.option(
+    "--nodes-start",
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long an autoscaler's node takes until pods run on it.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=click.Choice([str(code) for code in Code]),
+    metavar="CODE",
+    help="Leave out these findings; may be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+)
+def lint(
+    files: Sequence[str],
+    kubeconfig: File | None,
+    snapshot: str | None,
+    scheduler_config: str | None,
+    server_config: str | None,
+    config: File | None,
+    nodes_start: str,
+    ignore: Collection[str],
+    form: str,
+    *,
+    live: bool,
+) -> None:
+    """Find what is legal in a policy and hurts all the same.
 
-    files: Sequence[str]
-    live: bool
-    kubeconfig: File | None
-    snapshot: str | None
-    scheduler_config: str | None
-    server_config: str | None
-    config: File | None
-    nodes_start: str
-    ignore: Collection[str]
-    form: str
+    Put workloads (Deployments, ...) beside the policies to have both compared. With a cluster, --live or
+    --snapshot, selectors are tried on its pods and nodes; without FILE its own policies are linted. Exit code
+    1 if there is an error, 2 if something cannot be read. Codes: docs/lint.md.
 
-
-def run(options: LintOptions) -> None:
-    """Read, lint, print.
-
-    Raises:
-        Mistake: something cannot be read.
-        SystemExit: with 1, if there is an error.
+    Example: resourcepolicy lint policy.yaml deployment.yaml --scheduler-config kube-scheduler.yaml
     """
-    given = _given(options)
-    findings = [finding for finding in lint(given) if finding.code not in options.ignore]
-    click.echo(FORMATS[options.form](findings))
-    if (
-        not findings
-        and not any(document.kind in _LINTED for document in given.documents)
-        and not given.server
-    ):
+    if snapshot == "-" and "-" in files:
+        raise CommandError("- is named twice, and stdin can be read once; write a file for one of them")
+    cluster = selected_cluster(snapshot, kubeconfig, live=live)
+    documents = list(_documents(files))
+    if scheduler_config:
+        documents += _scheduler(scheduler_config)
+    workloads = list(workloads_in(documents))
+    if live:
+        workloads += workloads_in(live_workloads(kubeconfig))
+    if cluster is not None and not files:
+        documents += _policies(cluster)
+    if not documents and server_config is None:
+        raise CommandError(_nothing_found(snapshot or ("the cluster" if live else ", ".join(files))))
+    settings = load_settings(config)
+    server = next(read(server_config)) if server_config else None
+    given = LintInput(
+        documents,
+        workloads,
+        cluster.snapshot(settings.kinds) if cluster else None,
+        server_in(*server) if server else None,
+        _seconds(nodes_start),
+    )
+    _print([finding for finding in engine.lint(given) if finding.code not in ignore], given, form)
+
+
+def _print(findings: Sequence[Finding], given: LintInput, form: str) -> None:
+    click.echo(FORMATS[form](findings))
+    linted = any(document.kind in _LINTED for document in given.documents)
+    if not (findings or linted or given.server):
         click.echo("no ResourcePolicy was among what was read", err=True)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise SystemExit(1)
 
 
-def _given(options: LintOptions) -> LintInput:
-    if options.snapshot == "-" and "-" in options.files:
-        raise CommandError("- is named twice, and stdin can be read once; write a file for one of them")
-    cluster = selected_cluster(options.snapshot, options.kubeconfig, live=options.live)
-    documents = list(_documents(options.files))
-    if options.scheduler_config:
-        documents += _scheduler(options.scheduler_config)
-    workloads = list(workloads_in(documents))
-    if options.live:
-        workloads += workloads_in(live_workloads(options.kubeconfig))
-    if cluster is not None and not options.files:
-        documents += _policies(cluster)
-    if not documents and options.server_config is None:
-        raise CommandError(_nothing_found(options))
-    settings = load_settings(options.config)
-    server = next(read(options.server_config)) if options.server_config else None
-    return LintInput(
-        documents,
-        workloads,
-        cluster.snapshot(settings.kinds) if cluster else None,
-        server_in(*server) if server else None,
-        _seconds(options.nodes_start),
-    )
-
-
-def _nothing_found(options: LintOptions) -> str:
-    where = options.snapshot or ("the cluster" if options.live else ", ".join(options.files))
+def _nothing_found(where: str) -> str:
     if not where:
         return "nothing to lint; name a FILE with a ResourcePolicy, or --live"
     return f"nothing to lint: {where} holds no ResourcePolicy; name a FILE with one"

@@ -9,6 +9,7 @@ from typing import Self
 
 import click
 
+from cli import options
 from cli.cluster.offline_extender import OfflineExtender
 from cli.cluster.snapshot import ClusterSnapshot, snapshot_time
 from cli.cluster.source import selected_cluster
@@ -25,54 +26,89 @@ from policy.simulation.result import SimulationResult
 from policy.simulation.simulator import Scenario, Simulation
 from policy.simulation.summary import conclude, counts
 
-__all__ = ["Progress", "SimulateOptions", "run"]
+__all__ = ["Progress", "simulate"]
 
 _PATIENCE = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulateOptions:
-    """The options, as they are typed."""
-
-    policy: str | None
-    snapshot: str | None
-    live: bool
-    kubeconfig: Path | None
-    scale: Sequence[str]
-    pod: str | None
-    add_nodes: Sequence[str]
-    nodes_start: str | None
-    compare: str | None
-    config: Path | None
-    form: str
-
-
 @dataclass(slots=True)
 class _Setting:
-    """What all plays of one command share."""
+    """What all simulations of one command share."""
 
     cluster: ClusterSnapshot
     settings: Settings
     now: float
     nodes_start: float | None
-    options: SimulateOptions
+    scale: Sequence[str]
+    pod: str | None
+    add_nodes: Sequence[str]
 
 
-def run(options: SimulateOptions) -> None:
-    """Play and print.
+@click.command()
+@click.option(
+    "--policy",
+    metavar="FILE",
+    help="The policy to try, in place of the one of that name in the cluster. Without it: the cluster's own.",
+)
+@options.SNAPSHOT
+@options.LIVE
+@options.KUBECONFIG
+@click.option(
+    "--scale",
+    multiple=True,
+    metavar="NAME=N",
+    help="A workload and how many pods it is to have; may be repeated. NAMESPACE/NAME if two are called so.",
+)
+@click.option(
+    "--pod",
+    metavar="FILE",
+    help="A Deployment, Job, Pod, ... that is not in the cluster yet; as many pods as it says, or --scale.",
+)
+@click.option(
+    "--add-nodes", multiple=True, metavar="UNIT=N", help="N more nodes in a unit, like those that it has."
+)
+@click.option(
+    "--nodes-start",
+    metavar="DURATION",
+    help="Let the nodes that an autoscaler is asked for come after this time. Without it: they never come.",
+)
+@click.option("--compare", metavar="FILE", help="Another policy, played in the same way, side by side.")
+@options.CONFIG
+@click.option(
+    "--output", "-o", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True
+)
+def simulate(
+    policy: str | None,
+    snapshot: str | None,
+    kubeconfig: Path | None,
+    scale: Sequence[str],
+    pod: str | None,
+    add_nodes: Sequence[str],
+    nodes_start: str | None,
+    compare: str | None,
+    config: Path | None,
+    form: str,
+    *,
+    live: bool,
+) -> None:
+    """See what a policy would do, before it does it.
 
-    Raises:
-        Mistake: something cannot be read, or is not there.
+    Nothing is asked of the cluster but what it holds. Pods arrive one by one, as after `kubectl scale`, and
+    each is answered as the extender would answer kube-scheduler; in-tree, resources, taints, node selectors
+    and required node affinity are looked at. It tells how many pods land in each unit, when they spill, what
+    stays pending and why, what an autoscaler would be asked for, and what scale-in takes first.
+
+    Example: resourcepolicy simulate --policy web.yaml --snapshot cluster.yaml --scale web=12
     """
-    cluster = selected_cluster(options.snapshot, options.kubeconfig, live=options.live)
+    cluster = selected_cluster(snapshot, kubeconfig, live=live)
     if cluster is None:
         raise CommandError("simulate needs a cluster; give --snapshot FILE, - for stdin, or --live")
-    start = _seconds(options.nodes_start)
-    setting = _Setting(cluster, load_settings(options.config), snapshot_time(cluster), start, options)
-    played = [_played(setting, options.policy)]
-    if options.compare:
-        played.append(_played(setting, options.compare))
-    click.echo(SHOWN[options.form](played))
+    settings, now = load_settings(config), snapshot_time(cluster)
+    setting = _Setting(cluster, settings, now, _seconds(nodes_start), scale, pod, add_nodes)
+    played = [_played(setting, policy)]
+    if compare:
+        played.append(_played(setting, compare))
+    click.echo(SHOWN[form](played))
 
 
 def _seconds(written: str | None) -> float | None:
@@ -84,11 +120,11 @@ def _seconds(written: str | None) -> float | None:
 
 def _played(setting: _Setting, name: str | None) -> tuple[str, list[SimulationResult]]:
     """One play; what it is called, and the answers for each policy that governs a pod of it."""
-    cluster, options = setting.cluster, setting.options
+    cluster = setting.cluster
     mine = policies_in(name, setting.now, cluster.policies) if name else []
     replaced = {policy.key for policy in mine}
     there = [*mine, *(policy for policy in cluster.policies if policy.key not in replaced)]
-    coming = arrivals(options.scale, options.pod, cluster, setting.now, there)
+    coming = arrivals(setting.scale, setting.pod, cluster, setting.now, there)
     simulated = OfflineExtender(cluster.nodes, cluster.pods, there, setting.settings, setting.now)
     waiting = [
         replace(pod, nominated_node="")
@@ -97,7 +133,7 @@ def _played(setting: _Setting, name: str | None) -> tuple[str, list[SimulationRe
     ]
     simulation = Simulation(simulated, Scenario(coming.new, waiting, setting.nodes_start))
     subjects = mine or _governing([*coming.new, *waiting], there)
-    notes = (*_add_nodes(setting, simulated, subjects, coming), *_ungoverned(coming, waiting, there, options))
+    notes = (*_add_nodes(setting, simulated, subjects, coming), *_ungoverned(coming, waiting, there, setting))
     before = {policy.key: counts(simulated, policy) for policy in subjects}
     with Progress(len(coming.new) + len(waiting)) as progress:
         simulation.progress = progress
@@ -123,10 +159,10 @@ def _governing(pods: Sequence[Pod], there: Sequence[ResourcePolicy]) -> list[Res
 
 
 def _ungoverned(
-    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], options: SimulateOptions
+    coming: Arrivals, waiting: Sequence[Pod], there: Sequence[ResourcePolicy], setting: _Setting
 ) -> tuple[str, ...]:
     """What arrives without a policy, or that nothing does: an answer of zeros says neither."""
-    if not (coming.new or waiting or options.scale or options.pod):
+    if not (coming.new or waiting or setting.scale or setting.pod):
         return ("nothing arrives; say what is to: --scale NAME=N, or --pod FILE",)
     without = [pod for pod in coming.new if governing(pod, there) is None]
     if not without:
@@ -159,7 +195,7 @@ def _add_nodes(
 ) -> tuple[str, ...]:
     """Nodes like those that the unit has, and a note where there is none to take after."""
     notes = []
-    for written in setting.options.add_nodes:
+    for written in setting.add_nodes:
         policy, unit, number = _addition(written, subjects)
         pod = next((p for p in coming.new if simulated.governing(p) == policy), None)
         model = (

@@ -3,15 +3,16 @@
 import difflib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from cli import options
 from cli.cluster.live import Session, read_cluster
 from cli.cluster.offline_extender import OfflineExtender
 from cli.cluster.snapshot import ClusterSnapshot, snapshot_time
 from cli.cluster.source import cluster_at
+from cli.completion import policies
 from cli.errors import CommandError
 from cli.status.text import SHOWN, Shown
 from cluster.settings import Settings, load_settings
@@ -22,63 +23,65 @@ from policy.status.conditions import about_pods
 from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacities
 from policy.status.usage_report import usage_report
 
-__all__ = ["StatusOptions", "run"]
+__all__ = ["status"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusOptions:
-    """The options, as they are typed."""
+@click.command()
+@click.argument("policy", metavar="[POLICY]", required=False, shell_complete=policies)
+@options.NAMESPACE
+@click.option("--all-namespaces", "-A", "everywhere", is_flag=True, help="Every policy of the cluster.")
+@options.CLUSTER
+@options.CONTEXT
+@options.SNAPSHOT
+@options.CONFIG
+@options.TEXT_OR_JSON
+def status(
+    policy: str | None,
+    namespace: str | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    snapshot: str | None,
+    config: Path | None,
+    form: str,
+    *,
+    everywhere: bool,
+) -> None:
+    """Show where the pods of a policy are, unit by unit.
 
-    policy: str | None
-    namespace: str | None
-    everywhere: bool
-    kubeconfig: Path | None
-    context: str | None
-    snapshot: str | None
-    config: Path | None
-    form: str
+    For each unit its nodes, its pods, their share, and how much of its caps the fullest group has; what is
+    pending; and the spill, the share of pods that are not in units[0], by when they were placed. Of pods that
+    are gone the API tells nothing.
 
-
-def run(options: StatusOptions) -> None:
-    """Count and print.
-
-    Raises:
-        Mistake: the policy is not there, or nothing can be read.
+    Example: resourcepolicy status web -n shop
     """
-    if options.everywhere and (options.namespace or options.policy):
+    if everywhere and (namespace or policy):
         raise CommandError("-A shows every policy of every namespace: leave POLICY and -n away")
-    settings = load_settings(options.config)
-    cluster, namespace, now = _read(options)
-    there = [policy for policy in cluster.policies if options.everywhere or policy.namespace == namespace]
-    chosen = [policy for policy in there if options.policy in (None, policy.name)]
-    unusable = [
-        refused for refused in cluster.rejected if options.everywhere or _named(refused.key, namespace)
-    ]
-    if options.policy and not chosen:
-        raise _no_such_policy(options.policy, namespace, there, [refused.key for refused in unusable])
-    for refused in unusable if options.policy is None else ():
+    settings = load_settings(config)
+    if snapshot is not None and (context or kubeconfig):
+        raise CommandError("--snapshot asks no cluster: leave --context and --kubeconfig away")
+    if snapshot is not None:
+        cluster, namespace = cluster_at(snapshot), namespace or "default"
+        now = snapshot_time(cluster)
+    else:
+        with Session(kubeconfig, context) as session:
+            namespace, now = namespace or session.namespace, time.time()
+            cluster = read_cluster(session, None if everywhere else namespace)
+    there = [each for each in cluster.policies if everywhere or each.namespace == namespace]
+    chosen = [each for each in there if policy in (None, each.name)]
+    unusable = [refused for refused in cluster.rejected if everywhere or _named(refused.key, namespace)]
+    if policy and not chosen:
+        raise _no_such_policy(policy, namespace, there, [refused.key for refused in unusable])
+    for refused in unusable if policy is None else ():
         click.echo(f"ResourcePolicy {refused.key} cannot be used (M6): {refused.errors[0]}", err=True)
-    if not chosen and options.form == "text":
-        where = "any namespace" if options.everywhere else f"namespace {namespace}; -A shows all"
+    if not chosen and form == "text":
+        where = "any namespace" if everywhere else f"namespace {namespace}; -A shows all"
         click.echo(f"No ResourcePolicy that can be used is in {where}.", err=True)
         return
-    click.echo(SHOWN[options.form](_counted(chosen, cluster, settings, now)))
+    click.echo(SHOWN[form](_counted(chosen, cluster, settings, now)))
 
 
 def _named(key: str, namespace: str) -> bool:
     return key.partition("/")[0] == namespace
-
-
-def _read(options: StatusOptions) -> tuple[ClusterSnapshot, str, float]:
-    """The cluster, the namespace that is meant, and the time."""
-    if options.snapshot is not None:
-        if options.context or options.kubeconfig:
-            raise CommandError("--snapshot asks no cluster: leave --context and --kubeconfig away")
-        cluster = cluster_at(options.snapshot)
-        return cluster, options.namespace or "default", snapshot_time(cluster)
-    with Session(options.kubeconfig, options.context) as session:
-        namespace = options.namespace or session.namespace
-        return read_cluster(session, None if options.everywhere else namespace), namespace, time.time()
 
 
 def _counted(
