@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from policy.api.options import Kinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
+from policy.api.options import NodeKinds, OnConflict, OutsideUnits, RefusedNodes, ScoredNodes
 from policy.api.resourcepolicy import ResourceKind
 
 __all__ = ["RENAMED", "Backend", "InvalidSettings", "Settings", "WatcherSettings", "load_settings"]
@@ -122,7 +122,7 @@ class Settings(_Part):
     outside_units: OutsideUnits = OutsideUnits.NEVER
     scored_nodes: ScoredNodes = ScoredNodes.ALL
     refused_nodes: RefusedNodes = RefusedNodes.ALL
-    virtual_node_labels: Mapping[_Special, _Labels] = Field(default_factory=lambda: Kinds().selectors)
+    virtual_node_labels: Mapping[_Special, _Labels] = Field(default_factory=lambda: NodeKinds().selectors)
     reservation_ttl_seconds: float = Field(default=600.0, gt=0)
     handover_grace_seconds: float = Field(default=60.0, ge=0)
     max_cache_staleness_seconds: float = Field(default=30.0, ge=20)
@@ -135,9 +135,9 @@ class Settings(_Part):
     watcher: WatcherSettings = WatcherSettings()
 
     @property
-    def kinds(self) -> Kinds:
+    def kinds(self) -> NodeKinds:
         """Which labels mark which kind of node (U2)."""
-        return Kinds({**Kinds().selectors, **self.virtual_node_labels})
+        return NodeKinds({**NodeKinds().selectors, **self.virtual_node_labels})
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -1,7 +1,7 @@
 """The latest decisions about each pod, for whoever asks why it is where it is.
 
-Part of the server's memory only: a restart begins anew. Decisions in a row that say the same are kept as one,
-with their number: a pod that is asked about every few seconds does not push out how it came there.
+Kept in memory only: a restart begins anew. Equal decisions in a row are kept as one, with their number:
+frequent retries must not evict the first decision.
 """
 
 from collections import OrderedDict

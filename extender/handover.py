@@ -1,9 +1,8 @@
-"""The time after a start, or a change of leader, in which a predecessor's bindings may land unseen (C7).
+"""The time after a start, or a change of leader, in which bindings of the predecessor may be in flight (C7).
 
-A pod leaves the doubt when it is asked about (the scheduler has no binding of it under way), when it is bound
-or gone, when no unit has room for it any more, and in any case `seconds` after the beginning. Whenever a
-policy is edited it is found anew which units the pods in doubt may be on their way to: they were sent by
-another form of it, or by another policy.
+A pod's binding is no longer in flight when the scheduler asks about the pod, when the pod is bound or gone,
+when no unit has room for it any more, and in any case `seconds` after the beginning. An edit of a policy
+finds anew which units such bindings may be for: another form of the policy, or another policy, chose them.
 """
 
 from collections import defaultdict
@@ -25,9 +24,9 @@ from policy.scheduling.reservation_expiry import SEEN_AFTER
 
 __all__ = ["Handover"]
 
-_LOOK = 0.1
-_AGAIN = 1.0
-"""Seconds between two looks, and between two that measure room: doubts may be thousands."""
+_REFRESH_SECONDS = 0.1
+_MEASURE_SECONDS = 1.0
+"""Between two refreshes, and between two that measure room: bindings in flight may be thousands."""
 
 
 class Handover:
@@ -43,24 +42,24 @@ class Handover:
         self._requeued_one = True
         self._bindings = InflightBindings()
         self._unconfirmed: set[str] = set()
-        """The uids of pods that were not asked about since the beginning: an edit may put any in doubt."""
+        """Uids of pods not asked about since the beginning: after an edit their binding may be in flight."""
         self._edits = 0
-        """Of policies, up to the last time that was found who is in doubt."""
+        """Of policies, when the bindings were last found."""
         self._edited = False
-        """Whether an edit has put pods in doubt that nobody was touched for yet."""
+        """Whether an edit has added bindings for which no pod was requeued yet."""
         self._known: dict[str, int] = {}
-        """How many pods of each policy were in doubt when those that wait were last woken."""
+        """How many bindings of each policy were in flight when waiting pods were last requeued."""
         self._ended_at: dict[str, float] = {}
-        """When a doubt of a policy ended last, if none of those that wait was woken for it."""
+        """When a binding of a policy ended last, if no waiting pod was requeued for it."""
         self._waiting: set[str] = set()
 
     @property
     def ends_at(self) -> float:
-        """When nothing is in doubt any more, whatever was heard."""
+        """When no binding is in flight any more, whatever was observed."""
         return self._began_at + self._seconds
 
     def begin(self) -> None:
-        """Take note of every pod that may be on its way now."""
+        """Take note of every pod whose binding may be in flight now."""
         self._began_at = self._clock()
         self._requeued_one = False
         self._waiting.clear()
@@ -69,31 +68,32 @@ class Handover:
         self._find_all()
 
     def confirm(self, uid: str) -> None:
-        """The scheduler asks about the pod: it is not on its way."""
+        """The scheduler asks about the pod: its binding is not in flight."""
         self._unconfirmed.discard(uid)
         self._drop(uid)
 
     def set_waiting(self, uid: str, *, held: bool) -> None:
-        """Whether the pod waits for doubts to end, as filter has just answered."""
+        """Whether filter has just answered that the pod waits for bindings in flight."""
         if held:
             self._waiting.add(uid)
         else:
             self._waiting.discard(uid)
 
     def is_waiting(self, uid: str) -> bool:
-        """Whether the pod waits; nobody does once nothing is in doubt."""
+        """Whether the pod waits; nobody does once no binding is in flight."""
         return bool(self._bindings) and uid in self._waiting
 
     def view(self, policy: ResourcePolicy) -> PessimisticView | None:
-        """The cluster with the policy's doubtful pods counted wherever they may be; None without any."""
+        """The cluster with the policy's bindings in flight counted wherever they may be; None without any."""
         self._refresh()
         return PessimisticView(self._cache, self._bindings) if self._bindings.of(policy.key) else None
 
     def resolve(self) -> Iterable[Pod]:
-        """End what doubts can be ended; a pod to touch, once, if the watch has been silent since the start.
+        """End what is known not to be in flight; return pods to requeue.
 
-        Without an event nothing tells that the view is newer than the bindings. The touch comes back as one.
-        After an edit all that are in doubt, once: nobody may have had reason to try them until then.
+        One pod, once, if no event has arrived since the start: its patch comes back as one, and shows that
+        the view is newer than the bindings. After an edit all pods in question, once: the scheduler may have
+        had no reason to try them until then.
         """
         self._refresh()
         self._note_changes()
@@ -113,13 +113,13 @@ class Handover:
             self._ended_at[binding.policy] = self._clock()
 
     def _note_changes(self) -> None:
-        """Note a change of each policy whose doubts have halved, or ended a while ago.
+        """Note a change of each policy whose bindings in flight have halved, or ended a while ago.
 
-        Not for each doubt that ends: as many pods may wait as are in doubt, and each would be tried as often.
+        Not for each one that ends: as many pods may wait as are in flight, and each would be tried as often.
         """
         for key, at in list(self._ended_at.items()):
             left = self._bindings.of(key)
-            if 2 * left <= self._known.get(key, 0) or self._clock() - at >= _AGAIN:
+            if 2 * left <= self._known.get(key, 0) or self._clock() - at >= _MEASURE_SECONDS:
                 self._known[key] = left
                 del self._ended_at[key]
                 self._cache.changes.note(key)
@@ -163,7 +163,7 @@ class Handover:
         if self._edits != self._cache.policies.edits:
             self._find_all()
             self._edited = True
-        if now - self._refreshed_at < _LOOK:
+        if now - self._refreshed_at < _REFRESH_SECONDS:
             return
         self._refreshed_at = now
         self._unconfirmed = {
@@ -172,7 +172,10 @@ class Handover:
         for binding in list(self._bindings):
             if binding.pod.uid not in self._unconfirmed:
                 self._drop(binding.pod.uid)
-        if self._cache.pods_observed_since(self._began_at + SEEN_AFTER) and now - self._measured_at >= _AGAIN:
+        if (
+            self._cache.pods_observed_since(self._began_at + SEEN_AFTER)
+            and now - self._measured_at >= _MEASURE_SECONDS
+        ):
             self._measured_at = now
             self._measure()
 

@@ -1,4 +1,4 @@
-"""Waking pods whose answer has changed though nothing that kube-scheduler watches has (E9, E11, O5).
+"""Requeues pods whose answer has changed although nothing that kube-scheduler watches has (E9, E11, O5).
 
 A requeue is a patch of an annotation: for a pod that an extender refused, any change of the pod makes
 kube-scheduler try again.
@@ -21,12 +21,12 @@ from policy.scheduling.reservation_expiry import SEEN_AFTER
 
 __all__ = ["Requeue"]
 
-_PERIOD = 0.1
-_SETTLE = 0.3
-"""Seconds that the scheduler has to ask again by itself: most changes wake it too."""
-_PAUSE = 1.0
+_PERIOD_SECONDS = 0.1
+_SELF_RETRY_SECONDS = 0.3
+"""The scheduler has so long to ask again by itself: most changes make it do so."""
+_PAUSE_SECONDS = 1.0
 _AT_ONCE = 50
-"""Pokes in one round; the next follows at once."""
+"""Requeues in one round; the next round follows at once."""
 
 
 class Requeue:
@@ -48,54 +48,54 @@ class Requeue:
         self._resolve_inflight = resolve_inflight
         self._metrics = metrics
         self._requeued: dict[str, float] = {}
-        self._owed: dict[str, Pod] = {}
+        self._due: dict[str, Pod] = {}
         """Pods to requeue, by uid, in the order in which they are due."""
         self._causes: dict[str, tuple[str, float]] = {}
         """By uid of a pod that seemed to have a place: the policy whose change gave it, and when that was."""
         self._paused_until = 0.0
-        self._adopted = False
+        self._added_before = False
         self._unready_at = -math.inf
         """When there was no answer, last."""
-        rounds = PeriodicTask("requeue", _PERIOD, self.round)
+        rounds = PeriodicTask("requeue", _PERIOD_SECONDS, self.round)
         self.start, self.stop = rounds.start, rounds.stop
 
     def round(self) -> None:
         """Requeue the pods that are due now. One that could not be requeued stays due."""
         if self._not_ready_reason():
-            self._adopted, self._unready_at = False, self._clock()
+            self._added_before, self._unready_at = False, self._clock()
             return
         with self._cache.lock:
             self._cache.expire()
-            self._owe(self._resolve_inflight())
-            self._adopt()
+            self._add_due(self._resolve_inflight())
+            self._add_refused_before()
             self._collect()
         if self._clock() >= self._paused_until:
             self._requeue_some()
 
     def _requeue_some(self) -> None:
         """A refused write goes to the end of the queue, and the rest of the queue waits a moment with it."""
-        for uid, pod in list(islice(self._owed.items(), _AT_ONCE)):
-            del self._owed[uid]
+        for uid, pod in list(islice(self._due.items(), _AT_ONCE)):
+            del self._due[uid]
             # From before the write: the scheduler may ask again before we hear that it is done.
             at = self._clock()
             if not self._requeue(pod):
-                self._owed[uid] = pod
-                self._paused_until = self._clock() + _PAUSE
+                self._due[uid] = pod
+                self._paused_until = self._clock() + _PAUSE_SECONDS
                 return
             self._requeued[uid] = at
             self._metrics.requeues.inc()
 
-    def _adopt(self) -> None:
-        """Owe a requeue to pods that were refused before there was no answer, by whichever server.
+    def _add_refused_before(self) -> None:
+        """Requeue pods refused before the last not-ready period, by this replica or another.
 
-        Their timers were in that server (O9); or they are in doubt until the scheduler asks about them, and
-        hold back others (C7).
+        Their timers were in that server (O9), or they may be in flight until the scheduler asks about them,
+        and hold back others (C7).
         """
-        if self._adopted:
+        if self._added_before:
             return
-        self._adopted = True
+        self._added_before = True
         cache = self._cache
-        self._owe(
+        self._add_due(
             pod
             for pod in cache.pods()
             if wants_nodes(pod) and self._is_from_before(pod.uid) and cache.policies.governing(pod)
@@ -109,22 +109,24 @@ class Requeue:
         now = self._clock()
         attempts = self._cache.attempts
         self._requeued = {uid: at for uid, at in self._requeued.items() if uid in attempts}
-        refused = [a for a in attempts if a.refused and not self._answered(a)]
+        refused = [a for a in attempts if a.refused and not self._is_requeued(a)]
         due = {attempt.pod.uid for attempt in refused}
-        self._owed = {
+        self._due = {
             uid: pod
-            for uid, pod in self._owed.items()
+            for uid, pod in self._due.items()
             if uid in due or (uid not in attempts and self._cache.is_pending(uid))
         }
-        self._owe(a.pod for a in refused if a.retry_at <= now)
-        for key, last in (self._fruitless() | self._cache.changes.take(_SETTLE)).items():
-            freed = list(self._freed(key, [a for a in refused if a.at <= last], now))
+        self._add_due(a.pod for a in refused if a.retry_at <= now)
+        for key, last in (
+            self._changes_without_effect() | self._cache.changes.take(_SELF_RETRY_SECONDS)
+        ).items():
+            freed = list(self._with_a_place(key, [a for a in refused if a.at <= last], now))
             self._causes.update((pod.uid, (key, last)) for pod in freed)
-            self._owe(freed)
-        self._probe()
+            self._add_due(freed)
+        self._add_idle_slots()
 
-    def _fruitless(self) -> dict[str, float]:
-        """Changes for which a pod was requeued that was refused all the same: the place is the next one's."""
+    def _changes_without_effect(self) -> dict[str, float]:
+        """Changes for which a pod was requeued and refused again: the place is free for the next pod."""
         changes: dict[str, float] = {}
         for uid, (key, at) in list(self._causes.items()):
             attempt = self._cache.attempts.get(uid)
@@ -134,27 +136,27 @@ class Requeue:
                     changes[key] = max(at, changes.get(key, -math.inf))
         return changes
 
-    def _probe(self) -> None:
-        """Touch pods whose slots may be idle while nothing is heard: the touch comes back as an event."""
+    def _add_idle_slots(self) -> None:
+        """Requeue pods whose slots may be idle while no event arrives: the patch comes back as one."""
         now = self._clock()
         for uid, slot in self._cache.reservations().items():
-            # A touch before then tells nothing, and no event has told since.
+            # An earlier patch says nothing, and no event has arrived since.
             tells = slot.made_at + SEEN_AFTER
             if (
                 now >= tells
                 and not self._cache.pods_observed_since(tells)
                 and self._requeued.get(uid, 0.0) < tells
             ):
-                self._owed[uid] = slot.pod
+                self._due[uid] = slot.pod
 
-    def _owe(self, pods: Iterable[Pod]) -> None:
-        self._owed.update((pod.uid, pod) for pod in pods)
+    def _add_due(self, pods: Iterable[Pod]) -> None:
+        self._due.update((pod.uid, pod) for pod in pods)
 
-    def _answered(self, attempt: SchedulingAttempt) -> bool:
-        """Whether the pod was requeued since it was last asked about: the scheduler's turn now."""
+    def _is_requeued(self, attempt: SchedulingAttempt) -> bool:
+        """Whether the pod was requeued since it was last asked about: it is the scheduler's turn."""
         return self._requeued.get(attempt.pod.uid, 0.0) > attempt.at
 
-    def _freed(self, key: str, refused: Iterable[SchedulingAttempt], now: float) -> Iterable[Pod]:
+    def _with_a_place(self, key: str, refused: Iterable[SchedulingAttempt], now: float) -> Iterable[Pod]:
         """Of the pods that this policy refused, or governs now, those that have a place."""
         pods: defaultdict[str, list[Pod]] = defaultdict(list)
         for attempt in refused:

@@ -62,7 +62,7 @@ class Server:
             outside_units=settings.outside_units,
             scored_nodes=settings.scored_nodes,
             unknown_node_seconds=settings.unknown_node_wait_seconds,
-            settle_seconds=settings.handover_grace_seconds,
+            handover_grace_seconds=settings.handover_grace_seconds,
         )
         self._requeue = Requeue(
             self._cache,
@@ -90,7 +90,7 @@ class Server:
         if self._lease is not None:
             self._leading = Thread(target=self._lease.run, args=(self._stop,), name="lease")
             self._leading.start()
-        Thread(target=self._keep_memory_low, name="settle-memory", daemon=True).start()
+        Thread(target=self._keep_memory_low, name="gc-freeze", daemon=True).start()
 
     def stop(self) -> None:
         """Give the lead back, then end every thread."""

@@ -45,7 +45,7 @@ class PreemptResult:
     """The outcome of preempt for a pod that a policy governs."""
 
     policy: ResourcePolicy
-    choice: PreemptDecision
+    decision: PreemptDecision
 
 
 class Extender:
@@ -64,14 +64,14 @@ class Extender:
         outside_units: OutsideUnits = OutsideUnits.NEVER,
         scored_nodes: ScoredNodes = ScoredNodes.ALL,
         unknown_node_seconds: float = 0.5,
-        settle_seconds: float = 60.0,
+        handover_grace_seconds: float = 60.0,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._not_ready_reason = not_ready_reason
         self._unready = True
         self._decisions = DecisionLog(clock())
-        self._handover = Handover(cache, clock, settle_seconds)
+        self._handover = Handover(cache, clock, handover_grace_seconds)
         self._on_conflict = on_conflict
         self._outside_units = outside_units
         self._scored_nodes = scored_nodes

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from policy.api import wellknown
 from policy.api.objects import Node, Owner, Phase, Pod, Taint, Toleration
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.quantity import parse_quantity
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
 from policy.scheduling.accounting import group_of, record_of
@@ -158,7 +158,7 @@ def a_snapshot(
     nodes: Iterable[Node] = (),
     pods: Iterable[Pod] = (),
     reservations: Iterable[Reservation] = (),
-    kinds: Kinds | None = None,
+    kinds: NodeKinds | None = None,
     histories: Mapping[str, PodHistory] | None = None,
     remembers_since: float = 0.0,
     departed: Collection[str] = (),
@@ -169,7 +169,7 @@ def a_snapshot(
         pods={pod.uid: pod for pod in pods},
         policies=policies,
         reservations={reservation.pod.uid: reservation for reservation in reservations},
-        kinds=kinds or Kinds(),
+        kinds=kinds or NodeKinds(),
         histories=histories or {},
         remembers_since=remembers_since,
         departed=frozenset(departed),

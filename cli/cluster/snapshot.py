@@ -15,7 +15,7 @@ import yaml
 from cli.errors import CommandError
 from cluster.kube.decode import NodeObject, PodObject, node_of, pod_of
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import InvalidPolicyError, RejectedPolicy, ResourcePolicy
 from policy.scheduling.snapshot import Snapshot
 
@@ -49,7 +49,7 @@ class ClusterSnapshot:
     refusals: dict[str, ReportedCondition] = field(default_factory=dict)
     """By the pod's uid: what kube-scheduler says of a pod that it did not place."""
 
-    def snapshot(self, kinds: Kinds) -> Snapshot:
+    def snapshot(self, kinds: NodeKinds) -> Snapshot:
         """As decisions see it."""
         nodes, pods = {n.name: n for n in self.nodes}, {p.uid: p for p in self.pods}
         return Snapshot(nodes, pods, tuple(self.policies), kinds=kinds)

@@ -35,7 +35,7 @@ from cluster.cache.policy_index import PolicyIndex
 from cluster.cache.policy_store import PolicyStore
 from cluster.cache.scheduling_attempts import SchedulingAttempt, SchedulingAttempts
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.accounting import Group, PodUsage, Usage, pod_usage_of
 from policy.scheduling.pod_history import PodHistory, refused_since_ungated
@@ -55,7 +55,7 @@ class Cache:
     def __init__(
         self,
         clock: Callable[[], float],
-        kinds: Kinds,
+        kinds: NodeKinds,
         reservation_seconds: float,
         remembers_since: float,
     ) -> None:

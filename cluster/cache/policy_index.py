@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 
 from policy.api.objects import Node
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, PodUsage, Usage
 from policy.scheduling.matching import in_unit
@@ -41,7 +41,7 @@ class PolicyIndex:
     def __init__(
         self,
         policy: ResourcePolicy,
-        kinds: Kinds,
+        kinds: NodeKinds,
         clock: Callable[[], float],
         nodes: Iterable[Node] = (),
     ) -> None:

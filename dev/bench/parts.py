@@ -23,7 +23,7 @@ from extender.http import wire
 from extender.http.app import Application
 from extender.metrics import Metrics
 from extender.service import Extender
-from policy.api.options import Kinds, RefusedNodes, ScoredNodes
+from policy.api.options import NodeKinds, RefusedNodes, ScoredNodes
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.filter import FilterDecision
 
@@ -57,7 +57,7 @@ def parts(cells: list[Cell], nodes: int, repeats: int) -> Iterator[Parts]:
 
 def _cache(shape: Shape) -> Cache:
     clock = SteadyClock()
-    cache = Cache(clock, Kinds(), 300.0, clock())
+    cache = Cache(clock, NodeKinds(), 300.0, clock())
     with cache.lock:
         cache.replace_nodes(node_of(msgspec.json.decode(o, type=NodeObject)) for o in shape.objects("nodes"))
         written = map(json.loads, shape.objects("resourcepolicies"))
@@ -77,7 +77,9 @@ class _Timed:
         self._repeats = repeats
         self._refused = RefusedNodes.ONE if brief else RefusedNodes.ALL
         scored = ScoredNodes.SAMPLED if brief else ScoredNodes.ALL
-        self._extender = Extender(cache, SteadyClock(), lambda: "", scored_nodes=scored, settle_seconds=0.0)
+        self._extender = Extender(
+            cache, SteadyClock(), lambda: "", scored_nodes=scored, handover_grace_seconds=0.0
+        )
         names = [node_name(index) for index in range(cell.names)]
         self._bodies = [request(cell.app, names, number) for number in range(_PODS)]
 

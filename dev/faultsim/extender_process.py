@@ -22,7 +22,7 @@ from extender.readiness import Readiness
 from extender.requeue import Requeue
 from extender.service import Extender, NotReady
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 
 __all__ = ["RESERVATION_SECONDS", "REVIEWED", "STALENESS", "Build", "Server"]
@@ -47,7 +47,7 @@ class Build:
     requeue: type[Requeue] = Requeue
     readiness: type[Readiness] = Readiness
     freshness: type[CacheStaleness] = CacheStaleness
-    resolve_inflight: float = _SETTINGS.handover_grace_seconds
+    handover_grace_seconds: float = _SETTINGS.handover_grace_seconds
 
 
 REVIEWED = Build()
@@ -89,7 +89,7 @@ class Server:
     ) -> None:
         self.lead = Lead(leads, loop.now)
         self.started_at = loop.now
-        self.cache = build.cache(loop.clock, Kinds(), RESERVATION_SECONDS, remembers_since=loop.now)
+        self.cache = build.cache(loop.clock, NodeKinds(), RESERVATION_SECONDS, remembers_since=loop.now)
         self._loop = loop
         nodes, pods, policies = lags
         self.watches: Mapping[str, Watch] = {
@@ -117,7 +117,7 @@ class Server:
             loop.clock,
             self.not_ready_reason,
             unknown_node_seconds=0,
-            settle_seconds=build.resolve_inflight,
+            handover_grace_seconds=build.handover_grace_seconds,
         )
         not_ready_reason, resolve_inflight = self._extender.not_ready_reason, self._extender.resolve_inflight
         self._requeue = build.requeue(
@@ -180,9 +180,9 @@ class Server:
         self._look_soon()
         if preempted is None:
             return Answer(tuple(victims))
-        walk = preempted.choice.selection
+        walk = preempted.decision.selection
         waits = [walk.waits.reason] if walk and walk.waits else []
-        return Answer(preempted.choice.nodes, reasons=frozenset(waits))
+        return Answer(preempted.decision.nodes, reasons=frozenset(waits))
 
     # The threads. Rounds of requeue, every 0.1 s, and of the recorder are left out if they would do nothing.
 

@@ -18,7 +18,7 @@ from dev.faultsim.snapshot import StateSnapshot, own_view
 from dev.faultsim.violation import Invariant, Violation
 from policy.api import wellknown
 from policy.api.objects import Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import plan
 from policy.scheduling.accounting import Usage, record_of, total
@@ -71,7 +71,7 @@ class InvariantChecker:
         """A node is about to go: its pods count where they are until they are gone, too (U5)."""
         for pod in [pod for pod in self._api.pods.values() if pod.node_name == name]:
             policy = governing(pod, self._api.policies.values())
-            units = units_of(self._api.nodes[name], policy, Kinds()) if policy else ()
+            units = units_of(self._api.nodes[name], policy, NodeKinds()) if policy else ()
             if policy and units:
                 self._left_on[pod.uid] = record_of(policy, units[0])
 

@@ -154,7 +154,7 @@ class _RefusalsTakeNominations(Extender):
     def _apply(self, pod: Pod, policy: ResourcePolicy, result: CycleResult, now: float) -> None:
         super()._apply(pod, policy, result, now)
         nomination = self._cache.history(pod.uid).nomination
-        if result.decision.refused and not (nomination and nomination.lives(pod.nominated_node, now)):
+        if result.decision.refused and not (nomination and nomination.is_live(pod.nominated_node, now)):
             self._cache.forget(pod.uid)
 
 
@@ -181,9 +181,9 @@ class _PreemptsBeyondCaps(Extender):
         self, pod: Pod, victims: Mapping[str, Sequence[str]], protected: Collection[str] = ()
     ) -> PreemptResult | None:
         preempted = super().preempt(pod, victims, protected)
-        if preempted is None or preempted.choice.nodes:
+        if preempted is None or preempted.decision.nodes:
             return preempted
-        return replace(preempted, choice=PreemptDecision(0, (), tuple(victims)))
+        return replace(preempted, decision=PreemptDecision(0, (), tuple(victims)))
 
 
 class _NeverTooOld(CacheStaleness):
@@ -207,7 +207,7 @@ MUTANTS: Mapping[str, Build] = MappingProxyType(
         "pods of a lost node are not counted": Build(cache=_ForgetsLostNodes),
         "changes wake nobody": Build(cache=_EditIgnored),
         "it answers before it has synced": Build(readiness=_AnswersAtOnce),
-        "it answers before old bindings are seen": Build(resolve_inflight=0.0),
+        "it answers before old bindings are seen": Build(handover_grace_seconds=0.0),
         "refused pods are never requeued": Build(requeue=_NeverPokes),
         "the order is lost when unit 0 is full": Build(extender=_SkipsWhenFirstIsFull),
         "preemption holds no slot": Build(extender=_PreemptsWithoutSlot),

@@ -143,7 +143,7 @@ class Application:
         preempted = self._extender.preempt(args.pod, args.victims, args.protected)
         if preempted is None:
             return Answer(wire.encode_victims(args, list(args.victims)), "passed", pod)
-        nodes = preempted.choice.nodes
+        nodes = preempted.decision.nodes
         return Answer(wire.encode_victims(args, nodes), "chosen" if nodes else "none", pod)
 
 

@@ -38,7 +38,7 @@ class Reply(Protocol):
         """Not empty."""
 
 
-class Replying(Protocol):
+class ReplyingApplication(Protocol):
     """What the WSGI application can do besides."""
 
     @property
@@ -114,7 +114,7 @@ class KeepaliveWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         return received
 
     def _reply(self, peer: socket.socket, head: RequestHead, body: bytes) -> bool:
-        application: Replying = self.wsgi
+        application: ReplyingApplication = self.wsgi
         reply = application.reply(head.path, body)
         try:
             peer.sendall(_framed(reply, int(time.time())))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from policy.api.resourcepolicy import ResourceKind
 from policy.api.selectors import carries
 
-__all__ = ["Kinds", "OnConflict", "Options", "OutsideUnits", "RefusedNodes", "ScoredNodes"]
+__all__ = ["NodeKinds", "OnConflict", "Options", "OutsideUnits", "RefusedNodes", "ScoredNodes"]
 
 _VIRTUAL = MappingProxyType({"type": "virtual-kubelet"})
 
@@ -43,7 +43,7 @@ class ScoredNodes(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
+class NodeKinds:
     """`resources`: how special kinds of nodes are told (U2). Every other node is an ordinary one."""
 
     selectors: Mapping[ResourceKind, Mapping[str, str]] = field(
@@ -63,4 +63,4 @@ class Options:
 
     on_conflict: OnConflict = OnConflict.OLDEST
     outside_units: OutsideUnits = OutsideUnits.NEVER
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: NodeKinds = field(default_factory=NodeKinds)

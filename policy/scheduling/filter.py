@@ -26,7 +26,7 @@ class NodeRefusals:
     units: Sequence[int | None]
     """Of each node, the first unit that has it; None if none has."""
     reasons: Mapping[int | None, Refusal]
-    """By those units, in their order. Not empty: of no node at all it is told as of nodes in no unit."""
+    """By those units, in their order. Never empty: a call without nodes gets the outside-units reason."""
 
     @property
     def first(self) -> Refusal:
@@ -182,8 +182,8 @@ class _FilterCycle:
 
     def nomination(self) -> Nomination | None:
         nomination = self.view.history(self.pod.uid).nomination
-        lives = nomination is not None and nomination.lives(self.pod.nominated_node, self.now)
-        return nomination if lives else None
+        is_live = nomination is not None and nomination.is_live(self.pod.nominated_node, self.now)
+        return nomination if is_live else None
 
     def nominated_unit(self) -> int | None:
         """The unit in which victims leave for the pod, as the API tells it: after a restart, or an edit."""

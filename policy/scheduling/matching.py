@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from policy.api import wellknown
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.api.selectors import carries
 
@@ -68,11 +68,11 @@ def is_leaving(node: Node) -> bool:
     return any(taint.key in _LEAVING for taint in node.taints)
 
 
-def in_unit(node: Node, unit: Unit, kinds: Kinds) -> bool:
+def in_unit(node: Node, unit: Unit, kinds: NodeKinds) -> bool:
     """U3: the node's kind is the unit's, and every pair of nodeSelector equals a label."""
     return kinds.recognises(unit.resource, node.labels) and carries(node.labels, unit.node_selector)
 
 
-def units_of(node: Node, policy: ResourcePolicy, kinds: Kinds) -> tuple[int, ...]:
+def units_of(node: Node, policy: ResourcePolicy, kinds: NodeKinds) -> tuple[int, ...]:
     """The indexes of all units that the node is in, in order (U5)."""
     return tuple(i for i, unit in enumerate(policy.units) if in_unit(node, unit, kinds))

@@ -19,17 +19,17 @@ class Nomination:
     """What we answered to preempt: the unit and nodes in which victims leave for this pod (E7)."""
 
     unit: int | None
-    """None: the policy has it no more, or with other caps: nothing says that the pod may use the node."""
+    """None: the unit was removed or its caps changed: nothing says that the pod may use the node."""
     nodes: frozenset[str]
     made_at: float
 
-    def lives(self, nominated_node: str, now: float) -> bool:
+    def is_live(self, nominated_node: str, now: float) -> bool:
         """While the pod is nominated to one of the nodes, or the nomination may still be on its way."""
         return nominated_node in self.nodes or now - self.made_at < _NOMINATION_GRACE
 
     def holds(self, nominated_node: str, now: float) -> bool:
         """While it lives, and the pod may use the unit in which it was made: that is what a slot is for."""
-        return self.unit is not None and self.lives(nominated_node, now)
+        return self.unit is not None and self.is_live(nominated_node, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def is_idle(
     age = now - slot.made_at
     nominated = (known or slot.pod).nominated_node
     nomination = view.history(slot.pod.uid).nomination
-    comes = may_get(slot.pod, nominated, view) if nominated else nomination and nomination.lives("", now)
+    comes = may_get(slot.pod, nominated, view) if nominated else nomination and nomination.is_live("", now)
     if age < SEEN_AFTER or comes:
         return False
     if age >= lasts:

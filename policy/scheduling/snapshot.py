@@ -8,7 +8,7 @@ from typing import Protocol
 
 from policy.api import wellknown
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import (
     Group,
@@ -120,7 +120,7 @@ class Snapshot:
     policies: Collection[ResourcePolicy] = ()
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
     """By the pod's uid."""
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: NodeKinds = field(default_factory=NodeKinds)
     emptied: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """When the last terminating pod left, by the policy's key and unit."""
     histories: Mapping[str, PodHistory] = field(default_factory=dict)

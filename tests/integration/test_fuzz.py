@@ -20,7 +20,7 @@ from cluster.cache.informers import Informers
 from cluster.kube.client import KubeClient, Stream
 from extender.http.app import Application
 from extender.metrics import Metrics
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from tests.integration.server import LIMIT, VERBS, verb_of
 from tests.unit.cluster.kube.test_reflector import Waits
 from tests.unit.extender.fixtures import CAPPED, CLOUD, DC, World
@@ -222,7 +222,7 @@ def an_event(kind: str, told: Json) -> bytes:
 
 def follows(resource: str, *lines: bytes) -> None:
     """Whatever the lines were, the reflector lives and brings what comes after them."""
-    cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
+    cache = Cache(lambda: 0.0, NodeKinds(), reservation_seconds=600.0, remembers_since=0.0)
     good = an_event("ADDED", OBJECTS[resource] | AFTERWARDS) + b"\n"
     connection = Told(b"".join(line + b"\n" for line in lines), good)
     reflector = Informers(connection, cache).reflectors[resource]
@@ -284,7 +284,7 @@ def test_a_hundred_thousand_bad_lines_leave_no_memory_behind(
 ) -> None:
     """Of the three watches together."""
     caplog.set_level(logging.CRITICAL)  # it keeps what is logged
-    cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
+    cache = Cache(lambda: 0.0, NodeKinds(), reservation_seconds=600.0, remembers_since=0.0)
     lines = itertools.cycle(bad_lines(resource))
     told = Told(b"", b"")
     reflector = Informers(told, cache).reflectors[resource]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from cluster.kube.client import KubeClient
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, read_status
 from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import OWNED
@@ -24,7 +24,7 @@ class ProvisionerBase(ABC):
         self,
         connection: KubeClient,
         clock: Callable[[], float],
-        kinds: Kinds,
+        kinds: NodeKinds,
         namespace: str,
         autoscaler_namespace: str,
     ) -> None:

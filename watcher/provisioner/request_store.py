@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from cluster.kube.client import KubeClient
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import Size
 from watcher.provisioner.interface import Request
@@ -24,7 +24,7 @@ __all__ = ["RequestStore"]
 class RequestStore:
     """In one namespace of ours. `kinds` tell the nodes of a unit beside its own labels (U2)."""
 
-    def __init__(self, connection: KubeClient, kinds: Kinds, namespace: str) -> None:
+    def __init__(self, connection: KubeClient, kinds: NodeKinds, namespace: str) -> None:
         self._connection = connection
         self._kinds = kinds
         self._templates = NamespacedClient(connection, f"/api/v1/namespaces/{namespace}/podtemplates", OWNED)

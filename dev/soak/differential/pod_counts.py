@@ -19,7 +19,7 @@ from cli.cluster.snapshot import ClusterSnapshot, cluster_in
 from dev.soak.differential.environment import Photo
 from dev.soak.differential.model import World
 from policy.api.objects import Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import PodUsage
 from policy.scheduling.matching import governing
@@ -37,7 +37,7 @@ def real(before: Photo, after: Photo) -> Counts:
     """As it is in the end."""
     there = {pod.uid for pod in cluster_of(before).pods if pod.node_name}
     cluster = cluster_of(after)
-    counts = counted(cluster.pods, cluster.policies, cluster.snapshot(Kinds()).share, there)
+    counts = counted(cluster.pods, cluster.policies, cluster.snapshot(NodeKinds()).share, there)
     bought = len(after.items("Node")) - len(before.items("Node"))
     return {name: +Counter({**count, BOUGHT: bought}) for name, count in counts.items()}
 

@@ -35,7 +35,7 @@ def main(rounds: int, seed: int, by: str, *, costs: bool, ready_after: float) ->
 
 
 def _is_unexplained(outcome: Outcome) -> bool:
-    exceptions = (exception for choice in outcome.choices for exception in choice.exceptions())
+    exceptions = (exception for decision in outcome.choices for exception in decision.exceptions())
     return any(exception.cause == Cause.UNKNOWN for exception in exceptions)
 
 

@@ -10,8 +10,8 @@ __all__ = ["report"]
 
 
 def report(title: str, outcome: Outcome) -> str:
-    choices = [choice for choice in outcome.choices if choice.could_err]
-    wrong = [choice for choice in choices if any(choice.exceptions())]
+    choices = [decision for decision in outcome.choices if decision.could_err]
+    wrong = [decision for decision in choices if any(decision.exceptions())]
     lines = [
         title,
         f"  scale-ins: {len(outcome.choices)}, of which {len(choices)} had more than one unit to choose from",
@@ -21,7 +21,7 @@ def report(title: str, outcome: Outcome) -> str:
     if after := outcome.written_after:
         figures = f"median {median(after):.2f} s, worst {max(after):.2f} s, {len(after)} pods"
         lines.append(f"  from a pod's binding to its cost: {figures}")
-    exceptions = [exception for choice in wrong for exception in choice.exceptions()]
+    exceptions = [exception for decision in wrong for exception in decision.exceptions()]
     for cause, count in Counter(exception.cause for exception in exceptions).most_common():
         lines.append(f"  {count} pod(s) went too early: {cause}")
         lines += [f"    {exception}" for exception in exceptions if exception.cause == cause]
@@ -29,7 +29,7 @@ def report(title: str, outcome: Outcome) -> str:
 
 
 def _by_unit(outcome: Outcome) -> str:
-    went = Counter(pod.unit for choice in outcome.choices for pod in choice.went)
+    went = Counter(pod.unit for decision in outcome.choices for pod in decision.went)
     units = [f"{went[unit]} of units[{unit}]" for unit in range(len(UNITS))]
     return ", ".join([*units, f"{went[None]} of no unit yet"])
 

@@ -6,7 +6,7 @@ from threading import Event
 from cluster.cache.cache import Cache
 from extender.service import Extender
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds, OnConflict, OutsideUnits, ScoredNodes
+from policy.api.options import NodeKinds, OnConflict, OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.reasons import Reason
@@ -50,11 +50,11 @@ class World:
         outside_units: OutsideUnits = OutsideUnits.NEVER,
         scored_nodes: ScoredNodes = ScoredNodes.ALL,
         unknown_node_seconds: float = 0.0,
-        settle_seconds: float = 0.0,
+        handover_grace_seconds: float = 0.0,
     ) -> None:
         self.clock = Clock()
         self.ready = synced
-        self.cache = Cache(self.clock, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
+        self.cache = Cache(self.clock, NodeKinds(), reservation_seconds=600.0, remembers_since=0.0)
         self.extender = Extender(
             self.cache,
             self.clock,
@@ -63,7 +63,7 @@ class World:
             outside_units=outside_units,
             scored_nodes=scored_nodes,
             unknown_node_seconds=unknown_node_seconds,
-            settle_seconds=settle_seconds,
+            handover_grace_seconds=handover_grace_seconds,
         )
         self.publish(*told)
 

@@ -17,7 +17,7 @@ GPU = "nvidia.com/gpu"
 
 
 def restarted(*told: object) -> World:
-    return World(DC, CLOUD, *told, settle_seconds=60.0)  # type: ignore[arg-type]
+    return World(DC, CLOUD, *told, handover_grace_seconds=60.0)  # type: ignore[arg-type]
 
 
 class Pokes:
@@ -102,7 +102,7 @@ def test_who_waits_for_a_doubt_preempts_nobody() -> None:
     world.clock.now += 0.1
     preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["v"]})
     assert preempted is not None
-    assert preempted.choice.unit == 0
+    assert preempted.decision.unit == 0
 
 
 def test_nobody_dies_on_a_node_where_a_doubt_would_refuse_the_preemptor() -> None:
@@ -112,7 +112,7 @@ def test_nobody_dies_on_a_node_where_a_doubt_would_refuse_the_preemptor() -> Non
     world = restarted(a_node("dc-2", "dc"), capped, mate, other, a_pod("before"))
     preempted = world.extender.preempt(a_pod("new"), {"dc-1": ["other"], "dc-2": ["mate"]})
     assert preempted is not None
-    assert list(preempted.choice.nodes) == ["dc-2"]
+    assert list(preempted.decision.nodes) == ["dc-2"]
     world.tell_gone(mate)
     assert world.ask(a_pod("new", nominated_node="dc-2"), ["dc-2"]) == 0
 

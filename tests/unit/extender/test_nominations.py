@@ -31,7 +31,7 @@ def test_a_preempt_answer_holds_a_slot() -> None:
     world = standard(VICTIM)
     preempted = world.extender.preempt(URGENT, VICTIMS)
     assert preempted is not None
-    assert list(preempted.choice.nodes) == ["dc-1"]
+    assert list(preempted.decision.nodes) == ["dc-1"]
     assert world.held == {"urgent": 0}
     world.tell_gone(VICTIM)
     assert world.ask(a_pod("b")) == 1, "the victim's slot is the preemptor's"
@@ -42,7 +42,7 @@ def test_a_slot_is_held_where_no_budget_protects_the_victims() -> None:
     world = standard(VICTIM, bound("another", "cloud-1", requests={GPU: "1"}))
     preempted = world.extender.preempt(URGENT, VICTIMS, protected=["dc-1"])
     assert preempted is not None
-    assert list(preempted.choice.nodes) == ["cloud-1"]
+    assert list(preempted.decision.nodes) == ["cloud-1"]
     assert world.held == {"urgent": 1}
 
 
@@ -93,7 +93,7 @@ def test_a_preemption_that_helps_no_unit_holds_nothing() -> None:
     world = standard(bound("bystander", "dc-1"), policy=a_policy(DC_1))
     preempted = world.extender.preempt(URGENT, {"dc-1": ["of-another-policy"]})
     assert preempted is not None
-    assert not preempted.choice.nodes
+    assert not preempted.decision.nodes
     assert world.held == {}
     assert not world.cache.attempts
 
@@ -105,7 +105,7 @@ def test_nobody_leaves_for_a_pod_that_is_gone() -> None:
     world.tell_gone(URGENT)
     preempted = world.extender.preempt(URGENT, VICTIMS)
     assert preempted is not None
-    assert not preempted.choice.nodes
+    assert not preempted.decision.nodes
     assert world.held == {}
 
 
@@ -115,7 +115,7 @@ def test_nobody_leaves_for_a_pod_that_two_policies_match() -> None:
     world = World(DC, CLOUD, CAPPED, younger, VICTIM, on_conflict=OnConflict.REJECT)
     preempted = world.extender.preempt(URGENT, VICTIMS)
     assert preempted is not None
-    assert not preempted.choice.nodes
+    assert not preempted.decision.nodes
     assert world.held == {}
 
 
@@ -126,7 +126,7 @@ def test_our_own_nomination_is_honoured() -> None:
     urgent = a_pod("urgent", requests={GPU: "1"}, priority=1000, nominated_node="cloud-1")
     preempted = world.extender.preempt(URGENT, {"cloud-1": ["other"]})
     assert preempted is not None
-    assert list(preempted.choice.nodes) == ["cloud-1"]
+    assert list(preempted.decision.nodes) == ["cloud-1"]
     world.tell_gone(a_pod("first"))
     assert world.ask(urgent, ["cloud-1"]) == 1
 
@@ -182,7 +182,7 @@ def test_before_the_next_unit_nobody_leaves_where_there_may_be_room() -> None:
     assert world.ask(URGENT, ["cloud-1"]) == Reason.WAITING_FOR_PREEMPTION
     preempted = world.extender.preempt(URGENT, {"cloud-2": ["busy"]})
     assert preempted is not None
-    assert not preempted.choice.nodes
+    assert not preempted.decision.nodes
     assert world.ask(URGENT, ["cloud-1"]) == 1
 
 
@@ -192,4 +192,4 @@ def test_a_chance_that_was_had_keeps_nobody_from_later_victims() -> None:
     assert world.ask(URGENT, ["cloud-1"]) == Reason.WAITING_FOR_PREEMPTION
     world.publish(bound("busy", "cloud-1", requests={GPU: "1"}))
     chosen = [world.extender.preempt(URGENT, {"cloud-1": ["busy"]}) for _ in range(2)]
-    assert [list(one.choice.nodes) for one in chosen if one] == [[], ["cloud-1"]]
+    assert [list(one.decision.nodes) for one in chosen if one] == [[], ["cloud-1"]]

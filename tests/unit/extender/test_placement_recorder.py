@@ -4,7 +4,7 @@ from cluster.cache.cache import Cache
 from extender.placement_recorder import PlacementRecorder
 from policy.api import wellknown
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import record_of, recorded_unit
 from tests.builders import a_pod
@@ -13,7 +13,7 @@ from tests.unit.extender.fixtures import CAPPED, CLOUD, DC, World
 
 def a_cache_with_a_placed_pod(*units: object) -> tuple[Cache, ResourcePolicy]:
     """Placed through the last unit; by default its node is in both."""
-    cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=60, remembers_since=0.0)
+    cache = Cache(lambda: 0.0, NodeKinds(), reservation_seconds=60, remembers_since=0.0)
     spec = {"units": list(units) or [{"nodeSelector": {"pool": "a"}}, {}]}
     policy = ResourcePolicy.from_manifest({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec})
     with cache.lock:

@@ -27,7 +27,7 @@ def test_the_timer_of_a_pod_that_can_only_preempt_runs_too() -> None:
         world.clock.now = NOW + waited
         preempted = world.extender.preempt(URGENT, {"cloud-1": ["lower"]})
         assert preempted is not None
-        assert list(preempted.choice.nodes) == nodes
+        assert list(preempted.decision.nodes) == nodes
 
 
 def test_a_timer_goes_with_its_unit() -> None:

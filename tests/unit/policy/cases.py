@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds, OutsideUnits
+from policy.api.options import NodeKinds, OutsideUnits
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scheduling.filter import FilterDecision, decide
 from policy.scheduling.pod_history import NO_HISTORY, PodHistory
@@ -66,7 +66,7 @@ class Ask:
     others: Collection[ResourcePolicy] = ()
     reservations: Collection[Reservation] = ()
     history: PodHistory = NO_HISTORY
-    kinds: Kinds | None = None
+    kinds: NodeKinds | None = None
     outside: OutsideUnits = OutsideUnits.NEVER
     remembers_since: float = 0.0
     departed: Collection[str] = ()

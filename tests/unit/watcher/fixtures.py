@@ -9,7 +9,7 @@ from cluster.cache.cache import Cache
 from cluster.kube.client import ApiError
 from cluster.settings import Settings, WatcherSettings
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.demand import Demand
 from policy.scheduling.accounting import record_of
@@ -104,7 +104,7 @@ class World:
         self.held: list[HoldChange] = []
         self.counted = Counter[tuple[str, str]]()
         self.settings = settings
-        self.cache = Cache(self.clock, Kinds(), 600, remembers_since=math.inf)
+        self.cache = Cache(self.clock, NodeKinds(), 600, remembers_since=math.inf)
         self.cache.lock.acquire()  # one thread, to the end of the test
         self.cache.replace_policies(policies)
         self.restart()

@@ -13,7 +13,7 @@ from cli.cluster.snapshot import cluster_in
 from cli.lint.command import server_in
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.lint.documents import LintInput
 from policy.lint.engine import lint
 from policy.lint.findings import Finding
@@ -57,5 +57,5 @@ def found_in(text: str, language: str = "yaml") -> list[Finding]:
     there = [dict(document.content) for document in documents if document.kind in cluster]
     snapshot = None
     if there:
-        snapshot = cluster_in("example.yaml", yaml.safe_dump_all(there).encode()).snapshot(Kinds())
+        snapshot = cluster_in("example.yaml", yaml.safe_dump_all(there).encode()).snapshot(NodeKinds())
     return lint(LintInput(written, list(workloads_in(written)), snapshot))

@@ -17,7 +17,7 @@ from cluster.cache.cache import Cache
 from cluster.cache.scheduling_attempts import SchedulingAttempt
 from policy.api import wellknown
 from policy.api.objects import Node, Phase, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of, record_of, recorded_unit
 from policy.scheduling.inflight_bindings import has_room
@@ -85,7 +85,7 @@ class EventsAndCalls(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.cache = Cache(lambda: self.now, Kinds(), HELD_SECONDS, remembers_since=NOW)
+        self.cache = Cache(lambda: self.now, NodeKinds(), HELD_SECONDS, remembers_since=NOW)
         self.cache.lock.acquire()  # there is one thread only
         self.heard_at = NOW
         """When a watch or list last told of pods."""

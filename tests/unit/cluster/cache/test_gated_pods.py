@@ -10,7 +10,7 @@ import pytest
 
 from cluster.cache.cache import Cache
 from policy.api.objects import Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from tests.builders import NOW, a_pod
 
 HOUR = 3600.0
@@ -43,7 +43,7 @@ REFUSED = a_pod("p", created=NOW, unschedulable=True, unscheduled_since=NOW)
 )
 def test_since_when_a_pod_is_refused(first: Pod, told: Pod, expected: float | None) -> None:
     now = NOW
-    cache = Cache(lambda: now, Kinds(), 300.0, remembers_since=math.inf)
+    cache = Cache(lambda: now, NodeKinds(), 300.0, remembers_since=math.inf)
     with cache.lock:
         cache.upsert_pod(first)
         now += HOUR

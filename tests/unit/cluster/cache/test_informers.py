@@ -14,7 +14,7 @@ from cluster.cache.cache import Cache
 from cluster.cache.informers import Informers, _policy_of
 from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import connect
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from tests.fake_apiserver import FakeApiServer
 
@@ -58,7 +58,7 @@ class Joint:
 @pytest.fixture
 def joint(tmp_path: Path) -> Iterator[Joint]:
     with FakeApiServer() as api, closing(connect(api.kubeconfig(tmp_path))) as connection:
-        cache = Cache(lambda: 0.0, Kinds(), reservation_seconds=600.0, remembers_since=0.0)
+        cache = Cache(lambda: 0.0, NodeKinds(), reservation_seconds=600.0, remembers_since=0.0)
         news = PodChangeQueue()
         informers = Informers(connection, cache, news)
         yield Joint(api, cache, informers, news)

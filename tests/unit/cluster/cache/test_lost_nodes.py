@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.cache.cache import Cache
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.reservation_expiry import SEEN_AFTER
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
@@ -83,7 +83,7 @@ def replaced(before: Change, meanwhile: Change = lambda _: None) -> Change:
 )
 def test_a_slot_for_which_there_is_no_room_any_more(change: Change, *, held: bool) -> None:
     now = NOW
-    cache = Cache(lambda: now, Kinds(), 300.0, remembers_since=NOW)
+    cache = Cache(lambda: now, NodeKinds(), 300.0, remembers_since=NOW)
     with cache.lock:
         cache.replace_nodes([FREE, TAKEN])
         cache.replace_policies([POLICY])
@@ -103,7 +103,7 @@ def test_a_slot_for_which_there_is_no_room_any_more(change: Change, *, held: boo
 @pytest.mark.parametrize("policy", [POLICY, RECAPPED], ids=["made again", "made again with other units"])
 def test_who_landed_without_a_policy_counts_where_its_node_was(policy: ResourcePolicy) -> None:
     """C7, L3: it had a slot when the policy went, and its node went before there was one again."""
-    cache = Cache(lambda: NOW, Kinds(), 300.0, remembers_since=NOW)
+    cache = Cache(lambda: NOW, NodeKinds(), 300.0, remembers_since=NOW)
     with cache.lock:
         cache.replace_nodes([FREE])
         cache.replace_policies([POLICY])

@@ -3,7 +3,7 @@
 import sys
 
 from cluster.cache.policy_index import PolicyIndex
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.scheduling.accounting import PodUsage, Usage
 from tests.builders import NOW, a_node, a_policy, a_unit, amounts
 
@@ -16,7 +16,7 @@ def share(unit: int = 0, group: str = "g", *, terminating: bool = False) -> PodU
 
 def an_index() -> PolicyIndex:
     policy = a_policy(a_unit("dc"), a_unit("cloud"), match_label_keys=("group",))
-    return PolicyIndex(policy, Kinds(), lambda: NOW)
+    return PolicyIndex(policy, NodeKinds(), lambda: NOW)
 
 
 def size(index: PolicyIndex) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.cache.cache import Cache
 from cluster.kube.clock import SteadyClock
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from tests.builders import a_node, a_pod, a_policy
 
 YEAR = 365 * 24 * 3600.0
@@ -16,7 +16,7 @@ YEAR = 365 * 24 * 3600.0
 def test_a_step_of_the_wall_clock_ends_no_slot(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.time()
     clock = SteadyClock()
-    cache = Cache(clock, Kinds(), reservation_seconds=600.0, remembers_since=clock())
+    cache = Cache(clock, NodeKinds(), reservation_seconds=600.0, remembers_since=clock())
     policy = a_policy()
     with cache.lock:
         cache.upsert_node(a_node("dc-1", "dc"))

@@ -11,7 +11,7 @@ from typing import TypeVar
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from policy.api.options import Kinds, OutsideUnits
+from policy.api.options import NodeKinds, OutsideUnits
 from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.scheduling import filter as filtering
 from policy.scheduling import preempt
@@ -28,7 +28,7 @@ from tests.unit.policy.cases import outcome
 from tests.unit.policy.random_clusters import NODE_NAMES, World, policies, requests, worlds
 
 T = TypeVar("T")
-KINDS = Kinds()
+KINDS = NodeKinds()
 AFTER_ALL = {"preempt_policy": PreemptPolicy.AFTER_ALL_UNITS}
 NOWHERE = World(
     policy=a_policy(),

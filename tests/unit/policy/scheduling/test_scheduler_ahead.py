@@ -171,7 +171,7 @@ def test_what_is_left_for_the_next_decision_when_the_policy_was_edited(
     ],
 )
 def test_an_answer_to_preempt_is_a_commitment(nominated: str, age: float, *, expected: bool) -> None:
-    assert Nomination(0, frozenset({"dc-1"}), NOW - age).lives(nominated, NOW) is expected
+    assert Nomination(0, frozenset({"dc-1"}), NOW - age).is_live(nominated, NOW) is expected
 
 
 def test_of_another_policy_nothing_is_left_but_that_victims_leave() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from policy.api.objects import Node, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import WAIT_LABEL, ResourceKind, ResourcePolicy, Unit
 from policy.scaleup.demand import demands
 from policy.scheduling.matching import in_unit, units_of
@@ -34,25 +34,33 @@ def test_the_list_is_the_order(ask: Ask, expected: Outcome) -> None:
     assert outcome(ask.decision) == expected
 
 
-GPU_VIRTUAL = Kinds({ResourceKind.ECI: {"kind": "eci"}, ResourceKind.ACS: {"kind": "acs"}})
+GPU_VIRTUAL = NodeKinds({ResourceKind.ECI: {"kind": "eci"}, ResourceKind.ACS: {"kind": "acs"}})
 
 
 @pytest.mark.parametrize(
     ("unit", "node", "kinds", "expected"),
     [
-        pytest.param(a_unit(), plain_node, Kinds(), True, id="U2: absent means ecs"),
-        pytest.param(a_unit(), virtual_node, Kinds(), False, id="U2: a virtual node is no ecs"),
-        pytest.param(a_unit(resource="ecs"), plain_node, Kinds(), True, id="U2: ecs is an ordinary node"),
+        pytest.param(a_unit(), plain_node, NodeKinds(), True, id="U2: absent means ecs"),
+        pytest.param(a_unit(), virtual_node, NodeKinds(), False, id="U2: a virtual node is no ecs"),
+        pytest.param(a_unit(resource="ecs"), plain_node, NodeKinds(), True, id="U2: ecs is an ordinary node"),
         pytest.param(
-            a_unit(resource="elastic"), plain_node, Kinds(), True, id="U2: elastic is an ordinary node"
+            a_unit(resource="elastic"), plain_node, NodeKinds(), True, id="U2: elastic is an ordinary node"
         ),
         pytest.param(
-            a_unit(resource="elastic"), virtual_node, Kinds(), False, id="U2: a virtual node is no elastic"
+            a_unit(resource="elastic"),
+            virtual_node,
+            NodeKinds(),
+            False,
+            id="U2: a virtual node is no elastic",
         ),
-        pytest.param(a_unit(resource="eci"), virtual_node, Kinds(), True, id="U2: eci is a virtual node"),
-        pytest.param(a_unit(resource="eci"), plain_node, Kinds(), False, id="U2: an ordinary node is no eci"),
-        pytest.param(a_unit(resource="acs"), virtual_node, Kinds(), True, id="U2: acs is a virtual node"),
-        pytest.param(a_unit(resource="acs"), plain_node, Kinds(), False, id="U2: an ordinary node is no acs"),
+        pytest.param(a_unit(resource="eci"), virtual_node, NodeKinds(), True, id="U2: eci is a virtual node"),
+        pytest.param(
+            a_unit(resource="eci"), plain_node, NodeKinds(), False, id="U2: an ordinary node is no eci"
+        ),
+        pytest.param(a_unit(resource="acs"), virtual_node, NodeKinds(), True, id="U2: acs is a virtual node"),
+        pytest.param(
+            a_unit(resource="acs"), plain_node, NodeKinds(), False, id="U2: an ordinary node is no acs"
+        ),
         pytest.param(
             a_unit(resource="eci"),
             a_node("n", labels={"kind": "eci"}),
@@ -75,36 +83,38 @@ GPU_VIRTUAL = Kinds({ResourceKind.ECI: {"kind": "eci"}, ResourceKind.ACS: {"kind
             id="U2: nor ecs, by the same setting",
         ),
         pytest.param(a_unit(), virtual_node, GPU_VIRTUAL, True, id="U2: the default is gone then"),
-        pytest.param(a_unit("dc"), a_node("n", "dc"), Kinds(), True, id="U3: the pair is among the labels"),
-        pytest.param(a_unit("dc"), a_node("n", "cloud"), Kinds(), False, id="U3: the value differs"),
-        pytest.param(a_unit("dc"), plain_node, Kinds(), False, id="U3: the label is absent"),
+        pytest.param(
+            a_unit("dc"), a_node("n", "dc"), NodeKinds(), True, id="U3: the pair is among the labels"
+        ),
+        pytest.param(a_unit("dc"), a_node("n", "cloud"), NodeKinds(), False, id="U3: the value differs"),
+        pytest.param(a_unit("dc"), plain_node, NodeKinds(), False, id="U3: the label is absent"),
         pytest.param(
             a_unit(nodeSelector={"pool": "dc", "gpu": "h100"}),
             a_node("n", "dc"),
-            Kinds(),
+            NodeKinds(),
             False,
             id="U3: every pair",
         ),
         pytest.param(
-            a_unit(), a_node("n", "dc"), Kinds(), True, id="U3: no nodeSelector, all nodes of the kind"
+            a_unit(), a_node("n", "dc"), NodeKinds(), True, id="U3: no nodeSelector, all nodes of the kind"
         ),
         pytest.param(
             a_unit("dc", resource="eci"),
             a_node("n", "dc"),
-            Kinds(),
+            NodeKinds(),
             False,
             id="U3: the selector alone does not make a node virtual",
         ),
         pytest.param(
             a_unit("dc", resource="eci"),
             a_node("n", "dc", labels=VIRTUAL),
-            Kinds(),
+            NodeKinds(),
             True,
             id="U3: kind and selector",
         ),
     ],
 )
-def test_a_node_is_in_a_unit(unit: Unit, node: Node, kinds: Kinds, *, expected: bool) -> None:
+def test_a_node_is_in_a_unit(unit: Unit, node: Node, kinds: NodeKinds, *, expected: bool) -> None:
     assert in_unit(node, unit, kinds) is expected
 
 
@@ -197,7 +207,7 @@ def test_a_pod_is_counted_in_one_unit(policy: ResourcePolicy, pod: Pod, counted_
     ],
 )
 def test_the_units_of_a_node(node: Node, expected: tuple[int, ...]) -> None:
-    assert units_of(node, SHARED, Kinds()) == expected
+    assert units_of(node, SHARED, NodeKinds()) == expected
 
 
 def test_a_reservation_is_counted_in_its_unit_only() -> None:

@@ -15,7 +15,7 @@ from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import connect
 from policy.api import wellknown
 from policy.api.objects import Owner
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from tests.builders import a_node, a_pod, a_policy, a_unit, recorded_in
 from tests.fake_apiserver import FakeApiServer, Fault
@@ -33,7 +33,7 @@ class Stage:
     def __init__(self, api: FakeApiServer, directory: Path) -> None:
         self.api = api
         self.now = 1_000.0
-        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.cache = Cache(lambda: self.now, NodeKinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
         self.news = PodChangeQueue()
         self.placement = PodMetadataController(

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.cache.cache import Cache
 from cluster.kube.client import connect
-from policy.api.options import Kinds, OnConflict
+from policy.api.options import NodeKinds, OnConflict
 from policy.api.resourcepolicy import RejectedPolicy
 from policy.podmetadata.desired_metadata import SkippedLabel
 from tests.builders import a_node, a_pod, a_policy, a_unit
@@ -27,7 +27,7 @@ class Stage:
     def __init__(self, api: FakeApiServer, directory: Path, on_conflict: OnConflict) -> None:
         self.api = api
         self.now = 1_000_000_000.0
-        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.cache = Cache(lambda: self.now, NodeKinds(), 600.0, remembers_since=0.0)
         self.connection = connect(api.kubeconfig(directory))
         self.builder = StatusBuilder(self.cache, [GPU], on_conflict)
         self.writer = StatusWriter(self.connection, lambda: self.now)

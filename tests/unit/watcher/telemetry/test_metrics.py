@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.cache.cache import Cache
 from dev.controlplane.processes import free_ports
-from policy.api.options import Kinds, OnConflict
+from policy.api.options import NodeKinds, OnConflict
 from tests.builders import a_node, a_pod, a_policy
 from tests.unit.watcher.fixtures import NEAR, World, room, waiting
 from watcher.provisioner.interface import RequestPhase
@@ -27,7 +27,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.cache = Cache(lambda: self.now, NodeKinds(), 600.0, remembers_since=0.0)
         self.latest_status = LatestScaleUpStatus()
         self.metrics = WatcherMetrics(lambda: self.now)
         self.waits = PodLatency(self.cache, self.latest_status, lambda: self.now, self.metrics)

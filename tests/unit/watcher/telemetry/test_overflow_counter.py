@@ -8,7 +8,7 @@ import pytest
 
 from cluster.cache.cache import Cache
 from policy.api.objects import Phase, Pod
-from policy.api.options import Kinds
+from policy.api.options import NodeKinds
 from policy.api.resourcepolicy import ResourcePolicy
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit, recorded_in
 from watcher.telemetry.overflow_counter import OverflowCounter
@@ -24,7 +24,7 @@ class Stage:
     def __init__(self, policy: ResourcePolicy) -> None:
         self.now = NOW
         self.counts = Counter[tuple[str, str]]()
-        self.cache = Cache(lambda: self.now, Kinds(), 600.0, remembers_since=0.0)
+        self.cache = Cache(lambda: self.now, NodeKinds(), 600.0, remembers_since=0.0)
         self.cache.lock.acquire()  # one thread, to the end of the test
         self.cache.replace_policies([policy])
         for name in ("dc-1", "cloud-1", "attic-1"):
