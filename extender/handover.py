@@ -180,7 +180,7 @@ class Handover:
             self._measure()
 
     def _measure(self) -> None:
-        """Room that is gone by now was taken by others: no binding under way holds it."""
+        """Room that is gone by now was taken by others: no binding in flight holds it."""
         still = self._bindings_of(binding.pod for binding in self._bindings)
         for binding in list(self._bindings):
             found = still.get(binding.pod.uid)

@@ -116,7 +116,7 @@ class Extender:
         `protected` names those with a victim that a PodDisruptionBudget would keep.
 
         Raises:
-            NotReady: there is no consistent view (E4), or the answer hangs on bindings that a predecessor
+            NotReady: there is no consistent view (E4), or the answer depends on bindings that a predecessor
                 approved (C7): nobody dies for what may be seen in a moment.
         """
         with self._cache.lock:

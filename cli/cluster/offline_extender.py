@@ -39,7 +39,7 @@ class OfflineExtender:
             on_conflict=settings.on_conflict,
             outside_units=settings.outside_units,
             unknown_node_seconds=0,
-            handover_grace_seconds=0,  # a snapshot has no bindings under way
+            handover_grace_seconds=0,  # a snapshot has no bindings in flight
         )
         self._cache.lock.acquire()  # the play is one thread, from here to its end
         self._cache.replace_nodes(nodes)

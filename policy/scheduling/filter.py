@@ -70,7 +70,7 @@ def refuse(candidates: Sequence[str], refusal: Refusal) -> FilterDecision:
 def confirm(
     candidates: Sequence[str], policy: ResourcePolicy, seen: FilterDecision, pessimistic: FilterDecision
 ) -> FilterDecision:
-    """The decision by the view, if it is the same with the doubtful pods counted; else the pod waits (C7)."""
+    """The decision, if it is the same with bindings in flight counted; else the pod waits (C7)."""
     if seen.unit == pessimistic.unit:
         return seen
     unit = seen.unit if seen.unit is not None else pessimistic.unit

@@ -1,6 +1,6 @@
-"""Bindings that may be under way unseen, after a start (C7).
+"""Bindings that may be in flight unseen, after a start (C7).
 
-A binding under way means that the scheduler holds room which an older view still shows as free: a pod for
+A binding in flight means that the scheduler holds room which an older view still shows as free: a pod for
 which a unit has no room is not on its way there.
 """
 
@@ -46,7 +46,7 @@ def find_inflight_bindings(
 ) -> list[InflightBinding]:
     """Of the pending pods that `policy` governs, those that may be on their way.
 
-    `shrank`: the units that lost a node since bindings are in doubt. One may be to that node, and its room is
+    `shrank`: the units that lost a node since then. A binding in flight may be to that node, and its room is
     gone with it.
     """
     rooms: dict[Shape, frozenset[int]] = {}
@@ -82,7 +82,7 @@ class InflightBindings:
         return len(self._by_uid)
 
     def of(self, policy: str) -> int:
-        """How many pods of a policy, by its key, are in doubt."""
+        """How many bindings of a policy, by its key, may be in flight."""
         return self._policies[policy]
 
     def put(self, binding: InflightBinding) -> None:
@@ -94,7 +94,7 @@ class InflightBindings:
             self._sums[place] = self._sums.get(place, Usage()).plus(_own(binding))
 
     def drop(self, uid: str) -> InflightBinding | None:
-        """The pod is in doubt no longer; what was known of it."""
+        """The pod's binding is not in flight any more; what was known of it."""
         binding = self._by_uid.pop(uid, None)
         if binding is not None:
             self._policies[binding.policy] -= 1
@@ -119,7 +119,7 @@ def _own(binding: InflightBinding) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class PessimisticView(ClusterView):
-    """A view in which every doubtful pod is counted in every unit that it may be on its way to."""
+    """A view in which every binding in flight counts in every unit that it may be for."""
 
     view: ClusterView
     bindings: InflightBindings

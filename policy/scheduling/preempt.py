@@ -26,9 +26,9 @@ class PreemptDecision:
 
 
 def confirm(seen: PreemptDecision, pessimistic: PreemptDecision) -> PreemptDecision | None:
-    """What helps by the view, and with the doubtful pods counted, too; None if the unit hangs on them (C7).
+    """What helps with and without the bindings in flight; None if the unit depends on them (C7).
 
-    On a node that helps only without them filter would refuse the pod while they are in doubt (P2); and its
+    On a node that helps only without them filter would refuse the pod for as long (P2); and its
     nomination keeps out the very pods whose next attempt would tell.
     """
     nodes = [node for node in seen.nodes if node in pessimistic.nodes]

@@ -1,6 +1,6 @@
 """When a slot is given back though nobody said that its pod will not come, and when a refusal leaves it (E7).
 
-A binding under way holds room that an older view still shows as free: a pod whose unit has none for it is not
+A binding in flight holds room that an older view still shows as free: a pod whose unit has none for it is not
 on its way there.
 """
 

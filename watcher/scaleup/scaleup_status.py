@@ -58,7 +58,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class UnitScaleUp:
-    """What is under way for one unit."""
+    """Requests in flight for one unit, and why it cannot grow."""
 
     requested: int = 0
     """Pods that nodes were asked for and that have not arrived."""
@@ -88,7 +88,7 @@ class ScaleUpStatus:
     """Nodes that may keep the autoscaler from buying anything (kubernetes/autoscaler#10301)."""
 
     def of(self, policy: str, unit: int) -> UnitScaleUp:
-        """What is under way for a unit."""
+        """The scale-up of a unit."""
         return self.units.get((policy, unit), _NOTHING)
 
 
