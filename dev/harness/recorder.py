@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from threading import Lock, Thread
-from types import TracebackType
 from typing import Self
 
 from dev.controlplane.api import Api, Object
@@ -58,9 +57,7 @@ class Recorder:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _read(self, path: str, handle: Handler) -> None:

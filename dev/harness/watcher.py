@@ -1,7 +1,6 @@
 """`resourcepolicy watch` as a context: each start has a name and a log of its own."""
 
 import secrets
-from types import TracebackType
 from typing import Self
 
 import yaml
@@ -27,9 +26,7 @@ class Watcher(Program):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
         print(self.log.read_text())  # noqa: T201
 
