@@ -78,7 +78,7 @@ def removals(connection: KubeClient, namespace: str, *, everything: bool) -> Ite
     """
     ours = {"labelSelector": ",".join(f"{key}={value}" for key, value in OWNED.items())}
     for what, api, resource in (
-        ("ProvisioningRequest", "/apis/autoscaling.x-k8s.io/v1", "provisioningrequests"),
+        ("ProvisioningRequest", f"/apis/{wellknown.PROVISIONING_API}", "provisioningrequests"),
         ("placeholder", "/api/v1", "pods"),
         ("PodTemplate", "/api/v1", "podtemplates"),
     ):

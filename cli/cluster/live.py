@@ -14,11 +14,12 @@ import msgspec
 from cli.cluster.snapshot import ClusterSnapshot, cluster_of, whole
 from cli.errors import CommandError
 from cluster.kube.client import ApiError, KubeClient, NotConfigured, Unreachable, connect, namespace_of
+from policy.api import wellknown
 from policy.lint.documents import Document
 
 __all__ = ["POLICIES", "Session", "in_namespace", "live_cluster", "live_workloads", "read_cluster"]
 
-POLICIES = "/apis/scheduling.alibabacloud.com/v1alpha1/resourcepolicies"
+POLICIES = f"/apis/{wellknown.RESOURCEPOLICY_API}/resourcepolicies"
 _CACHED = {"resourceVersion": "0"}
 """A list from the API server's memory, which is enough to look at."""
 _WORKLOADS = {
@@ -40,7 +41,7 @@ def live_cluster(kubeconfig: Path | None) -> ClusterSnapshot:
     """Nodes, pods and policies.
 
     Raises:
-        Mistake: the API server is not reached, or refuses.
+        CommandError: the API server is not reached, or refuses.
     """
     with Session(kubeconfig) as session:
         return read_cluster(session)

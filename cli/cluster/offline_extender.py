@@ -19,7 +19,7 @@ __all__ = ["OfflineExtender"]
 
 
 class OfflineExtender:
-    """A `policy.simulation.stage.Stage`."""
+    """A `policy.simulation.cluster.SimulatedCluster`."""
 
     def __init__(
         self,

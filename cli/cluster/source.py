@@ -19,7 +19,7 @@ def selected_cluster(snapshot: str | None, kubeconfig: Path | None, *, live: boo
     """The cluster that the options name, if any.
 
     Raises:
-        Mistake: they name two, or one that cannot be read.
+        CommandError: they name two, or one that cannot be read.
     """
     if live and snapshot:
         raise CommandError("--live and --snapshot name two clusters; write one of them")
@@ -32,7 +32,7 @@ def cluster_at(snapshot: str) -> ClusterSnapshot:
     """The cluster in a file, or for `-` in what comes in.
 
     Raises:
-        Mistake: it cannot be read.
+        CommandError: it cannot be read.
     """
     if snapshot == "-":
         return _read("<stdin>", sys.stdin.buffer.read())

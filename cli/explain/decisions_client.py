@@ -50,7 +50,7 @@ def ask_at(url: str, namespace: str, pod: str) -> DecisionsAnswer:
     """Ask a server at its address.
 
     Raises:
-        Mistake: that is no address.
+        CommandError: that is no address.
     """
     if not url.startswith(("http://", "https://")):
         raise CommandError(f"--server {url}: write http://HOST:PORT, for example http://127.0.0.1:8888")

@@ -96,7 +96,7 @@ def _newest(events: Iterable[_Event]) -> ReportedCondition | None:
 def requests_for(session: Session, pod: Pod, own: str, unread: list[str]) -> list[Request]:
     """Our requests that name the pod, of either kind that the watcher makes, the newest first."""
     labels = ",".join(f"{key}={value}" for key, value in OWNED.items())
-    asked = f"/apis/autoscaling.x-k8s.io/v1/namespaces/{own}/provisioningrequests"
+    asked = f"/apis/{wellknown.PROVISIONING_API}/namespaces/{own}/provisioningrequests"
     requests, pods, templates = (
         optional(session, path, unread, labelSelector=labels)
         for path in (asked, f"/api/v1/namespaces/{own}/pods", f"/api/v1/namespaces/{own}/podtemplates")

@@ -62,7 +62,7 @@ def gather_snapshot(cluster: ClusterSnapshot, namespace: str, name: str, setting
     """From a snapshot.
 
     Raises:
-        Mistake: the pod is not in it.
+        CommandError: the pod is not in it.
     """
     now = snapshot_time(cluster)
     pod = next((p for p in cluster.pods if (p.namespace, p.name) == (namespace, name)), None)
@@ -82,7 +82,7 @@ def gather_live(
     """From the API server, and from ours.
 
     Raises:
-        Mistake: the API server is not reached or refuses, or there is no such pod.
+        CommandError: the API server is not reached or refuses, or there is no such pod.
     """
     with Session(kubeconfig, context) as session:
         place = namespace or session.namespace

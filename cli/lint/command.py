@@ -15,6 +15,7 @@ from cli.lint.formats import FORMATS
 from cli.manifests.workloads import workloads_in
 from cli.manifests.yaml_positions import documents_in, read
 from cluster.settings import load_settings
+from policy.api import wellknown
 from policy.api.duration import parse_duration
 from policy.lint import engine
 from policy.lint.documents import NODES_START, Document, LintInput, Path, Position
@@ -22,7 +23,7 @@ from policy.lint.findings import Code, Finding, Severity
 
 __all__ = ["lint", "server_in"]
 
-_IDENTITY = {"apiVersion": "scheduling.alibabacloud.com/v1alpha1", "kind": "ResourcePolicy"}
+_IDENTITY = {"apiVersion": wellknown.RESOURCEPOLICY_API, "kind": "ResourcePolicy"}
 """What the items of a list from the API server leave out."""
 _LINTED = ("ResourcePolicy", "KubeSchedulerConfiguration")
 
@@ -71,7 +72,7 @@ def lint(
     *,
     live: bool,
 ) -> None:
-    """Find what is legal in a policy and hurts all the same.
+    """Report valid but harmful policy settings.
 
     Put workloads (Deployments, ...) beside the policies to have both compared. With a cluster, --live or
     --snapshot, selectors are tried on its pods and nodes; without FILE its own policies are linted. Exit code
@@ -153,7 +154,7 @@ def server_in(source: str, text: str) -> Document:
     """The plain assignments of a Python file, which is not run.
 
     Raises:
-        Mistake: it is no Python.
+        CommandError: it is no Python.
     """
     content: dict[str, object] = {}
     positions: dict[Path, Position] = {(): Position(1, 1)}

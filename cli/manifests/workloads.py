@@ -48,7 +48,7 @@ def workloads_in(documents: Iterator[Document] | list[Document]) -> Iterator[Wor
     """Those documents that make pods.
 
     Raises:
-        Mistake: a template that the API server would refuse as well.
+        CommandError: a template that the API server would refuse as well.
     """
     for document in documents:
         template = _TEMPLATES.get(document.kind)

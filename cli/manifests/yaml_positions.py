@@ -53,7 +53,7 @@ def decoded(source: str, content: bytes) -> str:
     """UTF-8, or what the mark at its beginning says: PowerShell writes UTF-16.
 
     Raises:
-        Mistake: it is neither.
+        CommandError: it is neither.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
@@ -67,7 +67,7 @@ def documents_in(source: str, text: str) -> list[Document]:
     """The documents of a text, in order; empty ones and scalars are none.
 
     Raises:
-        Mistake: the text is no YAML.
+        CommandError: the text is no YAML.
     """
     found: list[Document] = []
     try:

@@ -44,7 +44,7 @@ def policies_in(name: str, now: float, there: Iterable[ResourcePolicy]) -> list[
     """The policies in a file, as old as those that they replace, else made just now.
 
     Raises:
-        Mistake: it holds none, or one that cannot be used.
+        CommandError: it holds none, or one that cannot be used.
     """
     created = {policy.key: policy.created for policy in there}
     found = []
@@ -76,7 +76,7 @@ def arrivals(
     """The pods that `--scale NAME=N` and `--pod FILE` mean.
 
     Raises:
-        Mistake: a workload is not found, or found twice.
+        CommandError: a workload is not found, or found twice.
     """
     written = _written(pod_file) if pod_file else {}
     wanted = dict(map(_wanted, scale)) or {name: replicas for name, (_, replicas) in written.items()}

@@ -10,13 +10,14 @@ from cluster.cache.pod_change_queue import PodChangeQueue
 from cluster.kube.client import KubeClient
 from cluster.kube.decode import NodeObject, PodObject, node_of, pod_of
 from cluster.kube.reflector import Reflector, Resource
+from policy.api import wellknown
 from policy.api.resourcepolicy import InvalidPolicyError, RejectedPolicy, ResourcePolicy
 
 __all__ = ["Informers"]
 
 R = TypeVar("R")
 
-_GROUP = "/apis/scheduling.alibabacloud.com/v1alpha1"
+_GROUP = f"/apis/{wellknown.RESOURCEPOLICY_API}"
 
 
 def _policy_of(manifest: Mapping[str, Any]) -> ResourcePolicy | RejectedPolicy:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel
 
+from policy.api import wellknown
 from policy.api.resourcepolicy import InvalidPolicyError, NextUnits, ResourcePolicy, Unit, WhenTryNextUnits
 from policy.lint.context import LintContext, found
 from policy.lint.documents import Document, Location, Path, PolicyDocument, spelled
@@ -20,8 +21,7 @@ __all__ = ["document_findings"]
 _TIMED = (NextUnits.TIMEOUT_OR_EXCEED_MAX, NextUnits.TIMEOUT)
 _IDENTITY = {"namespace", "name", "uid", "created", "generation"}
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
-_KIND, _GROUP = "ResourcePolicy", "scheduling.alibabacloud.com"
-_VERSION = f"{_GROUP}/v1alpha1"
+_KIND, _GROUP = "ResourcePolicy", wellknown.RESOURCEPOLICY_GROUP
 _SHAPES: Mapping[str, str] = {
     "spec.units": "units: [{nodeSelector: {…}}, …], the preferred first",
     "spec.selector": "selector: {app: …}, the labels of the pods",
@@ -153,12 +153,12 @@ def _misspelt(document: Document) -> Iterator[Finding]:
     written = str(document.content.get("apiVersion") or "")
     group, slash, _ = written.partition("/")
     ours = document.kind.lower() in _SPELLINGS
-    if not ours or (document.kind, written) == (_KIND, _VERSION):
+    if not ours or (document.kind, written) == (_KIND, wellknown.RESOURCEPOLICY_API):
         return
     if slash and "alibabacloud" not in group and not get_close_matches(group, [_GROUP]):
         return  # another project's
-    key = "kind" if written == _VERSION else "apiVersion"
-    right = _KIND if written == _VERSION else _VERSION
+    key = "kind" if written == wellknown.RESOURCEPOLICY_API else "apiVersion"
+    right = _KIND if written == wellknown.RESOURCEPOLICY_API else wellknown.RESOURCEPOLICY_API
     reported = document.content.get(key) or "missing"
     why = f"{key} is {reported}: the API server knows no such object, and nothing here is linted as a policy."
     yield found(Code.MISSPELT, document, (key,), why, f"{key}: {right}")

@@ -17,8 +17,8 @@ from policy.scheduling.node_fit import tolerated
 
 __all__ = ["workload_findings"]
 
-_REWRITTEN = ("alibabacloud.com/compute-class", "alibabacloud.com/compute-qos")
-_OPT_OUTS = ("alibabacloud.com/eci", "alibabacloud.com/burst-resource")
+_REWRITTEN = (wellknown.COMPUTE_CLASS, wellknown.COMPUTE_QOS)
+_OPT_OUTS = (wellknown.ECI, wellknown.BURST_RESOURCE)
 _VIRTUAL = (ResourceKind.ECI, ResourceKind.ACS)
 _TAINT = Taint("virtual-kubelet.io/provider", "alibabacloud", Effect.NO_SCHEDULE)
 _TOLERATION = "tolerations: [{key: virtual-kubelet.io/provider, operator: Exists, effect: NoSchedule}]"

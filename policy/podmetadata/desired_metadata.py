@@ -29,8 +29,8 @@ RECORDED_WITHIN = 10.0
 
 _NEVER = frozenset(
     {
-        "alibabacloud.com/compute-class",
-        "alibabacloud.com/compute-qos",
+        wellknown.COMPUTE_CLASS,
+        wellknown.COMPUTE_QOS,
         "controller-revision-hash",
         "pod-template-hash",
     }

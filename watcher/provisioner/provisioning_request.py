@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from cluster.kube.client import ApiError
+from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
 from watcher.provisioner.base import ProvisionerBase
@@ -18,7 +19,7 @@ from watcher.provisioner.request_manifests import bundle_of, name_of, provisioni
 
 __all__ = ["ProvisioningRequestBackend"]
 
-_GROUP = "/apis/autoscaling.x-k8s.io/v1"
+_GROUP = f"/apis/{wellknown.PROVISIONING_API}"
 _RESOURCE = "provisioningrequests"
 _FORBIDDEN = 403
 _NOT_FOUND = 404

@@ -96,7 +96,7 @@ def provisioning_request(demands: Sequence[Demand], sizes: Mapping[str, Size]) -
     """The request that refers to the template of each demand."""
     sets = [{"podTemplateRef": {"name": name_of(d)}, "count": len(d.pods)} for d in demands]
     return {
-        "apiVersion": "autoscaling.x-k8s.io/v1",
+        "apiVersion": wellknown.PROVISIONING_API,
         "kind": "ProvisioningRequest",
         "metadata": _metadata(_joined(demands), sizes),
         "spec": {"provisioningClassName": wellknown.BEST_EFFORT_ATOMIC, "podSets": sets},

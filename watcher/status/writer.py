@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cluster.kube.client import ApiError, KubeClient, Unreachable
+from policy.api import wellknown
 from policy.api.quantity import format_quantity
 from policy.scheduling.node_fit import PODS
 from watcher.status.builder import PolicyStatus, StatusReport, UnitStatus
@@ -53,7 +54,7 @@ class StatusWriter:
 
     def _write(self, key: str, status: PolicyStatus) -> None:
         namespace, _, name = key.partition("/")
-        path = f"/apis/scheduling.alibabacloud.com/v1alpha1/namespaces/{namespace}/resourcepolicies/{name}"
+        path = f"/apis/{wellknown.RESOURCEPOLICY_API}/namespaces/{namespace}/resourcepolicies/{name}"
         stored = json.loads(self._connection.get(path)).get("status") or {}
         now = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         written = _merged(stored, status, now)
