@@ -72,9 +72,9 @@ class Handover:
         self._unconfirmed.discard(uid)
         self._drop(uid)
 
-    def set_waiting(self, uid: str, *, held: bool) -> None:
+    def set_waiting(self, uid: str, *, waits: bool) -> None:
         """Whether filter has just answered that the pod waits for bindings in flight."""
-        if held:
+        if waits:
             self._waiting.add(uid)
         else:
             self._waiting.discard(uid)

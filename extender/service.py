@@ -92,7 +92,7 @@ class Extender:
                     return None
                 now = self._clock()
                 result = self._cycle(pod, candidates, policy, now)
-                self._handover.set_waiting(pod.uid, held=result.awaits_bindings)
+                self._handover.set_waiting(pod.uid, waits=result.awaits_bindings)
                 if not result.decision.unknown:
                     self._apply(pod, policy, result, now)
                     return FilterResult(policy, self._for_scoring(result.decision))
@@ -133,7 +133,7 @@ class Extender:
             return PreemptResult(policy, result.decision)
 
     def resolve_inflight(self) -> Iterable[Pod]:
-        """Look again for bindings from before; pods to touch, as the watch has to be heard for that."""
+        """Look again for bindings from before the start; return pods to requeue, so that an event shows more."""
         return self._handover.resolve()
 
     def not_ready_reason(self) -> str:
