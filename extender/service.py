@@ -133,7 +133,7 @@ class Extender:
             return PreemptResult(policy, result.decision)
 
     def resolve_inflight(self) -> Iterable[Pod]:
-        """Look again for bindings from before the start; return pods to requeue, so that an event shows more."""
+        """Look again for bindings from before the start; return pods whose requeue shows more."""
         return self._handover.resolve()
 
     def not_ready_reason(self) -> str:
