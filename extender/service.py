@@ -10,7 +10,7 @@ from time import monotonic
 from cluster.cache.cache import Cache
 from cluster.cache.scheduling_attempts import SchedulingAttempt
 from extender.decision_log import DecisionLog
-from extender.handover import Handover
+from extender.predecessor_bindings import Handover
 from policy.api.objects import Pod
 from policy.api.options import OnConflict, OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import ResourcePolicy

@@ -19,7 +19,7 @@ __all__ = ["OfflineExtender"]
 
 
 class OfflineExtender:
-    """A `policy.simulation.cluster.SimulatedCluster`."""
+    """A `policy.simulation.simulated_cluster.SimulatedCluster`."""
 
     def __init__(
         self,

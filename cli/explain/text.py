@@ -14,7 +14,7 @@ from policy.api.duration import format_duration
 from policy.explain.pod_summary import PodStage
 from policy.explain.types import Explanation, UnitExplanation, UnitOutcome
 from policy.scheduling.decision_record import Verb
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 
 __all__ = ["SHOWN"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dev.faultsim.scheduler_cache import Binding, Ticket
 from policy.api.objects import Pod
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 
 __all__ = ["Answer", "Calls"]
 

@@ -16,7 +16,7 @@ from dev.faultsim.violation import Invariant, Violation
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.scheduling.filter import decide
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 
 __all__ = ["Promises"]
 

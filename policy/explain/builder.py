@@ -10,10 +10,10 @@ from policy.api.objects import Pod
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import Unit
 from policy.api.selectors import spelled
-from policy.explain.messages import again, conclusion, passed_by, rule_of, untried, why
+from policy.explain.sentences import again, conclusion, passed_by, rule_of, untried, why
 from policy.explain.types import Amount, Explanation, UnitExplanation, UnitOutcome
 from policy.scheduling.decision_record import DecisionRecord, UnitCounts
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.unit_selection import UnitSelection
 
 __all__ = ["describe", "explain"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policy.scheduling.decision_record import Verb
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 
 __all__ = ["Amount", "Explanation", "UnitExplanation", "UnitOutcome"]
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from policy.api import wellknown
 from policy.api.resourcepolicy import InvalidPolicyError, NextUnits, ResourcePolicy, Unit, WhenTryNextUnits
+from policy.lint.api_server_refusals import refusals
 from policy.lint.context import LintContext, found
 from policy.lint.documents import Document, Location, Path, PolicyDocument, spelled
 from policy.lint.findings import Code, Finding, Severity
-from policy.lint.schema_rules import refusals
 
 __all__ = ["document_findings"]
 

@@ -12,7 +12,7 @@ from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of
 from policy.scheduling.node_fit import Shape, admits, has_free, may_use, shape_of
-from policy.scheduling.reasons import Refusal
+from policy.scheduling.refusals import Refusal
 from policy.scheduling.snapshot import ClusterView, leaving_until
 from policy.scheduling.unit_selection import UnitQuery, limit_reached, select_unit
 

@@ -18,7 +18,7 @@ from policy.scheduling.decision_record import DecisionRecord, record_filter, rec
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.pod_history import Nomination, PodHistory
 from policy.scheduling.preempt import PreemptDecision
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.reservation_expiry import outlives
 from policy.scheduling.snapshot import ClusterView, Reservation
 

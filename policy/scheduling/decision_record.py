@@ -10,7 +10,7 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, Usage
 from policy.scheduling.filter import FilterDecision
 from policy.scheduling.preempt import PreemptDecision
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import UnitSelection
 

@@ -11,7 +11,7 @@ from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of
 from policy.scheduling.pod_history import Nomination
 from policy.scheduling.preempt import may_help
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.snapshot import ClusterView, leaving_until
 from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import record_of, recorded_unit
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 
 __all__ = ["NO_HISTORY", "Nomination", "PodHistory", "refused_since_ungated"]
 

@@ -7,7 +7,7 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, Usage, group_of, total
 from policy.scheduling.node_fit import admits, has_free
-from policy.scheduling.reasons import Refusal
+from policy.scheduling.refusals import Refusal
 from policy.scheduling.snapshot import ClusterView, leaving_until
 from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 

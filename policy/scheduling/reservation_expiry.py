@@ -9,7 +9,7 @@ from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.filter import NodeRefusals
 from policy.scheduling.inflight_bindings import has_room
 from policy.scheduling.node_fit import has_free
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from policy.scheduling.snapshot import ClusterView, Reservation
 
 __all__ = ["SEEN_AFTER", "is_idle", "may_get", "outlives"]

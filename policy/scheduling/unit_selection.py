@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scheduling.accounting import Usage
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 
 __all__ = ["UnitQuery", "UnitSelection", "limit_reached", "select_unit"]
 

@@ -12,11 +12,11 @@ from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scaleup.planner import plan
 from policy.scheduling.accounting import group_of
-from policy.scheduling.reasons import Refusal
+from policy.scheduling.refusals import Refusal
 from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import limit_reached
-from policy.simulation.cluster import SimulatedCluster
 from policy.simulation.node_capacity import NodeCapacity, PodShape
+from policy.simulation.simulated_cluster import SimulatedCluster
 
 __all__ = [
     "NodeOrder",

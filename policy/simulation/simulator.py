@@ -12,10 +12,10 @@ from policy.api.objects import Node, Pod
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scaleup.planner import queue_order
 from policy.scheduling.filter import FilterDecision
-from policy.scheduling.reasons import Reason, Refusal
-from policy.simulation.cluster import SimulatedCluster
+from policy.scheduling.refusals import Reason, Refusal
 from policy.simulation.node_capacity import NodeCapacity, PodShape
 from policy.simulation.node_scaleup import NodeOrder, PendingPod, closed, orders, packed, template
+from policy.simulation.simulated_cluster import SimulatedCluster
 
 __all__ = ["Scenario", "SimulatedAttempt", "Simulation"]
 

@@ -12,7 +12,6 @@ from policy.api.objects import Pod
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.api.selectors import spelled
-from policy.simulation.cluster import SimulatedCluster
 from policy.simulation.result import (
     ArrivalStep,
     NodePurchase,
@@ -22,6 +21,7 @@ from policy.simulation.result import (
     SimulationResult,
     UnitCount,
 )
+from policy.simulation.simulated_cluster import SimulatedCluster
 from policy.simulation.simulator import SimulatedAttempt, Simulation
 
 __all__ = ["conclude", "counts"]

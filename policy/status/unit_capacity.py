@@ -10,7 +10,7 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.accounting import Group, MissingLabelError, group_of
 from policy.scheduling.node_fit import ONE, PODS, Shape, admits, shape_of
-from policy.scheduling.reasons import Refusal
+from policy.scheduling.refusals import Refusal
 from policy.scheduling.snapshot import ClusterView
 from policy.scheduling.unit_selection import limit_reached
 

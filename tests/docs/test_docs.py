@@ -14,7 +14,7 @@ from cli.main import main
 from cluster.settings import RENAMED, Settings
 from extender.metrics import Metrics
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from watcher.telemetry.metrics import WatcherMetrics
 
 COMMANDS = main.list_commands(Context(main))

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.e2e.objects import Site
 from tests.e2e.test_preemption import Priorities
 

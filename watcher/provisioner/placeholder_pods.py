@@ -12,7 +12,6 @@ from cluster.kube.client import ApiError
 from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.base import ProvisionerBase
 from watcher.provisioner.interface import Request
 from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.placeholder_manifests import (
@@ -23,6 +22,7 @@ from watcher.provisioner.placeholder_manifests import (
     read_placeholders,
 )
 from watcher.provisioner.request_manifests import name_of
+from watcher.provisioner.shared_backend import ProvisionerBase
 
 __all__ = ["PlaceholderPodBackend"]
 

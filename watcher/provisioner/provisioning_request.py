@@ -12,10 +12,10 @@ from cluster.kube.client import ApiError
 from policy.api import wellknown
 from policy.scaleup.demand import Demand
 from watcher.provisioner.autoscaler_status import AutoscalerStatus
-from watcher.provisioner.base import ProvisionerBase
 from watcher.provisioner.interface import Request, RequestPhase
 from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import bundle_of, name_of, provisioning_request, read_requests
+from watcher.provisioner.shared_backend import ProvisionerBase
 
 __all__ = ["ProvisioningRequestBackend"]
 

@@ -8,9 +8,9 @@ from policy.api.resourcepolicy import ResourcePolicy, Unit
 from policy.scheduling.snapshot import ClusterView
 from watcher.provisioner.autoscaler_status import UNKNOWN, AutoscalerStatus, NodeGroup, Size
 from watcher.provisioner.interface import Request, shape_key
-from watcher.scaleup.node_groups import NodeGroups
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked
 from watcher.scaleup.unit_backoff import UnitBackoff
+from watcher.scaleup.unit_node_groups import NodeGroups
 
 __all__ = ["ClusterState", "Observation", "PolicyState", "Timeouts", "TrackedRequest", "UnitRef"]
 

@@ -31,7 +31,6 @@ from watcher.scaleup.actions import (
     unmet_demands,
 )
 from watcher.scaleup.cluster_state import ClusterState, Observation, PolicyState, Timeouts
-from watcher.scaleup.node_groups import NodeGroups
 from watcher.scaleup.operator_log import OperatorLog
 from watcher.scaleup.pod_holds import HoldChange, hold_changes
 from watcher.scaleup.request_outcomes import backoff_after_deletion, backoff_after_refusal
@@ -40,6 +39,7 @@ from watcher.scaleup.scaleup_status import AutoscalerHealth, LatestScaleUpStatus
 from watcher.scaleup.scaleup_status_builder import build_scaleup_status
 from watcher.scaleup.schedulable_pods import SchedulablePods
 from watcher.scaleup.unit_backoff import UnitBackoff
+from watcher.scaleup.unit_node_groups import NodeGroups
 
 __all__ = ["ScaleUpController"]
 

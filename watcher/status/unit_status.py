@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.status.conditions import Condition, ConditionType
 from policy.status.unit_capacity import UnitCapacity
 from watcher.scaleup.scaleup_status import AutoscalerHealth, BlockReason, ScaleUpStatus, UnitScaleUp

@@ -9,7 +9,7 @@ from policy.api.objects import Node, Pod
 from policy.api.options import NodeKinds, OnConflict, OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import RejectedPolicy, ResourcePolicy
 from policy.scheduling.filter import FilterDecision
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 
 GPU = "nvidia.com/gpu"

@@ -4,7 +4,7 @@ import pytest
 
 from policy.api.options import OnConflict
 from policy.api.resourcepolicy import PreemptPolicy, ResourcePolicy, Strategy
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.unit.extender.fixtures import (
     ANYWHERE,

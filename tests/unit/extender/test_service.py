@@ -7,7 +7,7 @@ import pytest
 from extender.service import NotReady
 from policy.api.options import OutsideUnits, ScoredNodes
 from policy.api.resourcepolicy import Strategy
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.unit.extender.fixtures import ANYWHERE, BOTH, CAPPED, CLOUD, DC, DC_1, GPU, World, standard
 

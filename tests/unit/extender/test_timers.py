@@ -1,7 +1,7 @@
 """Timers through several calls (O5), and how long an attempt is remembered."""
 
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy, Unit
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.extender.fixtures import ANYWHERE, URGENT, bound, standard
 

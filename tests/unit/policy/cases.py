@@ -12,7 +12,7 @@ from policy.api.options import NodeKinds, OutsideUnits
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scheduling.filter import FilterDecision, decide
 from policy.scheduling.pod_history import NO_HISTORY, PodHistory
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from policy.scheduling.snapshot import Reservation, Snapshot
 from tests.builders import NOW, a_node, a_pod, a_policy, a_snapshot, a_unit
 

@@ -21,7 +21,7 @@ from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling import filter as filter_verb
 from policy.scheduling.accounting import Usage
-from policy.scheduling.reasons import Refusal
+from policy.scheduling.refusals import Refusal
 from policy.scheduling.unit_selection import limit_reached
 from policy.simulation.node_capacity import NodeCapacity, PodShape
 from policy.simulation.simulator import Simulation

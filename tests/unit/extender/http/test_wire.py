@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from extender.http import wire
 from policy.api.options import RefusedNodes
 from policy.scheduling.filter import NodeRefusals
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from tests.builders import a_policy, amounts
 
 Json = Any

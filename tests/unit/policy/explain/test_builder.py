@@ -16,7 +16,7 @@ from policy.scheduling.decision_record import DecisionRecord, Verb, record_filte
 from policy.scheduling.filter import FilterDecision, decide, refuse
 from policy.scheduling.pod_history import PodHistory
 from policy.scheduling.preempt import decide as decide_preemption
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.snapshot import Snapshot
 from tests.builders import NOW, a_node, a_pod, a_policy, a_snapshot, a_unit
 from tests.unit.policy.random_clusters import World, worlds

@@ -10,7 +10,7 @@ from policy.scheduling.cycle import SlotChange, cycle, preemption_cycle
 from policy.scheduling.decision_record import Verb
 from policy.scheduling.inflight_bindings import InflightBinding, InflightBindings, PessimisticView
 from policy.scheduling.pod_history import Nomination, PodHistory
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from policy.scheduling.snapshot import Snapshot
 from tests.builders import NOW, a_pod, a_policy, a_reservation, a_snapshot, a_unit
 from tests.unit.policy.cases import CLOUD, NODES

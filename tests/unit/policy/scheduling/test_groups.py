@@ -4,7 +4,7 @@ import pytest
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_pod, a_policy, a_reservation, a_unit, recorded_in
 from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, GPU, ONE, THREE, TWO, Ask, Outcome, outcome
 

@@ -21,7 +21,7 @@ from policy.scheduling.inflight_bindings import (
     has_room,
 )
 from policy.scheduling.preempt import PreemptDecision
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from policy.scheduling.snapshot import Snapshot
 from tests.builders import a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
 

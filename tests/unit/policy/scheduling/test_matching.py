@@ -6,7 +6,7 @@ from policy.api.objects import Pod
 from policy.api.options import OnConflict, Options
 from policy.api.resourcepolicy import InvalidPolicyError, ResourcePolicy
 from policy.scheduling.matching import governing, matches, matching
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_pod, a_policy, a_unit
 from tests.unit.policy.cases import GPU, NODES, Ask, outcome
 

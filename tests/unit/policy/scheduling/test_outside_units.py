@@ -5,7 +5,7 @@ import pytest
 from policy.api.objects import Effect, Node, Taint
 from policy.api.options import Options, OutsideUnits
 from policy.api.resourcepolicy import NextUnits
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_node, a_policy, a_unit
 from tests.unit.policy.cases import NODES, ONE, TWO, Ask, Outcome, outcome
 

@@ -8,7 +8,7 @@ import pytest
 from policy.api.objects import Effect, Node, Taint, Toleration
 from policy.api.resourcepolicy import NextUnits, PreemptPolicy
 from policy.scheduling.pod_history import Nomination, PodHistory
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import NOW, a_node, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import CLOUD, DC_2, Ask, Outcome, outcome
 

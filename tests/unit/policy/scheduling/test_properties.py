@@ -20,7 +20,7 @@ from policy.scheduling.filter import FilterDecision
 from policy.scheduling.matching import in_unit, units_of
 from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
 from policy.scheduling.prioritize import scores
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.unit_selection import limit_reached
 from tests.builders import NOW, a_pod, a_policy, a_reservation
 from tests.unit.policy import reference_model as naive

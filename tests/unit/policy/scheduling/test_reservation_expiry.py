@@ -7,7 +7,7 @@ import pytest
 from policy.api.objects import Pod
 from policy.scheduling.filter import NodeRefusals
 from policy.scheduling.pod_history import Nomination, PodHistory
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.reservation_expiry import is_idle, may_get, outlives
 from tests.builders import NOW, a_node, a_pod, a_policy, a_reservation, a_snapshot, a_unit
 

@@ -8,7 +8,7 @@ import pytest
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.scheduling.filter import FilterDecision, NodeRefusals, refuse
 from policy.scheduling.pod_history import NO_HISTORY, Nomination, PodHistory
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from tests.builders import NOW, a_policy, a_unit
 from tests.unit.policy.cases import CAPPED, CLOUD, DC_2, ONE, TWO, Ask
 

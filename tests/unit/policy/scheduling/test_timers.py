@@ -9,7 +9,7 @@ import pytest
 
 from policy.api.resourcepolicy import WAIT_LABEL, NextUnits
 from policy.scheduling.pod_history import PodHistory
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import NOW, a_pod, a_policy, a_unit
 from tests.unit.policy.cases import (
     CLOUD,

@@ -13,7 +13,7 @@ from policy.scheduling.accounting import (
     record_of,
     recorded_unit,
 )
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.scheduling.unit_selection import UnitQuery, UnitSelection, limit_reached, select_unit
 from tests.builders import a_policy, a_unit
 

@@ -9,7 +9,7 @@ from policy.api.objects import Node, Pod
 from policy.api.quantity import format_quantity
 from policy.api.resourcepolicy import ResourcePolicy
 from policy.scheduling.matching import governing
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from policy.status.unit_capacity import FreeCapacity, UnitCapacity, unit_capacities
 from tests.builders import a_node, a_pod, a_policy, a_snapshot, a_unit
 from tests.unit.policy.cases import GPU

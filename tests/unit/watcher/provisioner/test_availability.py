@@ -2,7 +2,7 @@
 
 import pytest
 
-from watcher.provisioner.base import AvailabilityCheck
+from watcher.provisioner.shared_backend import AvailabilityCheck
 
 
 def test_it_is_looked_at_now_and_then_and_told_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:

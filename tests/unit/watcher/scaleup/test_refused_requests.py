@@ -15,8 +15,8 @@ from tests.builders import a_policy, a_unit, amounts
 from tests.unit.watcher.fixtures import FAR, NEAR, World, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.provisioner.interface import RequestPhase
-from watcher.scaleup.node_groups import NodeGroups
 from watcher.scaleup.scaleup_status import Blocked, BlockReason
+from watcher.scaleup.unit_node_groups import NodeGroups
 
 MAPPED = Settings(
     watcher=WatcherSettings(node_groups={"near-.*": {"pool": "near"}, "far": {"pool": "far", "zone": "z"}})

@@ -3,7 +3,7 @@
 import pytest
 
 from policy.api.resourcepolicy import Unit
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from policy.status.unit_capacity import UnitCapacity
 from tests.builders import a_policy, a_unit
 from watcher.scaleup.scaleup_status import AutoscalerHealth, Blocked, BlockReason, ScaleUpStatus, UnitScaleUp

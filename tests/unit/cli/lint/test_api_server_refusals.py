@@ -3,7 +3,7 @@
 import pytest
 
 from cli.manifests.yaml_positions import documents_in
-from policy.lint.schema_rules import refusals
+from policy.lint.api_server_refusals import refusals
 
 HEAD = "apiVersion: scheduling.alibabacloud.com/v1alpha1\nkind: ResourcePolicy\n"
 

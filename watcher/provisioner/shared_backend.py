@@ -10,7 +10,7 @@ from policy.api.options import NodeKinds
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, read_status
 from watcher.provisioner.namespaced_client import NamespacedClient
 from watcher.provisioner.request_manifests import OWNED
-from watcher.provisioner.request_store import RequestStore
+from watcher.provisioner.request_records import RequestStore
 
 __all__ = ["AvailabilityCheck", "ProvisionerBase"]
 

@@ -1,6 +1,6 @@
 """Messages that explain a decision about one pod, and the rules behind them.
 
-Unlike those of `policy.scheduling.reasons`, which kube-scheduler compares, they contain the numbers of the
+Unlike those of `policy.scheduling.refusals`, which kube-scheduler compares, they contain the numbers of the
 moment.
 """
 
@@ -8,7 +8,7 @@ from policy.api.duration import format_duration
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
 from policy.explain.types import Amount, UnitOutcome
 from policy.scheduling.decision_record import DecisionRecord, UnitCounts, Verb
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 
 __all__ = ["again", "conclusion", "passed_by", "rule_of", "untried", "why"]
 

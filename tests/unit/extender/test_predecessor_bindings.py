@@ -9,7 +9,7 @@ from extender.requeue import Requeue
 from extender.service import NotReady
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import ResourcePolicy
-from policy.scheduling.reasons import Reason
+from policy.scheduling.refusals import Reason
 from tests.builders import a_node, a_pod, a_policy, a_unit
 from tests.unit.extender.fixtures import BOTH, CAPPED, CLOUD, DC, World
 

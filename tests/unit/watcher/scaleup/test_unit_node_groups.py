@@ -14,7 +14,7 @@ from tests.builders import a_node, a_policy, a_unit
 from tests.unit.watcher.fixtures import FAR, NEAR, World, waiting
 from watcher.provisioner.autoscaler_status import AutoscalerStatus, NodeGroup
 from watcher.provisioner.interface import RequestPhase
-from watcher.scaleup.node_groups import NodeGroups
+from watcher.scaleup.unit_node_groups import NodeGroups
 
 MARKS = {"mark": "asg-{}", "agentpool": "aks-{}-[0-9]+-vmss"}
 A, B, C = (NodeGroup(f"asg-{name}", max_size=9) for name in "abc")

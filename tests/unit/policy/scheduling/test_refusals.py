@@ -6,7 +6,7 @@ import pytest
 
 from policy.api.objects import Pod
 from policy.api.resourcepolicy import NextUnits, ResourcePolicy
-from policy.scheduling.reasons import Reason, Refusal
+from policy.scheduling.refusals import Reason, Refusal
 from tests.builders import a_pod, a_policy, a_unit
 from tests.unit.policy.cases import CLOUD, DC_2, DC_ONLY, GPU, NO_ROOM_IN_DC, ONE, TWO, WANTS_2, Ask, gpus
 
