@@ -1,6 +1,6 @@
 """A small fake API server over real HTTP: versions, pages, watches, compaction and injected faults.
 
-It serves any path of the API's shape. tests/conformance/test_fake_apiserver_contract.py holds it to the real
+It serves any path of the API's shape. tests/e2e/test_fake_apiserver_contract.py holds it to the real
 one.
 """
 

@@ -1,6 +1,6 @@
 """What the real API server makes of our manifests: what it refuses and says, stores, explains and allows.
 
-Rules: M1 to M7 and C9 of resourcepolicy.md. Every refusal stands beside the nearest object that is accepted.
+Rules: M1 to M7 and C9 of docs/rules.md. Every refusal stands beside the nearest object that is accepted.
 """
 
 import time

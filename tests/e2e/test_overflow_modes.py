@@ -1,6 +1,6 @@
 """When a pod may go on to the next unit: each mode of whenTryNextUnits, live.
 
-Rules O3 to O8 of resourcepolicy.md.
+Rules O3 to O8 of docs/rules.md.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The age of the view: it grows while something has not arrived, whatever the reason, and falls when it has.
 
 The API server is the fake one; that the real one tells as much is in
-tests/conformance/test_fake_apiserver_contract.py.
+tests/e2e/test_fake_apiserver_contract.py.
 """
 
 from collections.abc import Callable, Iterator

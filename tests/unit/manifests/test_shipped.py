@@ -1,6 +1,6 @@
 """What is shipped as YAML, without a cluster: it parses, and is installed.
 
-What only an API server can tell (CEL, stored defaults, RBAC) is in `tests/conformance/test_crd.py`.
+What only an API server can tell (CEL, stored defaults, RBAC) is in `tests/e2e/test_crd.py`.
 """
 
 from pathlib import Path

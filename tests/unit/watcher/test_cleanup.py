@@ -1,6 +1,6 @@
 """Leaving: what is taken back from pods, and that what fails does not stop the rest.
 
-That nothing is left behind on a real API server is tests/conformance/test_leaving.py. Rules: A10.
+That nothing is left behind on a real API server is tests/e2e/test_scaleup_refused.py. Rules: A10.
 """
 
 from collections.abc import Callable, Mapping

@@ -137,7 +137,7 @@ SCALARS = [
     pytest.param("~", None, id="null"),
     pytest.param('"\\u00e9"', "é", id="an escape"),
 ]
-"""Put to the real API server by tests/conformance/test_scalars.py."""
+"""Put to the real API server by tests/e2e/test_scalars.py."""
 
 
 @pytest.mark.parametrize(("written", "read"), SCALARS)
