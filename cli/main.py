@@ -43,7 +43,7 @@ def _address(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 _LAZY = ("lint", "simulate", "explain", "status")
-"""Commands that are loaded when they run, from `cli.NAME.command`."""
+"""Commands that are loaded when they run, from cli/NAME/command."""
 
 
 class _Commands(click.Group):

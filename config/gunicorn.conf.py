@@ -1,4 +1,4 @@
-"""gunicorn for the extender, read by `resourcepolicy serve`. What is fixed stands in extender/serving.py."""
+"""gunicorn for the extender, read by `resourcepolicy serve`; extender/http/gunicorn_app.py fixes the rest."""
 
 # Above the 90 s after which kube-scheduler closes an idle connection: it must be the one that closes, or a
 # request meets a closing socket and costs a scheduling attempt (E10).

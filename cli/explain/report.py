@@ -1,6 +1,7 @@
 """Why a pod is where it is, put together: the answer of `resourcepolicy explain` as plain values.
 
-What a unit said to the pod is `policy.explanation`'s, what the pod is to policies `policy.standing`'s.
+`policy.explain.builder` says what each unit was to the pod, `policy.explain.pod_summary` what the pod is to
+policies.
 """
 
 from collections.abc import Iterator

@@ -32,9 +32,9 @@ class PolicyChanges:
         span = self._spans.get(key)
         self._spans[key] = _Span(span.first if span else now, now)
 
-    def take(self, settle: float) -> dict[str, float]:
-        """Remove and return policies whose first change is `settle` seconds old, with the last one."""
-        before = self._clock() - settle
+    def take(self, min_age: float) -> dict[str, float]:
+        """Remove and return policies whose first change is `min_age` seconds old, with the last one."""
+        before = self._clock() - min_age
         due = {key: span.last for key, span in self._spans.items() if span.first <= before}
         for key in due:
             del self._spans[key]

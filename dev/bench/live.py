@@ -31,7 +31,7 @@ starts. Pods bound per second: median of {rounds} runs (lowest to highest). The 
 of CPU per pod, by program, from the start of the scheduler until 3 s after the last pod was bound. With
 nothing to do the plane takes {idle} ms a second, for the heartbeats of its nodes above all: a run that lasts
 longer has more of it in each pod. Every variant has percentageOfNodesToScore 100, which order needs.
-*ceiling* is `bench/ceiling.py`, which answers with half of the names and reads nothing else: what is lost
+*ceiling* is `dev/bench/ceiling.py`, which answers with half of the names and reads nothing else: what is lost
 with it is lost with any extender. *brief* is with the settings `refused_nodes: one` and
 `scored_nodes: sampled`.
 

@@ -109,7 +109,7 @@ class Stack:
 
 
 class Api:
-    """A running `bench.apiserver`."""
+    """A running `dev.bench.apiserver`."""
 
     def __init__(self, shape: Shape, directory: Path) -> None:
         self.directory = directory

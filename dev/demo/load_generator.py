@@ -13,7 +13,7 @@ __all__ = ["Load", "shares"]
 
 
 class Load:
-    """A `controlplane.PodValues`; `offered` is in percent of one GPU, and may be set at any time."""
+    """A `PodValues` of dev.controlplane; `offered` is in percent of one GPU, and may be set at any time."""
 
     def __init__(self, api: Api) -> None:
         self.offered = 0.0

@@ -21,7 +21,7 @@ _LOST = "context deadline exceeded"
 
 
 class FaultInjector:
-    """`faults.calls.Calls`, and the two writes of the server."""
+    """`dev.faultsim.extender_client.Calls`, and the two writes of the server."""
 
     def __init__(
         self, loop: Loop, api: ApiServer, world: World, accounts: InvariantChecker, parts: Processes

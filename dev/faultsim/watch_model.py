@@ -1,6 +1,6 @@
 """A list and watch of one resource as a client lives it: late, silent, twice, broken, listed again.
 
-The real one is cluster/reflector.py.
+The real one is cluster/kube/reflector.py.
 """
 
 import math
@@ -13,7 +13,7 @@ from dev.faultsim.virtual_clock import Loop
 __all__ = ["Sink", "Watch"]
 
 _STALL = 16.0
-"""Seconds without a byte after which the client opens a new watch, as cluster/reflector.py does."""
+"""Seconds without a byte after which the client opens a new watch, as cluster/kube/reflector.py does."""
 _BOOKMARK = 10.0
 """A watch ends after about so long, and tells its place."""
 

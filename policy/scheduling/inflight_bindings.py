@@ -103,7 +103,7 @@ class InflightBindings:
         return binding
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str) -> Usage:
-        """What they come to in a unit and group, the pod with uid `but` left out."""
+        """What they come to in a unit and group, the pod with uid `excluding` left out."""
         place = policy.key, unit, group
         usage, own = self._sums.get(place, Usage()), self._by_uid.get(excluding)
         return usage.without(_own(own)) if own and place in _places(own) else usage

@@ -75,7 +75,7 @@ class ClusterView(Protocol):
         """The first unit of every node that is in one, to be read at once: it goes on changing."""
 
     def usage(self, policy: ResourcePolicy, unit: int, group: Group, excluding: str = "") -> Usage:
-        """What the group uses of the unit, reservations included, the pod with uid `but` left out (C1)."""
+        """What the group uses of the unit, with reservations, without the pod of uid `excluding` (C1)."""
 
     def terminating(self, policy: ResourcePolicy, unit: int) -> bool:
         """Whether any pod of the policy in the unit is terminating, whatever its group (O6)."""

@@ -24,7 +24,7 @@ Amounts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class UnitCapacity:
-    """One unit. Amounts are those of `policy.quantity`, `left` of PODS a plain number."""
+    """One unit. Amounts are those of `policy.api.quantity`, `left` of PODS a plain number."""
 
     nodes: int = 0
     pods: int = 0

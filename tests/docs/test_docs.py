@@ -30,9 +30,14 @@ PAGE = re.compile(r"(?<![\w./:-])(?:\.\.?/)*(?:[\w-]+/)*[\w-]+\.md\b")
 DEFINED = re.compile(r"^- \*\*([A-Z]\d+)\*\*", re.MULTILINE)
 
 
-def sources() -> Iterator[Path]:
+CODE = re.compile(r"(?<![\w/.])(?:policy|cluster|extender|watcher|cli|dev|tests)/[\w/]+\.py\b")
+MODULE = re.compile(r"`((?:policy|cluster|extender|cli|dev|tests)(?:\.[A-Za-z_]\w*)+)")
+"""What a sentence names between backticks. `watcher.NAME` may be a setting, and is not looked at."""
+
+
+def sources(*more: str) -> Iterator[Path]:
     yield ROOT / "README.md"
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, *more):
         yield from (path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".yaml", ".md"})
 
 
@@ -77,11 +82,31 @@ def test_a_design_page_defines_in_full_the_rules_that_have_one_line(page: str, l
 def test_each_page_that_is_cited_anywhere_exists() -> None:
     missing = {
         (name, str(path.relative_to(ROOT)))
-        for path in sources()
+        for path in sources("tests")
+        if path != Path(__file__)
         for name in PAGE.findall(path.read_text())
         if not exists(name, path)
     }
     assert not missing
+
+
+def test_each_file_and_module_of_code_that_is_cited_anywhere_exists() -> None:
+    missing = {
+        (name, str(path.relative_to(ROOT)))
+        for path in sources("tests")
+        for name in (*CODE.findall(path.read_text()), *MODULE.findall(path.read_text()))
+        if not (exists(name, path) or names_a_module(name))
+    }
+    assert not missing
+
+
+def names_a_module(name: str) -> bool:
+    """Of a module, or of something in it; a folder is one, too."""
+    parts = name.split(".")
+    whole = ROOT.joinpath(*parts)
+    return whole.is_dir() or any(
+        ROOT.joinpath(*parts[:length]).with_suffix(".py").is_file() for length in range(2, len(parts) + 1)
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -93,7 +118,7 @@ def test_each_link_of_a_page_leads_to_a_file(page: Path) -> None:
 def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs/index.md").read_text()
     pages = [page.relative_to(ROOT / "docs") for page in PAGES if page.is_relative_to(ROOT / "docs")]
-    assert not [page for page in pages if f"]({page})" not in index and page.name != "index.md"]
+    assert not [page for page in pages if f"]({page})" not in index and page != Path("index.md")]
 
 
 def test_the_shipped_settings_show_every_setting_with_its_default() -> None:

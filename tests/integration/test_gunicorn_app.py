@@ -11,6 +11,7 @@ from time import monotonic
 
 import pytest
 
+from extender.http.gunicorn_app import DEFAULT_FILE
 from tests.fake_apiserver import FakeApiServer
 from tests.integration.server import DEADLINE, await_true, free_port
 
@@ -86,3 +87,9 @@ def test_a_worker_that_crashes_is_replaced_by_one(server: Greedy) -> None:
     subprocess.run(["/bin/kill", "-KILL", before], check=True)
     await_true(lambda: server.workers() not in ([before], []) and server.healthy())
     assert len(server.workers()) == 1
+
+
+def test_the_server_reads_the_file_that_operators_are_shown() -> None:
+    """A copy would go its own way: the shipped file is a link, here and in the wheel's source."""
+    assert DEFAULT_FILE.is_symlink()
+    assert DEFAULT_FILE.resolve() == Path(__file__).parents[2] / "config/gunicorn.conf.py"

@@ -56,7 +56,7 @@ _RECHECK = 30.0
 
 
 class AvailabilityCheck:
-    """`look` tells what is missing, in words, or nothing; `clock` is monotonic."""
+    """`look` returns what is missing, in words, or an empty text; `clock` is monotonic."""
 
     def __init__(self, look: Callable[[], str], clock: Callable[[], float], way: str) -> None:
         self._look = look

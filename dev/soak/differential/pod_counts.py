@@ -1,7 +1,7 @@
 """Pods per unit of each policy: as they are in the end, and as `simulate` says that they will be.
 
-Reality is counted anew from what the API has, by the definition of `policy.snapshot`, and not from what the
-server thinks.
+Reality is counted anew from what the API has, by the definition of `policy.scheduling.snapshot`, and not
+from what the server thinks.
 """
 
 import json
